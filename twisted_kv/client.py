@@ -1,0 +1,367 @@
+"""A small client: RESP over any Twisted endpoint, and the three dialects over UDP.
+
+Each request gives a Deferred, which can be awaited, and which always fires: with the reply value, or with an error.
+`CommandError` is the server's answer; `TimeoutError` and `ConnectionError` (both of `twisted.internet.error`) say that
+there was none.  A request that only reads is tried again a few times, any other never: it may have been carried out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any, Callable, Final, Sequence
+
+from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
+from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost, ConnectionRefusedError, TimeoutError
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from twisted_kv.commands import GROUPS
+from twisted_kv.errors import CommandError, ProtocolError
+from twisted_kv.local import Word, encode_word
+from twisted_kv.replies import Push, Reply, Status
+from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.reply_reader import ReplyReader
+from twisted_kv.wire.words import quote
+
+READ_ONLY: Final = frozenset(
+    name for group in GROUPS for name, command in group.commands.items() if "readonly" in command.flags
+) | {b"ping", b"echo", b"time"}
+"""Commands that may be sent twice: they change nothing."""
+
+
+def encode_words(words: Sequence[Word]) -> list[bytes]:
+    """Turn the words of a call into bytes; raises TypeError if there are none, or for one that cannot be sent."""
+    if not words:
+        raise TypeError("a request has at least one word")
+    return [encode_word(word) for word in words]
+
+
+def is_idempotent(words: Sequence[bytes]) -> bool:
+    """Tell whether a request may be sent a second time when the first was not answered."""
+    return words[0].lower() in READ_ONLY
+
+
+def _value(reply: Reply) -> Reply:
+    if isinstance(reply, CommandError):
+        raise reply
+    return reply
+
+
+class _StreamProtocol(Protocol):
+    """One connection to a server: replies come in the order of the requests."""
+
+    def __init__(self, lost: Callable[[], None]) -> None:
+        self._lost = lost
+        self._reader = ReplyReader()
+        self._waiting: deque[Deferred[Reply]] = deque()
+
+    def request(self, words: Sequence[bytes]) -> Deferred[Reply]:
+        """Send a request.  To cancel it ends the connection, since its reply could be taken for the next one's."""
+        waiting: Deferred[Reply] = Deferred(lambda _: self.abort())
+        self._waiting.append(waiting)
+        assert self.transport is not None
+        self.transport.write(encode_request(words))
+        return waiting
+
+    def abort(self) -> None:
+        """End the connection at once; what waits for a reply fails."""
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]  # all of Twisted's streams have it
+
+    def dataReceived(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not None:
+                if isinstance(reply[0], Push):
+                    continue
+                if not self._waiting:
+                    raise ProtocolError("a reply that nobody asked for")
+                self._waiting.popleft().callback(reply[0])
+        except ProtocolError:
+            self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost()
+        waiting, self._waiting = self._waiting, deque()
+        for each in waiting:
+            each.errback(Failure(ConnectionLost("the connection ended before the reply came")))
+
+
+class StreamClient:
+    """A client over any endpoint.  It connects at the first request, and again at the next one after it was lost.
+
+    `timeout` is in seconds, for connecting and for each request; `retries` bounds how often a request that only reads
+    is tried again.  `resp` is the protocol version, 2 or 3.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        *,
+        password: str | None = None,
+        user: str = "default",
+        database: int = 0,
+        resp: int = 3,
+        timeout: float = 5.0,
+        retries: int = 2,
+        clock: Any = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._retries = retries
+        self._clock = clock
+        self._connection: _StreamProtocol | None = None
+        self._lock = DeferredLock()
+        self._greeting: list[list[bytes]] = []
+        if password is not None and resp == 2:
+            self._greeting.append([b"AUTH", user.encode(), password.encode()])
+        elif resp == 3:
+            login = [] if password is None else [b"AUTH", user.encode(), password.encode()]
+            self._greeting.append([b"HELLO", b"3", *login])
+        if database:
+            self._greeting.append([b"SELECT", b"%d" % database])
+
+    def call(self, *words: Word) -> Deferred[Reply]:
+        """Send a request; fires with its reply value.
+
+        Fails with `CommandError`, `TimeoutError`, `ConnectError` or `ConnectionLost`; raises TypeError for a word that
+        cannot be sent.
+        """
+        request = encode_words(words)
+        return ensureDeferred(self._call(request))
+
+    def close(self) -> None:
+        """End the connection; the next request opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.transport is not None:
+            connection.transport.loseConnection()
+
+    async def _call(self, request: list[bytes]) -> Reply:
+        left = self._retries if is_idempotent(request) else 0
+        while True:
+            try:
+                connection = self._connection or await self._lock.run(self._connect)
+                return _value(await self._bounded(connection.request(request)))
+            except (ConnectError, ConnectionClosed, TimeoutError):
+                if not left:
+                    raise
+                left -= 1
+
+    def _connect(self) -> Deferred[_StreamProtocol]:
+        return ensureDeferred(self._connected())
+
+    async def _connected(self) -> _StreamProtocol:
+        if self._connection is not None:  # another request has connected meanwhile
+            return self._connection
+        factory = Factory.forProtocol(lambda: _StreamProtocol(lambda: self._forget(connection)))
+        connection: _StreamProtocol | None = None
+        connecting: Deferred[Any] = self._endpoint.connect(factory)
+        connection = await self._bounded(connecting)
+        for request in self._greeting:
+            reply = await self._bounded(connection.request(request))
+            if isinstance(reply, CommandError):
+                connection.abort()
+                raise reply
+        self._connection = connection
+        return connection
+
+    def _forget(self, connection: _StreamProtocol | None) -> None:
+        if self._connection is connection:
+            self._connection = None
+
+    def _bounded(self, waiting: Deferred[Any]) -> Deferred[Any]:
+        return waiting.addTimeout(self._timeout, _clock_or_reactor(self._clock), _timed_out)
+
+
+def _timed_out(failure: Any, timeout: float) -> Any:
+    """Replace whatever a time-out led to by the error that says so."""
+    raise TimeoutError(string=f"no answer within {timeout:g} s")
+
+
+def _clock_or_reactor(clock: Any) -> Any:
+    if clock is None:
+        from twisted.internet import reactor
+
+        return reactor
+    return clock
+
+
+class _Equals:
+    """Requests and replies in the `equals` dialect."""
+
+    def encode(self, words: list[bytes]) -> bytes:
+        name = words[0].upper()
+        if name == b"SET" and len(words) == 3 and b"=" not in words[1]:
+            return words[1] + b"=" + words[2]
+        if name == b"GET" and len(words) == 2 and b"=" not in words[1]:
+            return words[1]
+        raise ValueError("the equals dialect knows GET KEY and SET KEY VALUE, and no = in a key")
+
+    def is_answered(self, words: list[bytes]) -> bool:
+        return words[0].upper() != b"SET"
+
+    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+        if datagram == b"keyDoesNotExists":
+            return None
+        if datagram.startswith(words[1] + b"="):
+            return datagram[len(words[1]) + 1 :]
+        if datagram.startswith(b"(error) "):
+            return CommandError.parse(datagram[8:])
+        raise ProtocolError("not the reply to this request")
+
+
+class _Command:
+    """Requests in the `command` dialect; the replies are texts."""
+
+    def encode(self, words: list[bytes]) -> bytes:
+        return b" ".join(quote(word).encode() for word in words)
+
+    def is_answered(self, words: list[bytes]) -> bool:
+        return True
+
+    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+        text = datagram[:-1] if datagram.endswith(b"\n") else datagram
+        return CommandError.parse(text[8:]) if text.startswith(b"(error) ") else Status(text)
+
+
+class _Resp:
+    """Requests in the `resp` dialect.  A number goes along and comes back, so that an older reply is told from this."""
+
+    def __init__(self, password: str | None) -> None:
+        self._login = [] if password is None else [[b"AUTH", password.encode()]]
+        self._number = b""
+
+    def encode(self, words: list[bytes]) -> bytes:
+        self._number = os.urandom(8).hex().encode()
+        return b"".join(map(encode_request, [*self._login, [b"ECHO", self._number], words]))
+
+    def is_answered(self, words: list[bytes]) -> bool:
+        return True
+
+    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+        reader = ReplyReader()
+        reader.feed(datagram)
+        replies = []
+        while (reply := reader.gets()) is not None:
+            replies.append(reply[0])
+        if len(replies) == 1 and isinstance(replies[0], CommandError):
+            return replies[0]  # an error about the datagram as a whole
+        if len(replies) != len(self._login) + 2 or replies[-2] != self._number:
+            raise ProtocolError("not the reply to this request")
+        return replies[-1]
+
+
+class _DatagramSocket(DatagramProtocol):
+    """One UDP socket that talks to one server."""
+
+    noisy = False
+
+    def __init__(self, host: str, port: int, received: Callable[[bytes], None], refused: Callable[[], None]) -> None:
+        self._peer = host, port
+        self._received = received
+        self._refused = refused
+
+    def startProtocol(self) -> None:
+        self.transport.connect(*self._peer)  # type: ignore[union-attr]  # it was just made
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._received(datagram)
+
+    def connectionRefused(self) -> None:
+        self._refused()
+
+
+class DatagramClient:
+    """A client over UDP, one request at a time.
+
+    `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  `timeout` is in
+    seconds, for each try; a request that only reads is tried `retries` times more.  After a time-out the socket is
+    replaced, so that a late reply cannot be taken for the next one's.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 6379,
+        *,
+        dialect: str = "resp",
+        password: str | None = None,
+        timeout: float = 1.0,
+        retries: int = 2,
+        reactor: Any = None,
+    ) -> None:
+        if password is not None and dialect != "resp":
+            raise ValueError("only the resp dialect takes a password")
+        dialects: dict[str, Any] = {"equals": _Equals(), "command": _Command(), "resp": _Resp(password)}
+        if dialect not in dialects:
+            raise ValueError(f"unknown dialect {dialect!r}")
+        self._host, self._port = host, port
+        self._dialect = dialects[dialect]
+        self._timeout = timeout
+        self._retries = retries
+        self._reactor = reactor
+        self._lock = DeferredLock()
+        self._socket: Any = None
+        self._protocol: _DatagramSocket | None = None
+        self._waiting: Deferred[Reply] | None = None
+        self._words: list[bytes] = []
+
+    def call(self, *words: Word) -> Deferred[Reply]:
+        """Send a request; fires with its reply value, None at once for a request that the dialect does not answer.
+
+        Fails with `CommandError`, `TimeoutError` or `ConnectionRefusedError`; raises TypeError or ValueError for a
+        request that cannot be sent in this dialect.
+        """
+        request = encode_words(words)
+        self._dialect.encode(request)  # an error is raised here, not in a Deferred
+        return self._lock.run(lambda: ensureDeferred(self._call(request)))
+
+    def close(self) -> Deferred[Any] | None:
+        """Close the socket; the next request opens another.  Fires when that is done, if it takes time."""
+        opened, self._socket, self._protocol = self._socket, None, None
+        closed: Deferred[Any] | None = opened.stopListening() if opened is not None else None
+        return closed
+
+    async def _call(self, request: list[bytes]) -> Reply:
+        left = self._retries if is_idempotent(request) else 0
+        while True:
+            try:
+                return _value(await self._exchange(request))
+            except (TimeoutError, ConnectionRefusedError):
+                self.close()
+                if not left:
+                    raise
+                left -= 1
+
+    def _exchange(self, request: list[bytes]) -> Deferred[Reply]:
+        """Send a request once; fires with what came for it."""
+        reactor = _clock_or_reactor(self._reactor)
+        datagram = self._dialect.encode(request)
+        if self._protocol is None:
+            self._protocol = _DatagramSocket(self._host, self._port, self._received, self._refused)
+            interface = "::" if ":" in self._host else ""
+            self._socket = reactor.listenUDP(0, self._protocol, interface=interface, maxPacketSize=65_536)
+        self._words = request
+        self._waiting = waiting = Deferred()
+        if not self._dialect.is_answered(request):
+            self._waiting = None
+            waiting.callback(None)
+        self._protocol.transport.write(datagram)  # type: ignore[union-attr]  # a socket was opened above
+        return waiting.addTimeout(self._timeout, reactor, _timed_out)
+
+    def _received(self, datagram: bytes) -> None:
+        if self._waiting is None:
+            return
+        try:
+            reply = self._dialect.decode(self._words, datagram)
+        except ProtocolError:
+            return  # an older reply, or one that was doubled on its way
+        waiting, self._waiting = self._waiting, None
+        waiting.callback(reply)
+
+    def _refused(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.errback(Failure(ConnectionRefusedError(f"nobody listens on {self._host}:{self._port}")))

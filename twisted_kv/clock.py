@@ -1,0 +1,65 @@
+"""Time: the only module that reads the wall clock.
+
+Everything that passes with time (TTLs, idle time-outs, TIME, statistics) follows one clock, which is given to the
+constructor: anything with `seconds()` and `callLater()`.  A test gives `twisted_kv.testing.Clock`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, Protocol
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+TOLERANCE = 0.001
+"""Milliseconds.  A date in seconds is a float that is exact to 0.24 microseconds only: 1.1 s may be kept as 1.0999999 s."""
+
+
+class Clock(Protocol):
+    """Seconds since 1970, and calls at a later time.  Twisted's `IReactorTime` without what we do not need."""
+
+    def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, call: Callable[..., object], /, *args: Any, **kwargs: Any) -> IDelayedCall: ...
+
+
+class SystemClock:
+    """The real time.
+
+    Not `reactor.seconds()`: some reactors count from the start of the machine, and EXPIREAT needs the date.
+    """
+
+    def __init__(self, reactor: IReactorTime | None = None) -> None:
+        self._reactor = reactor
+
+    def seconds(self) -> float:
+        return time.time()
+
+    def callLater(self, delay: float, call: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor  # type: ignore[assignment]  # Twisted types its reactor as a module
+        return self._reactor.callLater(delay, call, *args, **kwargs)  # type: ignore[union-attr]
+
+
+class Now:
+    """The present in whole milliseconds, read from the clock once per request and then the same for all who ask."""
+
+    __slots__ = ("_seconds", "clock", "milliseconds")
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._seconds = clock.seconds
+        self.milliseconds = 0
+        self.read()
+
+    def read(self) -> int:
+        """Read the clock and give the milliseconds since 1970."""
+        self.milliseconds = now = int(self._seconds() * 1000.0 + TOLERANCE)
+        return now
+
+    def until(self, milliseconds: int) -> float:
+        """Seconds from this very moment to a date, at least 0; half the tolerance early, never late by a rounding."""
+        return max(0.0, (milliseconds - TOLERANCE / 2) / 1000.0 - self._seconds())

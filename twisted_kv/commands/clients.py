@@ -1,0 +1,191 @@
+"""CLIENT: names, lists and ends the connections."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.connection import check_name
+from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.numbers import parse_integer
+from twisted_kv.replies import OK, Reply, Verbatim
+from twisted_kv.sessions.session import DEFAULT_USER, Session
+from twisted_kv.table import Group, Lasting
+
+clients = Group("connection", category="connection")
+
+clients.container("CLIENT", since="2.4.0", summary="Name, list and end connections.")
+
+TYPES = {b"normal": True, b"master": False, b"replica": False, b"slave": False, b"pubsub": False}
+"""The types of clients that Redis knows, and whether our clients are of that type."""
+
+_OWN = "noscript loading stale"
+_ADMIN = "admin noscript loading stale"
+
+
+@clients.command("CLIENT ID", since="5.0.0", flags=_OWN, lasting=Lasting.CONNECTION)
+def client_id(session: Session) -> Reply:
+    """Return the number of this connection."""
+    return session.id
+
+
+@clients.command("CLIENT GETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION)
+def client_getname(session: Session) -> Reply:
+    """Return the name of this connection."""
+    return session.name or None
+
+
+@clients.command("CLIENT SETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION)
+def client_setname(session: Session, name: bytes) -> Reply:
+    """Name this connection."""
+    check_name(name)
+    session.name = name
+    return OK
+
+
+@clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION)
+def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
+    """Tell the name (LIB-NAME) or the version (LIB-VER) of the client library."""
+    option = attribute.upper()
+    if option not in (b"LIB-NAME", b"LIB-VER"):
+        raise CommandError(f"Unrecognized option '{as_text(attribute)}'")
+    check_name(value, option.decode().lower())
+    if option == b"LIB-NAME":
+        session.library_name = value
+    else:
+        session.library_version = value
+    return OK
+
+
+@clients.command("CLIENT INFO", since="6.2.0", flags=_OWN, tips="nondeterministic_output", lasting=Lasting.CONNECTION)
+def client_info(session: Session) -> Reply:
+    """Return what is known of this connection."""
+    return Verbatim(_describe(session))
+
+
+@clients.command(
+    "CLIENT LIST",
+    since="2.4.0",
+    flags=_ADMIN,
+    tips="nondeterministic_output",
+    complexity="O(N) where N is the number of client connections",
+)
+def client_list(session: Session, *words: bytes) -> Reply:
+    """Return what is known of all connections, of those of a type, or of those with the given numbers."""
+    sessions = session.server.sessions
+    listed: Iterable[Session] = sessions.values()
+    arguments = Arguments(words)
+    if arguments:
+        option = arguments.option()
+        if option == b"TYPE" and arguments.left == 1:
+            listed = sessions.values() if _our_type(arguments.word()) else ()
+        elif option == b"ID" and arguments:
+            numbers = [integer(word, "Invalid client ID") for word in words[1:]]
+            listed = [sessions[number] for number in numbers if number in sessions]
+        else:
+            raise CommandError(SYNTAX)
+    return Verbatim(b"".join(map(_describe, listed)))
+
+
+@clients.command(
+    "CLIENT KILL", since="2.4.0", flags=_ADMIN, complexity="O(N) where N is the number of client connections"
+)
+def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
+    """End the connection with the given address, or all that fit the given filters."""
+    if not more:
+        address = as_text(word)
+        if not _kill(session, [lambda each: each.link is not None and each.link.peer == address]):
+            raise CommandError("No such client")
+        return OK
+    return _kill(session, _filters(session, Arguments((word, *more))))
+
+
+Filter = Callable[[Session], bool]
+
+
+def _filters(session: Session, arguments: Arguments) -> list[Filter]:
+    """Read the filters of CLIENT KILL; of one that is given twice the last holds."""
+    filters: dict[bytes, Filter] = {b"SKIPME": lambda each: each is not session}
+    while arguments:
+        option, value = arguments.option(), arguments.word()
+        if option == b"ID":
+            number = parse_integer(value)
+            if number is None or number < 1:
+                raise CommandError("client-id should be greater than 0")
+            filters[option] = lambda each, number=number: each.id == number  # type: ignore[misc]
+        elif option == b"TYPE":
+            filters[option] = lambda each, ours=_our_type(value): ours  # type: ignore[misc]
+        elif option in (b"ADDR", b"LADDR"):
+            side = "peer" if option == b"ADDR" else "local"
+            filters[option] = lambda each, side=side, text=as_text(value): getattr(each.link, side) == text  # type: ignore[misc]
+        elif option == b"USER":
+            if value != DEFAULT_USER.encode():
+                raise CommandError(f"No such user '{as_text(value)}'")
+        elif option == b"SKIPME" and value.lower() == b"yes":
+            filters[option] = lambda each: each is not session
+        elif option == b"SKIPME" and value.lower() == b"no":
+            del filters[option]
+        else:
+            raise CommandError(SYNTAX)
+    return list(filters.values())
+
+
+def _kill(session: Session, filters: list[Filter]) -> int:
+    """End the sessions that pass all filters; the one that asks ends after its reply."""
+    killed = 0
+    for each in list(session.server.sessions.values()):
+        if all(passes(each) for passes in filters):
+            killed += 1
+            if each is session:
+                session.closing = True
+            elif each.link is not None:
+                each.link.close()
+    return killed
+
+
+def _our_type(name: bytes) -> bool:
+    ours = TYPES.get(name.lower())
+    if ours is None:
+        raise CommandError(f"Unknown client type '{as_text(name)}'")
+    return ours
+
+
+def _describe(session: Session) -> bytes:
+    """Write the line of CLIENT LIST.  Redis's buffers that have no counterpart here are 0."""
+    link = session.link
+    waiting_input = link.waiting_input if link is not None else 0
+    waiting_output = link.waiting_output if link is not None else 0
+    fields = {
+        "id": session.id,
+        "addr": link.peer if link is not None else "",
+        "laddr": link.local if link is not None else "",
+        "fd": link.descriptor if link is not None else -1,
+        "name": as_text(session.name),
+        "age": (session.now - session.created) // 1000,
+        "idle": (session.now - session.last_request) // 1000,
+        "flags": "N",
+        "db": session.db.index,
+        "sub": 0,
+        "psub": 0,
+        "ssub": 0,
+        "multi": -1,
+        "qbuf": waiting_input,
+        "qbuf-free": 0,
+        "argv-mem": 0,
+        "multi-mem": 0,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": 0,
+        "oll": 0,
+        "omem": waiting_output,
+        "tot-mem": waiting_input + waiting_output,
+        "events": "r",
+        "cmd": session.last_command,
+        "user": DEFAULT_USER,
+        "redir": -1,
+        "resp": session.resp,
+        "lib-name": as_text(session.library_name),
+        "lib-ver": as_text(session.library_version),
+    }
+    line = " ".join(f"{name}={value}" for name, value in fields.items()) + "\n"
+    return line.encode("utf-8", "surrogateescape")

@@ -1,0 +1,134 @@
+"""Commands about the connection itself: who is there, in which protocol, in which database."""
+
+from __future__ import annotations
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.replies import OK, PONG, Reply, Status
+from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
+from twisted_kv.table import Group, Lasting
+
+connection = Group("connection", category="connection")
+
+INT_MAX = 2**31 - 1
+
+
+@connection.command("PING", since="1.0.0", flags="fast", tips="request_policy:all_shards response_policy:all_succeeded")
+def ping(session: Session, message: bytes | None = None) -> Reply:
+    """Answer PONG, or the message that was given."""
+    return PONG if message is None else message
+
+
+@connection.command("ECHO", since="1.0.0", flags="loading stale fast")
+def echo(session: Session, message: bytes) -> Reply:
+    """Answer the message that was given."""
+    return message
+
+
+@connection.command(
+    "QUIT", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.CONNECTION
+)
+def quit_(session: Session, *ignored: bytes) -> Reply:
+    """Close the connection."""
+    session.closing = True
+    return OK
+
+
+@connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM)
+def select(session: Session, index: bytes) -> Reply:
+    """Choose the database that the next requests work on."""
+    number = integer(index)
+    if not -INT_MAX - 1 <= number <= INT_MAX:
+        raise CommandError(f"value is out of range, value must between {-INT_MAX - 1} and {INT_MAX}")
+    if not 0 <= number < len(session.server.databases):
+        raise CommandError("DB index is out of range")
+    session.db = session.server.databases[number]
+    return OK
+
+
+@connection.command(
+    "AUTH",
+    since="1.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    complexity="O(N) where N is the number of passwords defined for the user",
+    lasting=Lasting.DATAGRAM,
+)
+def auth(session: Session, password: bytes, *more: bytes) -> Reply:
+    """Give the password, or a user's name and the password."""
+    if len(more) > 1:
+        raise CommandError(SYNTAX)
+    user = DEFAULT_USER.encode()
+    if more:
+        user, password = password, more[0]
+    elif not session.server.settings.requirepass:
+        raise CommandError(
+            "AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?"
+        )
+    _authenticate(session, user, password)
+    return OK
+
+
+@connection.command(
+    "HELLO", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.DATAGRAM
+)
+def hello(session: Session, *words: bytes) -> Reply:
+    """Choose the protocol version; with AUTH and SETNAME, also log in and name the connection."""
+    arguments = Arguments(words)
+    version = None
+    if arguments:
+        version = integer(arguments.word(), "Protocol version is not an integer or out of range")
+        if version not in (2, 3):
+            raise CommandError("unsupported protocol version", "NOPROTO")
+    login = name = None
+    while arguments:
+        given = arguments.word()
+        option = given.upper()
+        if option == b"AUTH" and arguments.left >= 2:
+            login = arguments.word(), arguments.word()
+        elif option == b"SETNAME" and arguments.left >= 1:
+            name = arguments.word()
+            check_name(name)
+        else:
+            raise CommandError(f"Syntax error in HELLO option '{as_text(given)}'")
+    if login is not None:
+        _authenticate(session, *login)
+    if session.must_authenticate:
+        raise CommandError(
+            "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+            "option can be used to authenticate the client and select the RESP protocol version at the same time",
+            "NOAUTH",
+        )
+    if name is not None:
+        session.name = name
+    if version is not None:
+        session.resp = version
+    return {
+        b"server": b"redis",
+        b"version": REDIS_VERSION.encode(),
+        b"proto": session.resp,
+        b"id": session.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+@connection.command(
+    "RESET", since="6.2.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.DATAGRAM
+)
+def reset(session: Session) -> Reply:
+    """Forget all that the connection has selected, told and given."""
+    session.reset()
+    return Status(b"RESET")
+
+
+def _authenticate(session: Session, user: bytes, password: bytes) -> None:
+    if not session.authenticate(user, password):
+        raise CommandError("invalid username-password pair or user is disabled.", "WRONGPASS")
+
+
+def check_name(name: bytes, what: str = "Client names") -> None:
+    """Refuse a name that would spoil the lines of CLIENT LIST."""
+    if any(not 0x21 <= byte <= 0x7E for byte in name):
+        raise CommandError(f"{what} cannot contain spaces, newlines or special characters.")

@@ -1,0 +1,270 @@
+"""Commands on keys of any type."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from twisted_kv.arguments import Arguments
+from twisted_kv.commands.expiration import deadline
+from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.glob import Matcher, compile_pattern
+from twisted_kv.replies import OK, Reply, Status
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import TYPE_NAMES
+from twisted_kv.table import Group, every, first, second
+
+generic = Group("generic", category="keyspace")
+
+_SUM = "request_policy:multi_shard response_policy:agg_sum"
+_CURSOR = re.compile(rb"([+-]?)(\d+)\Z")
+
+
+@generic.command(
+    "DEL",
+    since="1.0.0",
+    flags="write",
+    keys=every("RM delete"),
+    tips=_SUM,
+    complexity="O(N) where N is the number of keys that will be removed.",
+)
+def del_(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Delete keys, and return how many there were."""
+    return _delete(session, (key, *keys))
+
+
+@generic.command(
+    "UNLINK",
+    since="4.0.0",
+    flags="write fast",
+    keys=every("RM delete"),
+    tips=_SUM,
+    complexity="O(1) for each key removed regardless of its size.",
+)
+def unlink(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Delete keys as DEL does: neither of the two waits for the memory of a large value to be released."""
+    return _delete(session, (key, *keys))
+
+
+def _delete(session: Session, keys: tuple[bytes, ...]) -> int:
+    deleted = 0
+    for key in keys:
+        value = session.db.delete(key)
+        if value is not None:
+            deleted += 1
+            if type(value) is not bytes:
+                session.server.discard(value)
+    return deleted
+
+
+@generic.command(
+    "EXISTS",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=every("RO"),
+    tips=_SUM,
+    complexity="O(N) where N is the number of keys to check.",
+)
+def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Return how many of the keys there are; one that is named twice counts twice."""
+    return sum(session.db.read(each) is not None for each in (key, *keys))
+
+
+@generic.command(
+    "TOUCH",
+    since="3.2.1",
+    flags="readonly fast",
+    keys=every("RO"),
+    tips=_SUM,
+    complexity="O(N) where N is the number of keys that will be touched.",
+)
+def touch(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Count keys as used now, and return how many there are."""
+    return sum(session.db.read(each) is not None for each in (key, *keys))
+
+
+@generic.command("TYPE", since="1.0.0", flags="readonly fast", keys=first("RO"))
+def type_(session: Session, key: bytes) -> Reply:
+    """Return the name of the type of a key's value."""
+    return Status(session.db.type_name(key))
+
+
+@attrs.define
+class ExpireCondition:
+    """Whether a key's time to live may be replaced by another."""
+
+    only_without: bool = False
+    only_with: bool = False
+    only_later: bool = False
+    only_earlier: bool = False
+
+    @classmethod
+    def parse(cls, words: tuple[bytes, ...]) -> ExpireCondition:
+        """Read NX, XX, GT and LT."""
+        wish = cls()
+        for word in words:
+            option = word.upper()
+            if option == b"NX":
+                wish.only_without = True
+            elif option == b"XX":
+                wish.only_with = True
+            elif option == b"GT":
+                wish.only_later = True
+            elif option == b"LT":
+                wish.only_earlier = True
+            else:
+                raise CommandError(f"Unsupported option {as_text(word)}")
+        if wish.only_without and (wish.only_with or wish.only_later or wish.only_earlier):
+            raise CommandError("NX and XX, GT or LT options at the same time are not compatible")
+        if wish.only_later and wish.only_earlier:
+            raise CommandError("GT and LT options at the same time are not compatible")
+        return wish
+
+    def allows(self, old: int | None, new: int) -> bool:
+        """Tell whether a new deadline may replace an old one; none at all is later than any."""
+        if old is None:
+            return not (self.only_with or self.only_later)
+        if self.only_without or (self.only_later and new <= old):
+            return False
+        return not (self.only_earlier and new >= old)
+
+
+def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: str) -> None:
+    """Declare one of the four commands that set a time to live; they differ in the unit and the origin of the time."""
+    lower = name.lower()
+
+    def expire(session: Session, key: bytes, time: bytes, *words: bytes) -> Reply:
+        condition = ExpireCondition.parse(words)
+        when = deadline(session, time, unit, absolute, lower)
+        if session.db.lookup(key) is None or not condition.allows(session.db.deadline(key), when):
+            return 0
+        session.db.expire_at(key, when)
+        return 1
+
+    expire.__doc__ = summary
+    generic.command(name, since=since, flags="write fast", keys=first("RW update"))(expire)
+
+
+_expire_command("EXPIRE", "1.0.0", 1000, False, "Let a key go after some seconds.")
+_expire_command("PEXPIRE", "2.6.0", 1, False, "Let a key go after some milliseconds.")
+_expire_command("EXPIREAT", "1.2.0", 1000, True, "Let a key go at a date in seconds since 1970.")
+_expire_command("PEXPIREAT", "2.6.0", 1, True, "Let a key go at a date in milliseconds since 1970.")
+
+
+@generic.command("TTL", since="1.0.0", flags="readonly fast", keys=first("RO access"), tips="nondeterministic_output")
+def ttl(session: Session, key: bytes) -> Reply:
+    """Return the seconds that a key has left: -1 if it stays, -2 if there is none."""
+    left = _left(session, key)
+    return left if left < 0 else (left + 500) // 1000
+
+
+@generic.command("PTTL", since="2.6.0", flags="readonly fast", keys=first("RO access"), tips="nondeterministic_output")
+def pttl(session: Session, key: bytes) -> Reply:
+    """Return the milliseconds that a key has left: -1 if it stays, -2 if there is none."""
+    return _left(session, key)
+
+
+def _left(session: Session, key: bytes) -> int:
+    if session.db.read(key) is None:
+        return -2
+    when = session.db.deadline(key)
+    return -1 if when is None else when - session.now
+
+
+@generic.command("PERSIST", since="2.2.0", flags="write fast", keys=first("RW update"))
+def persist(session: Session, key: bytes) -> Reply:
+    """Let a key stay that was to go."""
+    return int(session.db.persist(key))
+
+
+@generic.command("RENAME", since="1.0.0", flags="write", keys=first("RW access delete") + second("OW update"))
+def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
+    """Give the value of a key to another key, whatever that held."""
+    if session.db.lookup(key) is None:
+        raise CommandError("no such key")
+    if key != new_key:
+        session.db.rename(key, new_key)
+    return OK
+
+
+@generic.command("RANDOMKEY", since="1.0.0", flags="readonly", tips="request_policy:all_shards nondeterministic_output")
+def randomkey(session: Session) -> Reply:
+    """Return any key."""
+    return session.db.random_key()
+
+
+@generic.command(
+    "KEYS",
+    since="1.0.0",
+    flags="readonly",
+    categories="keyspace dangerous",
+    tips="request_policy:all_shards nondeterministic_output_order",
+    complexity="O(N) with N being the number of keys in the database.",
+)
+def keys(session: Session, pattern: bytes) -> Reply:
+    """Return all keys that match a pattern."""
+    matches = compile_pattern(pattern)
+    return [key for key in session.db.keys() if matches(key)]
+
+
+@generic.command(
+    "SCAN",
+    since="2.8.0",
+    flags="readonly",
+    tips="nondeterministic_output request_policy:special",
+    complexity="O(1) for every call. O(N) for a complete iteration.",
+)
+def scan(session: Session, cursor: bytes, *words: bytes) -> Reply:
+    """Return some of the keys, and the cursor to ask for more with."""
+    start = read_cursor(cursor)
+    options = ScanOptions.parse(words, with_type=True)
+    following, items = session.db.scan(start, options.count)
+    if options.type_name is not None:
+        items = [item for item in items if TYPE_NAMES[type(item[1])] == options.type_name]
+    return [b"%d" % following, [key for key, _ in items if options.matches(key)]]
+
+
+def read_cursor(word: bytes) -> int:
+    """Read a cursor as C's strtoul does: nothing is 0, a sign is allowed and wraps around at 64 bits."""
+    match = _CURSOR.match(word)
+    if match is None:
+        if not word:
+            return 0
+        raise CommandError("invalid cursor")
+    number = int(match[2][:40])
+    if number >= 1 << 64:
+        raise CommandError("invalid cursor")
+    return -number % (1 << 64) if match[1] == b"-" else number
+
+
+def _matches_all(key: bytes) -> bool:
+    return True
+
+
+@attrs.define
+class ScanOptions:
+    """The options of SCAN and its like."""
+
+    count: int = 10
+    matches: Matcher = _matches_all
+    type_name: bytes | None = None
+
+    @classmethod
+    def parse(cls, words: tuple[bytes, ...], *, with_type: bool = False) -> ScanOptions:
+        """Read COUNT, MATCH and, for SCAN alone, TYPE."""
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            if option == b"COUNT" and arguments:
+                options.count = arguments.integer()
+                if options.count < 1:
+                    raise CommandError(SYNTAX)
+            elif option == b"MATCH":
+                options.matches = compile_pattern(arguments.word())
+            elif option == b"TYPE" and with_type:
+                options.type_name = arguments.word().lower()
+            else:
+                raise CommandError(SYNTAX)
+        return options

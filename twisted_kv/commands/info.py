@@ -1,0 +1,159 @@
+"""INFO: what a cache counts and knows about itself, in Redis's words where Redis has one.
+
+Fields of Redis that would not be true here are left out, not filled in.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from typing import Callable
+
+from twisted_kv.replies import Reply, Verbatim
+from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
+from twisted_kv.table import Group
+from twisted_kv.version import VERSION
+
+info = Group("server")
+
+
+@info.command(
+    "INFO",
+    since="1.0.0",
+    flags="loading stale",
+    categories="dangerous",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+)
+def info_(session: Session, *sections: bytes) -> Reply:
+    """Return what the server knows and counts about itself, by section."""
+    wanted = {section.decode("latin-1").lower() for section in sections} or {"default"}
+    if wanted & {"all", "everything"}:
+        wanted |= set(SECTIONS)
+    if "default" in wanted:
+        wanted |= set(SECTIONS) - {"commandstats"}
+    texts = []
+    for name, describe in SECTIONS.items():
+        if name in wanted:
+            fields = describe(session.server)
+            lines = [f"# {name.capitalize() if name != 'cpu' else 'CPU'}"]
+            lines += [f"{field}:{value}" for field, value in fields.items()]
+            texts.append("\r\n".join(lines) + "\r\n")
+    return Verbatim("\r\n".join(texts).encode("utf-8", "surrogateescape"))
+
+
+def _server(server: Server) -> dict[str, object]:
+    uptime = (server.now.milliseconds - server.started) // 1000
+    return {
+        "redis_version": REDIS_VERSION,
+        "redis_mode": "standalone",
+        "owncache_version": VERSION,
+        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "arch_bits": 64 if sys.maxsize > 2**32 else 32,
+        "python_implementation": platform.python_implementation(),
+        "python_version": platform.python_version(),
+        "process_id": os.getpid(),
+        "run_id": server.run_id,
+        "tcp_port": server.settings.port,
+        "server_time_usec": server.now.milliseconds * 1000,
+        "uptime_in_seconds": uptime,
+        "uptime_in_days": uptime // 86400,
+    }
+
+
+def _clients(server: Server) -> dict[str, object]:
+    return {"connected_clients": len(server.sessions), "maxclients": server.settings.maxclients}
+
+
+def _memory(server: Server) -> dict[str, object]:
+    """The memory of the whole process: in an embedded cache that of the host program too."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    try:
+        with open("/proc/self/statm") as statm:
+            resident = int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        resident = peak  # not on this system: the most there ever was
+    return {
+        "used_memory_rss": resident,
+        "used_memory_rss_human": human(resident),
+        "used_memory_rss_peak": peak,
+        "used_memory_rss_peak_human": human(peak),
+    }
+
+
+def _stats(server: Server) -> dict[str, object]:
+    statistics = server.statistics
+    return {
+        "total_connections_received": statistics.connections_received,
+        "total_commands_processed": statistics.commands_processed,
+        "total_net_input_bytes": statistics.bytes_received,
+        "total_net_output_bytes": statistics.bytes_sent,
+        "rejected_connections": statistics.connections_rejected,
+        "expired_keys": sum(database.expired for database in server.databases),
+        "keyspace_hits": sum(database.hits for database in server.databases),
+        "keyspace_misses": sum(database.misses for database in server.databases),
+        "client_query_buffer_limit_disconnections": statistics.query_limit_disconnections,
+        "client_output_buffer_limit_disconnections": statistics.output_limit_disconnections,
+        "total_error_replies": sum(statistics.errors.values()),
+        "total_datagrams_received": statistics.datagrams_received,
+        "refused_datagrams": statistics.datagrams_refused,
+        "refused_datagram_sets": statistics.datagram_sets_refused,
+    }
+
+
+def _replication(server: Server) -> dict[str, object]:
+    return {"role": "master", "connected_slaves": 0}
+
+
+def _cpu(server: Server) -> dict[str, object]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {"used_cpu_sys": f"{usage.ru_stime:.6f}", "used_cpu_user": f"{usage.ru_utime:.6f}"}
+
+
+def _commandstats(server: Server) -> dict[str, object]:
+    return {
+        f"cmdstat_{command.name}": (
+            f"calls={command.calls},rejected_calls={command.rejected},failed_calls={command.failed}"
+        )
+        for command in server.commands.every()
+        if command.calls or command.rejected
+    }
+
+
+def _errorstats(server: Server) -> dict[str, object]:
+    return {f"errorstat_{code}": f"count={count}" for code, count in sorted(server.statistics.errors.items())}
+
+
+def _keyspace(server: Server) -> dict[str, object]:
+    now = server.now.milliseconds
+    return {
+        f"db{database.index}": (
+            f"keys={len(database)},expires={len(database.expiry)},avg_ttl={database.expiry.mean_left(now)}"
+        )
+        for database in server.databases
+        if len(database)
+    }
+
+
+SECTIONS: dict[str, Callable[[Server], dict[str, object]]] = {
+    "server": _server,
+    "clients": _clients,
+    "memory": _memory,
+    "stats": _stats,
+    "replication": _replication,
+    "cpu": _cpu,
+    "commandstats": _commandstats,
+    "errorstats": _errorstats,
+    "keyspace": _keyspace,
+}
+
+
+def human(count: int) -> str:
+    """Write a number of bytes as Redis does: 512B, 1.50K, 2.00M, 3.25G."""
+    size = float(count)
+    for unit in "BKMGTP":
+        if size < 1024 or unit == "P":
+            break
+        size /= 1024
+    return f"{count}B" if unit == "B" else f"{size:.2f}{unit}"

@@ -1,0 +1,174 @@
+"""Commands about the whole server: its databases, its settings, its time and its end."""
+
+from __future__ import annotations
+
+from twisted_kv.config import SETTINGS
+from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.glob import compile_pattern
+from twisted_kv.replies import NO_REPLY, OK, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Database
+from twisted_kv.table import Group, Lasting
+
+server = Group("server")
+
+_ADMIN = "admin noscript loading stale"
+_FLUSH_TIPS = "request_policy:all_shards response_policy:all_succeeded"
+
+
+@server.command(
+    "DBSIZE",
+    since="1.0.0",
+    flags="readonly fast",
+    categories="keyspace",
+    tips="request_policy:all_shards response_policy:agg_sum",
+)
+def dbsize(session: Session) -> Reply:
+    """Return the number of keys in the selected database."""
+    return len(session.db)
+
+
+@server.command(
+    "FLUSHDB",
+    since="1.0.0",
+    flags="write",
+    categories="keyspace dangerous",
+    tips=_FLUSH_TIPS,
+    complexity="O(1); the memory is released in small steps",
+)
+def flushdb(session: Session, *words: bytes) -> Reply:
+    """Remove all keys of the selected database."""
+    return _flush(session, words, [session.db])
+
+
+@server.command(
+    "FLUSHALL",
+    since="1.0.0",
+    flags="write",
+    categories="keyspace dangerous",
+    tips=_FLUSH_TIPS,
+    complexity="O(1); the memory is released in small steps",
+)
+def flushall(session: Session, *words: bytes) -> Reply:
+    """Remove all keys of all databases."""
+    return _flush(session, words, session.server.databases)
+
+
+def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]) -> Reply:
+    """Remove the keys of databases.  SYNC and ASYNC are the same: the memory is always released in small steps."""
+    if words and (len(words) > 1 or words[0].upper() not in (b"SYNC", b"ASYNC")):
+        raise CommandError(SYNTAX)
+    for database in databases:
+        for removed in database.flush():
+            session.server.discard(removed)
+    return OK
+
+
+@server.command("TIME", since="2.6.0", flags="loading stale fast", tips="nondeterministic_output")
+def time(session: Session) -> Reply:
+    """Return the date: whole seconds since 1970, and the microseconds of the next one."""
+    seconds, microseconds = divmod(round(session.server.now.clock.seconds() * 1_000_000), 1_000_000)
+    return [b"%d" % seconds, b"%d" % microseconds]
+
+
+@server.command(
+    "SHUTDOWN",
+    since="1.0.0",
+    flags="admin noscript loading stale no_multi allow_busy",
+    lasting=Lasting.CONNECTION,  # the sender of a datagram can be forged
+)
+def shutdown(session: Session, *words: bytes) -> Reply:
+    """Stop the server."""
+    options = [word.lower() for word in words]
+    if not set(options) <= {b"nosave", b"save", b"now", b"force", b"abort"}:
+        raise CommandError(SYNTAX)
+    if (b"abort" in options and len(options) > 1) or (b"save" in options and b"nosave" in options):
+        raise CommandError(SYNTAX)
+    if b"abort" in options:
+        raise CommandError("No shutdown in progress.")
+    if session.server.shutdown is None:
+        raise CommandError("SHUTDOWN is refused: this cache is part of another program")
+    if b"save" in options:
+        raise CommandError("Errors trying to SHUTDOWN: nothing can be saved, there is no persistence")
+    session.server.shutdown()
+    return NO_REPLY
+
+
+server.container("CONFIG", since="2.0.0", summary="Read and change the settings.")
+
+
+@server.command(
+    "CONFIG GET",
+    since="2.0.0",
+    flags=_ADMIN,
+    complexity="O(N) when N is the number of configuration parameters provided",
+)
+def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
+    """Return the settings whose names match any of the patterns."""
+    settings = session.server.settings
+    found: dict[bytes, bytes] = {}
+    for each in (pattern, *patterns):
+        if not set(b"*?[") & set(each):
+            name = as_text(each).lower()
+            if name in SETTINGS:
+                found[each] = settings.get(name).encode("utf-8", "surrogateescape")
+            continue
+        matches = compile_pattern(each, ignore_case=True)
+        for name in SETTINGS:
+            if matches(name.encode()):
+                found[name.encode()] = settings.get(name).encode("utf-8", "surrogateescape")
+    return found
+
+
+@server.command(
+    "CONFIG SET",
+    since="2.0.0",
+    flags=_ADMIN,
+    tips="request_policy:all_nodes response_policy:all_succeeded",
+    complexity="O(N) when N is the number of configuration parameters provided",
+)
+def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Reply:
+    """Change settings: all of them, or none if one cannot be."""
+    if len(more) % 2:
+        raise CommandError(SYNTAX)
+    words = [as_text(word) for word in (name, value, *more)]
+    wanted: dict[str, str] = {}
+    for given, text in zip(words[::2], words[1::2]):
+        setting = SETTINGS.get(given.lower())
+        if setting is None:
+            raise CommandError(f"Unknown option or number of arguments for CONFIG SET - '{given}'")
+        if setting.fixed:
+            raise _refused(given, "can't set immutable config")
+        if setting.name in wanted:
+            raise _refused(given, "duplicate parameter")
+        wanted[setting.name] = text
+    _apply(session, wanted)
+    return OK
+
+
+def _apply(session: Session, wanted: dict[str, str]) -> None:
+    """Change settings one after the other; when one cannot be, put back those before it."""
+    settings = session.server.settings
+    before = {name: getattr(settings, SETTINGS[name].attribute) for name in wanted}
+    name = ""
+    try:
+        for name, text in wanted.items():
+            setattr(settings, SETTINGS[name].attribute, SETTINGS[name].kind.parse(text))
+        for name in wanted:
+            if name in session.server.setting_changed:
+                session.server.setting_changed[name]()
+    except ValueError as error:
+        for each, value in before.items():
+            setattr(settings, SETTINGS[each].attribute, value)
+        raise _refused(name, str(error)) from None
+
+
+def _refused(name: str, why: str) -> CommandError:
+    return CommandError(f"CONFIG SET failed (possibly related to argument '{name}') - {why}")
+
+
+@server.command("CONFIG RESETSTAT", since="2.0.0", flags=_ADMIN)
+def config_resetstat(session: Session) -> Reply:
+    """Begin to count anew what INFO counts."""
+    session.server.reset_statistics()
+    return OK

@@ -1,0 +1,274 @@
+"""Commands on values that are byte strings."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import attrs
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.expiration import TIME_OPTIONS, future_deadline
+from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError
+from twisted_kv.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    InfinityGiven,
+    format_long_double,
+    parse_long_double,
+    round_long_double,
+)
+from twisted_kv.replies import OK, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.table import Group, every, first
+
+strings = Group("string", category="string")
+
+
+@strings.command("GET", since="1.0.0", flags="readonly fast", keys=first("RO access"))
+def get(session: Session, key: bytes) -> Reply:
+    """Return the string value of a key."""
+    return session.db.read_as(key, bytes)
+
+
+@attrs.define
+class ValueOptions:
+    """The options of SET and GETEX: conditions, and what becomes of the key's time to live."""
+
+    only_new: bool = False
+    only_old: bool = False
+    old_value: bool = False
+    keep_deadline: bool = False
+    persist: bool = False
+    time: tuple[bytes, bytes] | None = None  # the option and its number
+
+    @classmethod
+    def parse(cls, words: tuple[bytes, ...], allowed: tuple[bytes, ...]) -> ValueOptions:
+        """Read options; raises a syntax error for one that is not allowed or does not go with one before it.
+
+        A time is not read yet: its errors come after all others.
+        """
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            if option in TIME_OPTIONS:
+                taken = options.keep_deadline or options.persist or (options.time and options.time[0] != option)
+                if taken:
+                    raise CommandError(SYNTAX)
+                options.time = option, arguments.word()
+            elif option not in allowed:
+                raise CommandError(SYNTAX)
+            elif option == b"NX" and not options.only_old:
+                options.only_new = True
+            elif option == b"XX" and not options.only_new:
+                options.only_old = True
+            elif option == b"GET":
+                options.old_value = True
+            elif option == b"KEEPTTL" and not options.time:
+                options.keep_deadline = True
+            elif option == b"PERSIST" and not options.time:
+                options.persist = True
+            else:
+                raise CommandError(SYNTAX)
+        return options
+
+    def deadline(self, session: Session, command: str) -> int | None:
+        """Give the date in milliseconds that the time option names, or None without one."""
+        if self.time is None:
+            return None
+        option, time = self.time
+        return future_deadline(session, time, *TIME_OPTIONS[option], command)
+
+
+@strings.command(
+    "SET",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=first("RW access update variable_flags", notes="RW and ACCESS due to the optional `GET` argument"),
+)
+def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
+    """Set the string value of a key, whatever it held."""
+    if not words:
+        session.db.set(key, value)
+        return OK
+    options = ValueOptions.parse(words, (b"NX", b"XX", b"GET", b"KEEPTTL"))
+    deadline = options.deadline(session, "set")
+    old = session.db.read_as(key, bytes) if options.old_value else None
+    exists = old is not None or session.db.lookup(key) is not None
+    if (options.only_new and exists) or (options.only_old and not exists):
+        return old
+    session.db.set(key, value, deadline, keep_deadline=options.keep_deadline)
+    return old if options.old_value else OK
+
+
+@strings.command("SETNX", since="1.0.0", flags="write denyoom fast", keys=first("OW insert"))
+def setnx(session: Session, key: bytes, value: bytes) -> Reply:
+    """Set the string value of a key that does not exist."""
+    if session.db.lookup(key) is not None:
+        return 0
+    session.db.set(key, value)
+    return 1
+
+
+@strings.command("SETEX", since="2.0.0", flags="write denyoom", keys=first("OW update"))
+def setex(session: Session, key: bytes, seconds: bytes, value: bytes) -> Reply:
+    """Set the string value of a key that goes after some seconds."""
+    session.db.set(key, value, future_deadline(session, seconds, 1000, False, "setex"))
+    return OK
+
+
+@strings.command("PSETEX", since="2.6.0", flags="write denyoom", keys=first("OW update"))
+def psetex(session: Session, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
+    """Set the string value of a key that goes after some milliseconds."""
+    session.db.set(key, value, future_deadline(session, milliseconds, 1, False, "psetex"))
+    return OK
+
+
+@strings.command(
+    "GETEX",
+    since="6.2.0",
+    flags="write fast",
+    keys=first("RW access update", notes="RW and UPDATE because it changes the TTL"),
+)
+def getex(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return the string value of a key, and set or remove its time to live."""
+    options = ValueOptions.parse(words, (b"PERSIST",))
+    value = session.db.read_as(key, bytes)
+    if value is None:
+        return None
+    deadline = options.deadline(session, "getex")
+    if deadline is not None:
+        session.db.expire_at(key, deadline)
+    elif options.persist:
+        session.db.persist(key)
+    return value
+
+
+@strings.command("GETSET", since="1.0.0", flags="write denyoom fast", keys=first("RW access update"), deprecated=True)
+def getset(session: Session, key: bytes, value: bytes) -> Reply:
+    """Set the string value of a key and return the one it had."""
+    old = session.db.read_as(key, bytes)
+    session.db.set(key, value)
+    return old
+
+
+@strings.command("GETDEL", since="6.2.0", flags="write fast", keys=first("RW access delete"))
+def getdel(session: Session, key: bytes) -> Reply:
+    """Return the string value of a key and delete the key."""
+    value = session.db.read_as(key, bytes)
+    if value is not None:
+        session.db.delete(key)
+    return value
+
+
+@strings.command(
+    "MGET",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=every("RO access"),
+    tips="request_policy:multi_shard",
+    complexity="O(N) where N is the number of keys to retrieve.",
+)
+def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Return the string values of keys, null for each that holds none."""
+    values = map(session.db.read, (key, *keys))
+    return [value if type(value) is bytes else None for value in values]
+
+
+@strings.command(
+    "MSET",
+    since="1.0.1",
+    flags="write denyoom",
+    keys=every("OW update", step=2),
+    tips="request_policy:multi_shard response_policy:all_succeeded",
+    complexity="O(N) where N is the number of keys to set.",
+)
+def mset(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
+    """Set the string values of keys."""
+    if len(more) % 2:
+        raise ArityError("mset")
+    session.db.set(key, value)
+    for place in range(0, len(more), 2):
+        session.db.set(more[place], more[place + 1])
+    return OK
+
+
+@strings.command(
+    "APPEND",
+    since="2.0.0",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+    complexity="O(N) where N is the length of the new value.",
+)
+def append(session: Session, key: bytes, value: bytes) -> Reply:
+    """Append to the string value of a key, and return its new length."""
+    old = session.db.lookup_as(key, bytes)
+    new = value if old is None else old + value
+    if old is not None and len(new) > session.server.settings.proto_max_bulk_len:
+        raise CommandError(STRING_TOO_LONG)
+    session.db.set(key, new, keep_deadline=True)
+    return len(new)
+
+
+@strings.command("STRLEN", since="2.2.0", flags="readonly fast", keys=first("RO"))
+def strlen(session: Session, key: bytes) -> Reply:
+    """Return the length of the string value of a key."""
+    return len(session.db.read_as(key, bytes) or b"")
+
+
+def _counter(name: str, since: str) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
+    return strings.command(name, since=since, flags="write denyoom fast", keys=first("RW access update"))
+
+
+@_counter("INCR", "1.0.0")
+def incr(session: Session, key: bytes) -> Reply:
+    """Add one to the number that a key holds."""
+    return _add(session, key, 1)
+
+
+@_counter("DECR", "1.0.0")
+def decr(session: Session, key: bytes) -> Reply:
+    """Subtract one from the number that a key holds."""
+    return _add(session, key, -1)
+
+
+@_counter("INCRBY", "1.0.0")
+def incrby(session: Session, key: bytes, increment: bytes) -> Reply:
+    """Add to the number that a key holds."""
+    return _add(session, key, integer(increment))
+
+
+@_counter("DECRBY", "1.0.0")
+def decrby(session: Session, key: bytes, decrement: bytes) -> Reply:
+    """Subtract from the number that a key holds."""
+    amount = integer(decrement)
+    if amount == INT64_MIN:
+        raise CommandError("decrement would overflow")
+    return _add(session, key, -amount)
+
+
+def _add(session: Session, key: bytes, amount: int) -> int:
+    total = integer(session.db.lookup_as(key, bytes) or b"0") + amount
+    if not INT64_MIN <= total <= INT64_MAX:
+        raise CommandError(OVERFLOW)
+    session.db.set(key, b"%d" % total, keep_deadline=True)
+    return total
+
+
+@_counter("INCRBYFLOAT", "2.6.0")
+def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
+    """Add to the decimal number that a key holds, in C's 80-bit precision."""
+    old = session.db.lookup_as(key, bytes)
+    try:
+        start, amount = parse_long_double(old or b"0"), parse_long_double(increment)
+    except InfinityGiven:
+        raise CommandError("increment would produce NaN or Infinity") from None
+    except ValueError:
+        raise CommandError(NOT_A_FLOAT) from None
+    try:
+        total = round_long_double(start + amount)
+    except ValueError:
+        raise CommandError("increment would produce NaN or Infinity") from None
+    value = format_long_double(total)
+    session.db.set(key, value, keep_deadline=True)
+    return value

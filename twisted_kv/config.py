@@ -1,0 +1,279 @@
+"""The settings: the one place where each is named, typed, bounded and described.
+
+`Settings` is the table.  Its fields bear redis.conf's names, with underscores for the hyphens; the options of
+`twistd owncache`, the lines of a configuration file and CONFIG GET and SET are all made from it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Callable, Final, Iterable, Iterator, Mapping, Union
+
+import attrs
+
+from twisted_kv.numbers import INT64_MAX, parse_integer
+from twisted_kv.wire.words import split_words
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+class Kind:
+    """How the value of a setting is read and written.  `parse` raises ValueError with Redis's text."""
+
+    placeholder = "TEXT"
+    repeatable = False
+
+    def parse(self, text: str) -> Any:
+        return text
+
+    def format(self, value: Any) -> str:
+        return str(value)
+
+
+@attrs.frozen
+class Integer(Kind):
+    """A whole number between two bounds."""
+
+    least: int
+    most: int
+    placeholder = "N"
+
+    def parse(self, text: str) -> int:
+        value = parse_integer(text.encode("utf-8", "surrogateescape"))
+        if value is None:
+            raise ValueError("argument couldn't be parsed into an integer")
+        return self._bounded(value)
+
+    def _bounded(self, value: int) -> int:
+        if not self.least <= value <= self.most:
+            raise ValueError(f"argument must be between {self.least} and {self.most} inclusive")
+        return value
+
+
+class Memory(Integer):
+    """A number of bytes: `1048576`, `1mb` (1024 * 1024), `1m` (1000 * 1000)."""
+
+    placeholder = "BYTES"
+    _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+
+    def parse(self, text: str) -> int:
+        return self._bounded(parse_memory(text))
+
+
+def parse_memory(text: str) -> int:
+    """Read a number of bytes with or without a unit; raises ValueError."""
+    digits = text.rstrip("bBkKmMgG")
+    unit = Memory._UNITS.get(text[len(digits) :].lower())
+    if unit is None or not digits.isascii() or not digits.isdigit() or len(digits) > 20:
+        raise ValueError("argument must be a memory value")
+    return int(digits) * unit
+
+
+class YesNo(Kind):
+    """`yes` or `no`."""
+
+    placeholder = "yes|no"
+
+    def parse(self, text: str) -> bool:
+        if text.lower() not in ("yes", "no"):
+            raise ValueError("argument must be 'yes' or 'no'")
+        return text.lower() == "yes"
+
+    def format(self, value: bool) -> str:
+        return "yes" if value else "no"
+
+
+@attrs.frozen
+class Choice(Kind):
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def placeholder(self) -> str:  # type: ignore[override]  # a constant for the other kinds
+        return "|".join(self.words)
+
+    def parse(self, text: str) -> str:
+        if text.lower() not in self.words:
+            raise ValueError("argument(s) must be one of the following: " + ", ".join(self.words))
+        return text.lower()
+
+
+class Words(Kind):
+    """Any number of words; the option may be repeated."""
+
+    repeatable = True
+
+    def __init__(self, placeholder: str) -> None:
+        self.placeholder = placeholder
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(text.split())
+
+    def format(self, value: tuple[Any, ...]) -> str:
+        return " ".join(map(str, value))
+
+
+class Networks(Words):
+    """Networks in CIDR notation, such as 10.0.0.0/8."""
+
+    def parse(self, text: str) -> tuple[Any, ...]:
+        try:
+            return tuple(ipaddress.ip_network(word) for word in text.split())
+        except ValueError as error:
+            raise ValueError(f"argument must be networks as 10.0.0.0/8: {error}") from None
+
+
+@attrs.frozen
+class BufferLimit:
+    """How many bytes of replies may wait for a client: never `hard`, and not `soft` for `seconds` on end; 0 is no limit."""
+
+    hard: int
+    soft: int
+    seconds: int
+
+
+class BufferLimitKind(Kind):
+    """`normal HARD SOFT SECONDS`, as in redis.conf.  There are no other classes of clients yet."""
+
+    placeholder = "LIMITS"
+
+    def parse(self, text: str) -> BufferLimit:
+        words = text.split()
+        if len(words) != 4:
+            raise ValueError("Wrong number of arguments in buffer limit configuration.")
+        if words[0].lower() != "normal":
+            raise ValueError("Invalid client class specified in buffer limit configuration.")
+        try:
+            hard, soft = map(parse_memory, words[1:3])
+        except ValueError:
+            hard = -1
+        seconds = parse_integer(words[3].encode("utf-8", "surrogateescape"))
+        if hard < 0 or seconds is None or seconds < 0:
+            raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+        return BufferLimit(hard, soft, seconds)
+
+    def format(self, value: BufferLimit) -> str:
+        return f"normal {value.hard} {value.soft} {value.seconds}"
+
+
+def setting(kind: Kind, default: str, help: str, *, fixed: bool = False) -> Any:
+    """Declare a setting; `fixed` ones cannot be changed by CONFIG SET."""
+    return attrs.field(factory=lambda: kind.parse(default), metadata={"kind": kind, "help": help, "fixed": fixed})
+
+
+@attrs.define(kw_only=True)
+class Settings:
+    """The settings of one cache, each with its default."""
+
+    port: int = setting(
+        Integer(0, 65535), "6379", "TCP port, and UDP port; 0 picks one that is free for both", fixed=True
+    )
+    udp_port: int = setting(Integer(-1, 65535), "-1", "another UDP port; -1 is the same as --port", fixed=True)
+    bind: tuple[str, ...] = setting(
+        Words("ADDRESS"), "127.0.0.1 -::1", "addresses to listen on; a leading - permits failure, * is all", fixed=True
+    )
+    tcp: bool = setting(YesNo(), "yes", "listen for Redis clients", fixed=True)
+    udp: bool = setting(YesNo(), "yes", "listen for datagrams", fixed=True)
+    endpoint: tuple[str, ...] = setting(
+        Words("ENDPOINT"), "", "one more Twisted endpoint for Redis clients, as unix:/run/owncache.sock", fixed=True
+    )
+    udp_dialect: str = setting(
+        Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=True
+    )
+    udp_binary: bool = setting(YesNo(), "no", "take a line ending at the end of a datagram as data", fixed=True)
+    udp_allow: tuple[Network, ...] = setting(
+        Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=True
+    )
+    protected_mode: bool = setting(YesNo(), "yes", "without a password, serve only clients of this machine")
+    requirepass: str = setting(Kind(), "", "the password that clients must give")
+    databases: int = setting(Integer(1, 2**31 - 1), "16", "number of databases", fixed=True)
+    timeout: int = setting(Integer(0, 2**31 - 1), "0", "seconds until an idle client is disconnected; 0 is never")
+    tcp_keepalive: int = setting(Integer(0, 2**31 - 1), "300", "seconds between probes of silent clients; 0 is none")
+    tcp_backlog: int = setting(Integer(0, 2**31 - 1), "511", "connections that may wait to be accepted", fixed=True)
+    maxclients: int = setting(Integer(1, 2**32 - 1), "10000", "clients that may be connected")
+    proto_max_bulk_len: int = setting(Memory(1 << 20, INT64_MAX), "512mb", "longest value of a request")
+    client_query_buffer_limit: int = setting(Memory(1 << 20, INT64_MAX), "1gb", "longest request of a client")
+    client_output_buffer_limit: BufferLimit = setting(
+        BufferLimitKind(), "normal 256mb 64mb 60", "replies that may wait for a client: hard, soft, seconds"
+    )
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Settings:
+        """Make settings from redis.conf names and Python values; raises ValueError that names the setting."""
+        settings = cls()
+        for name, value in values.items():
+            settings.set(name, _as_text(value))
+        return settings
+
+    def get(self, name: str) -> str:
+        """Give a setting in the form that redis.conf has it in; raises KeyError for a name that is none."""
+        return SETTINGS[name].kind.format(getattr(self, SETTINGS[name].attribute))
+
+    def set(self, name: str, text: str) -> None:
+        """Change a setting; raises ValueError that names it."""
+        described = SETTINGS.get(name)
+        if described is None:
+            raise ValueError(f"unknown setting '{name}'")
+        try:
+            setattr(self, described.attribute, described.kind.parse(text))
+        except ValueError as error:
+            raise ValueError(f"setting '{name}': {error}") from None
+
+
+@attrs.frozen
+class Setting:
+    """What is known of one setting: its redis.conf name, its attribute, how it is read, what it is for."""
+
+    name: str
+    attribute: str
+    kind: Kind
+    help: str
+    fixed: bool
+
+
+SETTINGS: Final[dict[str, Setting]] = {
+    field.name.replace("_", "-"): Setting(field.name.replace("_", "-"), field.name, **field.metadata)
+    for field in attrs.fields(Settings)
+}
+"""Every setting by its redis.conf name."""
+
+
+def read_config(lines: Iterable[bytes]) -> Iterator[tuple[int, str, str]]:
+    """Read the lines of a file in redis.conf's syntax: gives line numbers, names and values.
+
+    Raises ValueError that names the line.
+    """
+    for number, line in enumerate(lines, 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith(b"#"):
+            continue
+        try:
+            name, *values = (word.decode() for word in split_words(stripped))
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+        name = name.lower()
+        if name not in SETTINGS:
+            raise ValueError(f"line {number}: unknown setting '{name}'")
+        if not values:
+            raise ValueError(f"line {number}: setting '{name}' has no value")
+        if len(values) > 1 and isinstance(SETTINGS[name].kind, (Integer, YesNo, Choice)):
+            raise ValueError(f"line {number}: setting '{name}' takes one value")
+        yield number, name, " ".join(values)
+
+
+def apply_config(lines: Iterable[bytes], apply: Callable[[str, str], None]) -> None:
+    """Give each setting of a configuration file to `apply`; a ValueError of it gets the number of the line."""
+    for number, name, value in read_config(lines):
+        try:
+            apply(name, value)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return str(value)

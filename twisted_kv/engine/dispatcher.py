@@ -1,0 +1,123 @@
+"""The dispatch service: three methods between whoever receives requests and the commands.
+
+    session = dispatcher.begin(Lasting.CONNECTION, link)      a conversation begins
+    reply = dispatcher.request(session, [b"GET", b"key"])      a request gives a reply value; an error is a value too
+    dispatcher.end(session)                                    the conversation is over
+
+Datagrams, connections and calls in process all come through here, so a rule that holds for all of them (who may ask,
+how many words, what is counted) stands here once.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Sequence
+
+from twisted.logger import Logger
+
+from twisted_kv.clock import Clock, Now, SystemClock
+from twisted_kv.commands import GROUPS
+from twisted_kv.config import Settings
+from twisted_kv.engine.housekeeping import Housekeeping
+from twisted_kv.errors import ArityError, CommandError
+from twisted_kv.replies import NO_REPLY, Reply
+from twisted_kv.sessions.session import Link, Server, Session
+from twisted_kv.table import Command, CommandTable, Lasting
+
+_ATTACKS = (b"post", b"host:")
+"""First words of an HTTP request, which a browser was tricked into sending here."""
+
+
+class Dispatcher:
+    """Runs requests of sessions, each on what the cache holds at that moment.
+
+    `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process is somebody else's.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        shutdown: Callable[[], None] | None = None,
+    ) -> None:
+        self._now = Now(clock or SystemClock())
+        self._housekeeping = Housekeeping(self._now)
+        self.server = Server(
+            settings or Settings(),
+            self._now,
+            CommandTable(GROUPS),
+            alarm=self._housekeeping.alarm,
+            discard=self._housekeeping.discard,
+            shutdown=shutdown,
+        )
+        self._statistics = self.server.statistics
+        self._spelled = self.server.commands.spelled
+
+    def start(self) -> None:
+        """Begin to remove keys when their time comes.  Without it they go when they are asked for."""
+        self._housekeeping.start(self.server.databases)
+
+    def stop(self) -> None:
+        """Leave no timer behind; requests are served all the same."""
+        self._housekeeping.stop()
+
+    def begin(self, lasting: Lasting, link: Link | None = None) -> Session:
+        """Begin a conversation; one with a link is listed by CLIENT LIST until `end`."""
+        self._now.read()
+        session = Session(self.server, lasting, link)
+        if link is not None:
+            self.server.sessions[session.id] = session
+        return session
+
+    def request(self, session: Session, words: Sequence[bytes]) -> Reply:
+        """Run one request, at least one word; gives the reply value, a `CommandError` value for an error."""
+        session.last_request = self._now.read()
+        self._statistics.commands_processed += 1
+        try:
+            command = self._spelled.get(words[0]) or self._find(session, words)
+            if not command.least <= len(words) <= command.most:
+                command.rejected += 1
+                raise ArityError(command.name)
+            if not session.authenticated and not command.no_auth and session.must_authenticate:
+                command.rejected += 1
+                raise CommandError("Authentication required.", "NOAUTH")
+            if command.lasting > session.lasting:
+                command.rejected += 1
+                raise CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")
+            session.last_command = command.name
+            return self._run(command, session, words)
+        except CommandError as error:
+            self._statistics.errors[error.code] += 1
+            return error
+        except _Attack:
+            return NO_REPLY
+
+    def end(self, session: Session) -> None:
+        """End a conversation."""
+        self.server.sessions.pop(session.id, None)
+
+    def _run(self, command: Command, session: Session, words: Sequence[bytes]) -> Reply:
+        command.calls += 1
+        try:
+            return command.function(session, *words[command.skip :])
+        except CommandError:
+            command.failed += 1
+            raise
+        except Exception:
+            # A fault of ours: told to whoever asked and to the log, and nobody else notices.
+            self._log.failure("{command} failed", command=command.name)
+            command.failed += 1
+            raise CommandError("internal error, see the log of the server") from None
+
+    def _find(self, session: Session, words: Sequence[bytes]) -> Command:
+        """Find a command that is not spelled all upper or all lower case, or that has subcommands."""
+        if session.link is not None and words[0].lower() in _ATTACKS:
+            self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
+            session.closing = True
+            raise _Attack
+        return self.server.commands.find(words)
+
+
+class _Attack(Exception):
+    """The request gets no reply, and its connection is closed."""

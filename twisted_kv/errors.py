@@ -1,0 +1,69 @@
+"""Error replies.  The texts are Redis 7.0's own, byte for byte, because clients match on them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SYNTAX: Final = "syntax error"
+NOT_AN_INTEGER: Final = "value is not an integer or out of range"
+NOT_A_FLOAT: Final = "value is not a valid float"
+OVERFLOW: Final = "increment or decrement would overflow"
+STRING_TOO_LONG: Final = "string exceeds maximum allowed size (proto-max-bulk-len)"
+
+
+def as_text(data: bytes) -> str:
+    """Decode bytes of a client for an error text, so that `CommandError.line` gives the same bytes back."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+class CommandError(Exception):
+    """An error reply: `code` is its first word (ERR, WRONGTYPE, NOAUTH, ...), `message` all that follows it."""
+
+    def __init__(self, message: str, code: str = "ERR") -> None:
+        super().__init__(f"{code} {message}" if message else code)
+        self.code = code
+        self.message = message
+
+    @property
+    def line(self) -> bytes:
+        """The error as one line of bytes; line ends inside it become blanks, as in Redis."""
+        text = str(self).encode("utf-8", "surrogateescape")
+        return text.replace(b"\r", b" ").replace(b"\n", b" ")
+
+    @classmethod
+    def parse(cls, line: bytes) -> CommandError:
+        """Read the error that a server sent: the first word is its code."""
+        code, _, message = as_text(line).partition(" ")
+        return cls(message, code)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CommandError) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class WrongTypeError(CommandError):
+    """The key holds a value of another type."""
+
+    def __init__(self) -> None:
+        super().__init__("Operation against a key holding the wrong kind of value", "WRONGTYPE")
+
+
+class ArityError(CommandError):
+    """A command was given too few or too many words; `command` is its full name in lower case, as `config|get`."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(f"wrong number of arguments for '{command}' command")
+        self.command = command
+
+
+class ExpireTimeError(CommandError):
+    """A time to live is not positive, or lies too far off to be kept as milliseconds."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(f"invalid expire time in '{command}' command")
+
+
+class ProtocolError(Exception):
+    """What a peer sent is not RESP: nothing after it can be read.  `str()` is Redis's own text for it."""

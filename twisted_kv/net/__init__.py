@@ -1,0 +1,1 @@
+"""The network faces: thin protocols that know bytes, Twisted, and the dispatch service."""

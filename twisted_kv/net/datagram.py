@@ -1,0 +1,96 @@
+"""The face for datagrams: each is answered by one datagram, or by silence."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import Any, Sequence
+
+from twisted.internet.protocol import DatagramProtocol
+
+from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.errors import CommandError
+from twisted_kv.net.addresses import is_served
+from twisted_kv.table import Lasting
+from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
+
+READ_SIZE = 65_536
+"""Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
+
+
+class CacheDatagramProtocol(DatagramProtocol):
+    """Answers datagrams in one dialect; by default in the one that the dispatcher's settings name.
+
+    With a password set, only a `resp` datagram that begins with a right AUTH is served.
+    """
+
+    noisy = False
+
+    def __init__(self, dispatcher: Dispatcher, dialect: Dialect | None = None) -> None:
+        settings = dispatcher.server.settings
+        self.dispatcher = dispatcher
+        self._settings = settings
+        self._statistics = dispatcher.server.statistics
+        self._dialect = dialect or DIALECTS[settings.udp_dialect](settings.udp_binary)
+        self._session = dispatcher.begin(Lasting.REQUEST)
+        self._read_size = READ_SIZE
+        self._is_served = lru_cache(maxsize=4096)(partial(is_served, allowed=settings.udp_allow))
+
+    def startProtocol(self) -> None:
+        self._read_size = getattr(self.transport, "maxPacketSize", READ_SIZE)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._statistics.datagrams_received += 1
+        self._statistics.bytes_received += len(datagram)
+        if not self._is_served(addr[0]):
+            self._statistics.datagrams_refused += 1
+            return
+        dialect = self._dialect.choose(datagram)
+        try:
+            if len(datagram) >= self._read_size:
+                raise CommandError("request is cut: it is longer than this server reads")
+            requests = dialect.parse(datagram)
+        except CommandError as error:
+            answer = None if self._settings.requirepass else dialect.error(error)
+        else:
+            answer = self._answer(dialect, requests)
+        if answer is None:
+            return
+        self._statistics.bytes_sent += len(answer)
+        assert self.transport is not None
+        try:
+            self.transport.write(answer, addr)
+        except OSError:
+            pass  # the reply is lost, as datagrams may be; the next one is served
+
+    def connectionRefused(self) -> None:
+        """A peer went away before it got its reply."""
+
+    def _answer(self, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
+        """Run the requests of a datagram; gives the answering datagram, or None."""
+        if not requests:
+            return None
+        session = self._session
+        password = bool(self._settings.requirepass)
+        if password and (dialect.lasting < Lasting.DATAGRAM or requests[0][0].upper() != b"AUTH"):
+            self._statistics.datagrams_refused += 1
+            return None
+        if dialect.lasting >= Lasting.DATAGRAM:
+            session = self.dispatcher.begin(dialect.lasting)
+        parts: list[bytes] = []
+        size = 0
+        for request in requests:
+            reply = self.dispatcher.request(session, request)
+            if password and session.must_authenticate and not parts:
+                self._statistics.datagrams_refused += 1
+                return None
+            part = dialect.render(request, reply, session.resp)
+            if part is not None:
+                size += len(part)
+                if size > MAX_DATAGRAM:
+                    parts.clear()  # the other requests are run all the same, but their replies are not gathered
+                parts.append(part)
+            elif isinstance(reply, CommandError):
+                self._statistics.datagram_sets_refused += 1
+        if size > MAX_DATAGRAM:
+            return dialect.error(CommandError("reply is too large for a datagram"))
+        return b"".join(parts) if parts else None

@@ -1,0 +1,187 @@
+"""Opens and closes the ports that the settings name."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from twisted_kv.config import Settings
+from twisted_kv.net.addresses import address_name, parse_address
+from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
+from twisted_kv.net.stream import RespFactory
+
+if TYPE_CHECKING:
+    from twisted_kv.engine.dispatcher import Dispatcher
+
+ATTEMPTS: Final = 100
+"""How many free TCP ports are tried until one is found whose number is free for UDP too."""
+
+_WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}
+_NOT_THERE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+
+
+def bind_addresses(settings: Settings) -> list[tuple[str, bool]]:
+    """Give the addresses to listen on, and whether each is optional; raises ValueError for one that is no address."""
+    addresses = []
+    for word in settings.bind:
+        name = word.removeprefix("-") if hasattr(word, "removeprefix") else word.lstrip("-")
+        host = _WILDCARDS.get(name, name)
+        if parse_address(host) is None:
+            raise ValueError(f"setting 'bind': '{name}' is not an address")
+        addresses.append((host, word.startswith("-")))
+    return addresses
+
+
+def check(settings: Settings) -> None:
+    """Raise ValueError for settings that must not be started with."""
+    addresses = bind_addresses(settings)
+    if (settings.tcp or settings.udp) and not addresses:
+        raise ValueError("setting 'bind': there is no address to listen on")
+    foreign = [host for host, _ in addresses if not parse_address(host).is_loopback]  # type: ignore[union-attr]
+    if settings.udp and foreign and not settings.udp_allow:
+        raise ValueError(
+            f"UDP on {foreign[0]} would answer anybody who asks, and whom they name as sender: "
+            "say who is served with --udp-allow NETWORK, or switch UDP off with --no-udp"
+        )
+
+
+class Listeners:
+    """The open ports of one cache.
+
+    `port` and `udp_port` are the numbers that were bound, or None.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(self, reactor: Any, settings: Settings, dispatcher: Dispatcher) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._factory = RespFactory(dispatcher)
+        self._ports: list[Any] = []
+        self.port: int | None = None
+        self.udp_port: int | None = None
+
+    def open(self) -> None:
+        """Open all ports; raises `CannotListenError`, and then none is open."""
+        try:
+            self._open_pair()
+            for description in self._settings.endpoint:
+                self._open_endpoint(description)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> Deferred[Any]:
+        """Close all ports and end all connections; fires when that is done."""
+        ports, self._ports = self._ports, []
+        self.port = self.udp_port = None
+        stopped = [maybeDeferred(port.stopListening) for port in ports]
+        self._factory.close_all()
+        return DeferredList(stopped, consumeErrors=True)
+
+    def _open_pair(self) -> None:
+        """Open the TCP and UDP ports; where the number is free to choose, one that both can have."""
+        attempts = ATTEMPTS if self._settings.port == 0 else 1
+        while True:
+            attempts -= 1
+            try:
+                self._open_all(self._settings.port)
+                break
+            except CannotListenError:
+                self.close()
+                if not attempts:
+                    raise
+        for port in self._ports:
+            kind = "datagrams" if isinstance(port, _udp_port()) else "RESP"
+            self._log.info("{kind} on {address}", kind=kind, address=address_name(port.getHost()))
+
+    def _open_all(self, number: int) -> None:
+        addresses = bind_addresses(self._settings)
+        if self._settings.tcp:
+            for host, optional in addresses:
+                port = self._listen(self._listen_tcp, number, host, optional)
+                if port is not None:
+                    number = port.getHost().port
+            self.port = number
+        if self._settings.udp:
+            number = number if self._settings.udp_port < 0 else self._settings.udp_port
+            for host, optional in addresses:
+                port = self._listen(self._listen_udp, number, host, optional)
+                if port is not None:
+                    number = port.getHost().port
+            self.udp_port = number
+
+    def _listen(self, listen: Any, number: int, host: str, optional: bool) -> Any:
+        """Open one port; None for an optional address that this machine does not have."""
+        try:
+            port = listen(number, host)
+        except CannotListenError as error:
+            if optional and getattr(error.socketError, "errno", None) in _NOT_THERE:
+                return None
+            raise
+        self._ports.append(port)
+        return port
+
+    def _listen_tcp(self, number: int, host: str) -> Any:
+        backlog = self._settings.tcp_backlog
+        if host != "::":
+            return self._reactor.listenTCP(number, self._factory, backlog=backlog, interface=host)
+        with _ipv6_only(socket.SOCK_STREAM, number) as bound:
+            bound.listen(backlog)
+            return self._reactor.adoptStreamPort(bound.fileno(), socket.AF_INET6, self._factory)
+
+    def _listen_udp(self, number: int, host: str) -> Any:
+        protocol = CacheDatagramProtocol(self._dispatcher)
+        if host != "::":
+            return self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
+        with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
+            return self._reactor.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
+
+    def _open_endpoint(self, description: str) -> None:
+        opened = serverFromString(self._reactor, description).listen(self._factory)
+        failures: list[Any] = []
+
+        def failed(failure: Any) -> None:
+            failures.append(failure)
+            self._log.failure("cannot listen on {endpoint}", failure, endpoint=description)
+
+        opened.addCallbacks(self._opened, failed, callbackArgs=(description,))
+        if failures:
+            raise CannotListenError(None, description, failures[0].value)
+
+    def _opened(self, port: Any, description: str) -> None:
+        self._ports.append(port)
+        self._log.info("RESP on {endpoint}", endpoint=description)
+
+
+def _ipv6_only(kind: int, number: int) -> socket.socket:
+    """Bind a socket to all IPv6 addresses and to no IPv4 ones, which have a socket of their own.
+
+    Twisted has no option for it, and the system's default is to take the IPv4 ones too.
+    """
+    bound = None
+    try:
+        bound = socket.socket(socket.AF_INET6, kind)
+        bound.setblocking(False)
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("::", number))
+    except OSError as error:
+        if bound is not None:
+            bound.close()
+        raise CannotListenError("::", number, error) from None
+    return bound
+
+
+def _udp_port() -> type:
+    from twisted.internet.udp import Port
+
+    return Port

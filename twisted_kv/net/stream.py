@@ -1,0 +1,305 @@
+"""The face for Redis clients: RESP over any stream that Twisted has."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.errors import CommandError, ProtocolError, as_text
+from twisted_kv.net.addresses import address_name, is_loopback
+from twisted_kv.replies import Push, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.table import Lasting
+from twisted_kv.wire.encoder import ENCODERS, encode_resp2
+from twisted_kv.wire.requests import RequestReader
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress, IDelayedCall
+    from twisted.python.failure import Failure
+
+CHUNK = 64 * 1024
+"""Bytes of waiting replies that are handed to the transport at a time."""
+
+SWEEP = 1.0
+"""Seconds between two looks at idle connections."""
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class RespProtocol(Protocol):
+    """One Redis client.
+
+    Replies go to the transport at once until it says that its buffer is full.  From then on they wait here, where they
+    can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is passed.
+    """
+
+    _log = Logger("owncache")
+    factory: RespFactory
+
+    def __init__(self, factory: RespFactory) -> None:
+        self.factory = factory
+        self._dispatcher = factory.dispatcher
+        self._statistics = factory.dispatcher.server.statistics
+        self._settings = factory.dispatcher.server.settings
+        self._session: Session | None = None
+        self._reader = RequestReader()
+        self._full = False  # the transport takes no more for now
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._soft_since = 0  # when the soft limit was passed, in milliseconds; 0 while it is not
+        self._producing = False  # the transport tells us when it is full
+        self._closing = False  # nothing is read any more; the connection ends when the replies are out
+
+    # What Twisted calls
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.registerProducer(self, True)
+        self._producing = True
+        refusal = self.factory.admit(self)
+        if refusal is not None:
+            self._write(encode_resp2(refusal))
+            self._finish()
+            return
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(self._settings.tcp_keepalive > 0)
+        self._session = self._dispatcher.begin(Lasting.CONNECTION, self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._statistics.bytes_received += len(data)
+        session, reader = self._session, self._reader
+        if session is None or self._closing:
+            return
+        reader.max_bulk = self._settings.proto_max_bulk_len
+        reader.feed(data)
+        replies: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                reader.authenticated = session.authenticated or not session.must_authenticate
+                words = reader.gets()
+                if words is None:
+                    break
+                reply = ENCODERS[session.resp](self._dispatcher.request(session, words))
+                replies.append(reply)
+                size += len(reply)
+                if session.closing:
+                    break
+                if size > CHUNK:
+                    self._write(b"".join(replies))
+                    replies.clear()
+                    size = 0
+                    if self._closing:
+                        return
+        except ProtocolError as error:
+            replies.append(encode_resp2(CommandError(f"Protocol error: {error}")))
+            session.closing = True
+        if replies:
+            self._write(b"".join(replies))
+        if session.closing:
+            self._finish()
+        elif reader.pending > self._settings.client_query_buffer_limit:
+            self._log.warn("closed {peer}: its request is longer than client-query-buffer-limit", peer=self.peer)
+            self._statistics.query_limit_disconnections += 1
+            self.close()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it still gets the replies that it is owed."""
+        self._finish()
+
+    def writeConnectionLost(self) -> None:
+        """The client takes no more."""
+        self.close()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.forget(self)
+        self._closing = True
+        self._waiting.clear()
+        if self._session is not None:
+            self._dispatcher.end(self._session)
+
+    # What the transport calls
+
+    def pauseProducing(self) -> None:
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        self._full = False
+        self._send_waiting()
+
+    def stopProducing(self) -> None:
+        self._full = True
+
+    # What commands see
+
+    @property
+    def peer(self) -> str:
+        return self._name(self.transport.getPeer())  # type: ignore[union-attr]  # a link has a transport
+
+    @property
+    def local(self) -> str:
+        return self._name(self.transport.getHost())  # type: ignore[union-attr]  # as above
+
+    @property
+    def descriptor(self) -> int:
+        fileno: Any = getattr(self.transport, "fileno", None)
+        return -1 if fileno is None else int(fileno())
+
+    @property
+    def waiting_input(self) -> int:
+        return self._reader.pending
+
+    @property
+    def waiting_output(self) -> int:
+        return self._waiting_bytes
+
+    def push(self, message: Reply) -> None:
+        if not self._closing and self._session is not None:
+            self._write(ENCODERS[self._session.resp](Push(message)))
+
+    def close(self) -> None:
+        """End the connection at once; what waits is not sent."""
+        if self.transport is None:
+            return
+        self._closing = True
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._disconnect(abort=self._full)
+
+    # The rest is our own
+
+    def sweep(self, now: int) -> None:
+        """Close a connection that was idle for too long, or that was over its soft limit for too long."""
+        if self._session is None or self._closing:
+            return
+        timeout = self._settings.timeout
+        if timeout and now - self._session.last_request > timeout * 1000:
+            self.close()
+        elif self._soft_since:
+            self._check_output_limits(now)
+
+    def _write(self, data: bytes) -> None:
+        self._statistics.bytes_sent += len(data)
+        if not self._full and not self._waiting:
+            self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
+            return
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        self._check_output_limits(self._dispatcher.server.now.milliseconds)
+
+    def _send_waiting(self) -> None:
+        """Hand waiting replies to the transport until it is full again."""
+        while self._waiting and not self._full:
+            parts = [self._waiting.popleft()]
+            size = len(parts[0])
+            while self._waiting and size + len(self._waiting[0]) <= CHUNK:
+                parts.append(self._waiting.popleft())
+                size += len(parts[-1])
+            self._waiting_bytes -= size
+            self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
+        if self._soft_since:
+            self._check_output_limits(self._dispatcher.server.now.milliseconds)
+        if self._closing and not self._waiting:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Read no more, and end the connection as soon as all replies are out."""
+        self._closing = True
+        if not self._waiting and self.transport is not None:
+            self._disconnect(abort=False)
+
+    def _disconnect(self, *, abort: bool) -> None:
+        """Tell the transport to end; with a producer that is paused, it would wait for it for ever."""
+        if self._producing:
+            self._producing = False
+            self.transport.unregisterProducer()  # type: ignore[union-attr]  # as above
+        if abort:
+            self.transport.abortConnection()  # type: ignore[union-attr]  # as above
+        else:
+            self.transport.loseConnection()  # type: ignore[union-attr]  # as above
+
+    def _check_output_limits(self, now: int) -> None:
+        limit = self._settings.client_output_buffer_limit
+        over = bool(limit.soft) and self._waiting_bytes > limit.soft
+        self._soft_since = (self._soft_since or now) if over else 0
+        if (limit.hard and self._waiting_bytes > limit.hard) or (
+            over and now - self._soft_since > limit.seconds * 1000
+        ):
+            self._log.warn("closed {peer}: it does not read its replies (client-output-buffer-limit)", peer=self.peer)
+            self._statistics.output_limit_disconnections += 1
+            self.close()
+
+    def _name(self, address: IAddress) -> str:
+        if isinstance(address, UNIXAddress):
+            path = self.transport.getHost().name  # type: ignore[union-attr,attr-defined]  # the peer's side has no name
+            return f"{as_text(path or b'')}:0"
+        return address_name(address)
+
+
+class RespFactory(Factory):
+    """Makes the connections of Redis clients, and looks after all of them.  All it needs is a dispatcher."""
+
+    noisy = False
+    _log = Logger("owncache")
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+        self.connections: set[RespProtocol] = set()
+        self._sweep_call: IDelayedCall | None = None
+
+    def startFactory(self) -> None:
+        self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
+
+    def stopFactory(self) -> None:
+        if self._sweep_call is not None:
+            self._sweep_call.cancel()
+            self._sweep_call = None
+
+    def buildProtocol(self, addr: IAddress | None) -> RespProtocol:
+        return RespProtocol(self)
+
+    def admit(self, connection: RespProtocol) -> CommandError | None:
+        """Take a new connection on, or give the error that it is refused with."""
+        server = self.dispatcher.server
+        refusal = None
+        if len(self.connections) >= server.settings.maxclients:
+            refusal = CommandError("max number of clients reached")
+        elif server.settings.protected_mode and not server.settings.requirepass and self._is_foreign(connection):
+            refusal = CommandError(
+                "owncache runs in protected mode: no password is set, so only clients on the same machine are served. "
+                "Set one with --requirepass, or switch the mode off with --protected-mode no.",
+                "DENIED",
+            )
+        if refusal is not None:
+            server.statistics.connections_rejected += 1
+            return refusal
+        server.statistics.connections_received += 1
+        self.connections.add(connection)
+        return None
+
+    def forget(self, connection: RespProtocol) -> None:
+        """Let go of a connection that is lost."""
+        self.connections.discard(connection)
+
+    def close_all(self) -> None:
+        """End all connections at once."""
+        for connection in list(self.connections):
+            connection.close()
+
+    @staticmethod
+    def _is_foreign(connection: RespProtocol) -> bool:
+        peer = connection.transport.getPeer()  # type: ignore[union-attr]  # it was just connected
+        return isinstance(peer, (IPv4Address, IPv6Address)) and not is_loopback(peer.host)
+
+    def _sweep(self) -> None:
+        self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
+        now = self.dispatcher.server.now.read()
+        for connection in list(self.connections):
+            connection.sweep(now)

@@ -1,0 +1,107 @@
+"""Numbers as Redis reads and writes them.
+
+`parse_integer` takes the canonical form only, as Redis's string2ll.  INCRBYFLOAT computes in C's 80-bit `long double`
+and prints `%.17Lf`; Python has no such type, so the few operations it needs are done here on exact fractions that are
+rounded to 64 bits of mantissa after each step.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+
+LONG_DOUBLE_DIGITS: Final = 5 * 1024 - 1
+"""The longest text that Redis reads as a float (MAX_LONG_DOUBLE_CHARS, less C's closing NUL)."""
+
+_MANTISSA_BITS: Final = 64
+_LARGEST_EXPONENT: Final = 16384  # 2**16384 is the first power that an 80-bit float cannot hold
+_SMALLEST_EXPONENT: Final = -16445  # 2**-16445 is the smallest denormal
+
+_DECIMAL: Final = re.compile(rb"([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?\Z")
+_HEXADECIMAL: Final = re.compile(
+    rb"([+-]?)0[xX](?:([0-9a-fA-F]+)(?:\.([0-9a-fA-F]*))?|\.([0-9a-fA-F]+))(?:[pP]([+-]?\d+))?\Z"
+)
+_INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
+
+
+class InfinityGiven(ValueError):
+    """The text names an infinity: a valid float, though never a result that is kept."""
+
+
+def parse_integer(text: bytes) -> int | None:
+    """Read a 64-bit integer in its canonical form: no blanks, no plus sign, no leading zeros; None if it is not one."""
+    if len(text) > 20:
+        return None
+    try:
+        value = int(text)
+    except ValueError:
+        return None
+    if b"%d" % value != text or not INT64_MIN <= value <= INT64_MAX:
+        return None
+    return value
+
+
+def parse_long_double(text: bytes) -> Fraction:
+    """Read a float as C's strtold does, rounded to 80 bits.
+
+    Raises ValueError for what Redis calls "not a valid float", `InfinityGiven` for an infinity.
+    """
+    if _INFINITY.match(text) and len(text) <= LONG_DOUBLE_DIGITS:
+        raise InfinityGiven
+    decimal = _DECIMAL.match(text)
+    match = decimal or _HEXADECIMAL.match(text)
+    if match is None or len(text) > LONG_DOUBLE_DIGITS:
+        raise ValueError(text)
+    sign, whole, fraction, fraction_only, exponent = match.groups()
+    places = fraction or fraction_only or b""
+    base, radix, step = (10, 10, 1) if decimal else (16, 2, 4)
+    digits = int((whole or b"") + places or b"0", base)
+    power = int((exponent or b"0")[:12]) - step * len(places)
+    if digits and abs(power) > (10_500 if decimal else 40_000):
+        raise ValueError(text)  # out of range by far: not worth computing
+    scale = Fraction(radix) ** power if digits else Fraction(1)
+    value = round_long_double(digits * scale)
+    if digits and not value:
+        raise ValueError(text)
+    return -value if sign == b"-" else value
+
+
+def round_long_double(value: Fraction) -> Fraction:
+    """Round to the nearest 80-bit float, ties to even; raises ValueError where that would be an infinity."""
+    if not value:
+        return value
+    size = abs(value)
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    if size < Fraction(2) ** exponent:
+        exponent -= 1  # now 2**exponent <= size < 2**(exponent + 1)
+    unit = Fraction(2) ** max(exponent - _MANTISSA_BITS + 1, _SMALLEST_EXPONENT)
+    rounded = round(value / unit) * unit
+    if abs(rounded) >= Fraction(2) ** _LARGEST_EXPONENT:
+        raise ValueError(value)
+    return rounded
+
+
+def format_long_double(value: Fraction) -> bytes:
+    """Write as `%.17Lf` less the zeros at its end, as INCRBYFLOAT does; a negative zero is written 0."""
+    scaled = round(abs(value) * 10**17)
+    whole, places = divmod(scaled, 10**17)
+    text = f"{_decimal_digits(whole)}.{places:017d}".rstrip("0").rstrip(".")
+    return (b"-" if value < 0 and text != "0" else b"") + text.encode()
+
+
+def _decimal_digits(value: int) -> str:
+    """Write a whole number in decimal, however long: Python refuses more than 4,300 digits in one go."""
+    parts = []
+    while value >= 10**4000:
+        value, part = divmod(value, 10**4000)
+        parts.append(f"{part:04000d}")
+    return str(value) + "".join(reversed(parts))
+
+
+def format_double(value: float) -> bytes:
+    """Write a double as `%.17g`, as Redis 7.0 does in replies."""
+    return b"%.17g" % value

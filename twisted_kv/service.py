@@ -1,0 +1,144 @@
+"""The cache as a Twisted service."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread
+from twisted.logger import Logger
+
+from twisted_kv.clock import Clock, SystemClock
+from twisted_kv.config import Settings
+from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.local import LocalSession, Word
+from twisted_kv.net import listeners
+from twisted_kv.net.open_files import allow_clients
+from twisted_kv.replies import Reply
+from twisted_kv.version import VERSION
+
+
+class CacheService(MultiService):
+    """A cache: data, ports, and calls in the same process.
+
+        cache = CacheService(port=6379)
+        cache.setServiceParent(application)
+        cache.call("SET", "k", b"v", "PX", 100)
+
+    `port` is the number for TCP, and for UDP unless `udp_port` gives another; 0 picks a free one, None opens none.
+    `bind` names the addresses in redis.conf's form.  `config` gives further settings by their redis.conf names; they
+    go before the arguments.  A `Settings` object as `config` stands for all of these together.
+
+    `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
+    called for the SHUTDOWN command, which is refused without it.
+
+    Calls work before the service is started, without ports, and after it was stopped; the data stays until the object
+    goes.  Raises ValueError for a setting that is wrong; `startService` raises `CannotListenError`.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(
+        self,
+        port: int | None = 6379,
+        udp_port: int | None = None,
+        bind: str = "127.0.0.1",
+        config: Mapping[str, object] | Settings | None = None,
+        reactor: Any = None,
+        clock: Clock | None = None,
+        on_shutdown: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(config, Settings):
+            named: dict[str, object] = {"bind": bind, "udp-port": -1 if udp_port is None else udp_port}
+            named.update({"tcp": False, "udp": False} if port is None else {"port": port})
+            config = Settings.of({**named, **(config or {})})
+        listeners.check(config)
+        self._reactor = reactor
+        self._listeners: listeners.Listeners | None = None
+        self.settings = config
+        self.dispatcher = Dispatcher(config, clock or SystemClock(reactor), on_shutdown)
+        """The dispatch service, for protocols of one's own."""
+        self._local = LocalSession(self.dispatcher)
+        self.dispatcher.server.setting_changed["maxclients"] = self._check_maxclients
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port that is open, or None."""
+        return self._listeners.port if self._listeners is not None else None
+
+    @property
+    def udp_port(self) -> int | None:
+        """The UDP port that is open, or None."""
+        return self._listeners.udp_port if self._listeners is not None else None
+
+    def call(self, *words: Word) -> Reply:
+        """Run one request in the reactor's thread and give its reply value at once.
+
+        Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float.
+        """
+        return self._local.call(*words)
+
+    def call_from_thread(self, *words: Word) -> Reply:
+        """Run one request from another thread than the reactor's, and wait for its reply value; raises as `call`."""
+        return blockingCallFromThread(self._global_reactor(), self.call, *words)
+
+    def session(self) -> LocalSession:
+        """Give a conversation of its own, with its own selected database; a context manager."""
+        return LocalSession(self.dispatcher)
+
+    def privilegedStartService(self) -> None:
+        """Open the ports, while the process may still open those below 1024; raises `CannotListenError`."""
+        super().privilegedStartService()
+        self._open()
+
+    def startService(self) -> None:
+        """Open the ports, unless they are open, and let keys expire by themselves; raises `CannotListenError`."""
+        if self.running:
+            return
+        self._open()
+        super().startService()
+        self.dispatcher.start()
+
+    def stopService(self) -> Deferred[Any]:
+        """Close the ports and end the connections; fires when that is done.  The data stays."""
+        self.dispatcher.stop()
+        stopped = super().stopService()
+        if self._listeners is None:
+            return stopped
+        opened, self._listeners = self._listeners, None
+        return opened.close().addCallback(lambda _: stopped)
+
+    def _open(self) -> None:
+        if self._listeners is not None:
+            return
+        opened = listeners.Listeners(self._global_reactor(), self.settings, self.dispatcher)
+        if self.settings.tcp or self.settings.endpoint:
+            self._allow_clients()
+        opened.open()
+        self._listeners = opened
+        self._log.info("owncache {version} is ready", version=VERSION)
+
+    def _allow_clients(self) -> None:
+        """Raise the limit of open files to what maxclients needs, or lower maxclients to what the limit allows."""
+        wanted = self.settings.maxclients
+        possible = allow_clients(wanted)
+        if possible < wanted:
+            self.settings.maxclients = possible
+            self._log.warn(
+                "maxclients lowered from {wanted} to {possible}: the limit of open files allows no more",
+                wanted=wanted,
+                possible=possible,
+            )
+
+    def _check_maxclients(self) -> None:
+        if allow_clients(self.settings.maxclients) < self.settings.maxclients:
+            raise ValueError("The operating system is not able to handle the specified number of clients")
+
+    def _global_reactor(self) -> Any:
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        return self._reactor

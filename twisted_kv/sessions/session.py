@@ -1,0 +1,159 @@
+"""One conversation, and what all conversations of one cache share: the state that commands work on."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from random import Random
+from typing import Callable, Protocol
+
+from twisted_kv.clock import Now
+from twisted_kv.config import Settings
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.statistics import Statistics
+from twisted_kv.store.database import Database, Releasable
+from twisted_kv.table import CommandTable, Lasting
+
+REDIS_VERSION = "7.0.15"
+"""The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
+
+DEFAULT_USER = "default"
+
+
+class Server:
+    """The databases, the settings, the sessions, the command table and the counts of one cache.
+
+    `shutdown` stops the process for SHUTDOWN; where it is None, as in somebody's application, SHUTDOWN is refused.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        now: Now,
+        commands: CommandTable,
+        *,
+        alarm: Callable[[int], None],
+        discard: Callable[[Releasable], None],
+        shutdown: Callable[[], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.now = now
+        self.commands = commands
+        self.shutdown = shutdown
+        self.statistics = Statistics()
+        self.started = self.now.milliseconds
+        self.run_id = os.urandom(20).hex()
+        self.random = Random()
+        self.databases = [Database(index, self.now, alarm, self.random) for index in range(settings.databases)]
+        self.sessions: dict[int, Session] = {}
+        """The sessions that have a link, by their id: what CLIENT LIST lists."""
+        self.discard = discard
+        """Called with what may be large and is used no more, to release it in small steps."""
+        self.setting_changed: dict[str, Callable[[], None]] = {}
+        """Called after CONFIG SET has changed a setting; may raise ValueError to have the old value put back."""
+        self._last_session = 0
+
+    def next_session_id(self) -> int:
+        """Give a number that no session had before."""
+        self._last_session += 1
+        return self._last_session
+
+    def reset_statistics(self) -> None:
+        """Begin to count anew, as CONFIG RESETSTAT does."""
+        self.statistics.reset()
+        for database in self.databases:
+            database.hits = database.misses = database.expired = 0
+        for command in self.commands.every():
+            command.reset_statistics()
+
+
+class Link(Protocol):
+    """A connection as commands see it.  `peer` and `local` are `host:port`, or the path of a Unix socket."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def local(self) -> str: ...
+
+    @property
+    def descriptor(self) -> int: ...
+
+    @property
+    def waiting_input(self) -> int:
+        """Bytes received that belong to no whole request yet."""
+
+    @property
+    def waiting_output(self) -> int:
+        """Bytes of replies that the client has not taken."""
+
+    def push(self, message: Reply) -> None:
+        """Send a message that no request asked for."""
+
+    def close(self) -> None:
+        """End the connection at once."""
+
+
+class Session:
+    """What one client has selected, told and given.
+
+    A session with a link is listed by CLIENT LIST.  `closing` asks whoever holds the link to close it after the reply.
+    """
+
+    __slots__ = (
+        "authenticated",
+        "closing",
+        "created",
+        "db",
+        "id",
+        "last_command",
+        "last_request",
+        "lasting",
+        "library_name",
+        "library_version",
+        "link",
+        "name",
+        "resp",
+        "server",
+    )
+
+    def __init__(self, server: Server, lasting: Lasting, link: Link | None = None) -> None:
+        self.server = server
+        self.lasting = lasting
+        self.link = link
+        self.id = server.next_session_id()
+        self.created = self.last_request = server.now.milliseconds
+        self.last_command = "NULL"
+        self.library_name = b""
+        self.library_version = b""
+        self.closing = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what the client has selected, told and given, as RESET does."""
+        self.db: Database = self.server.databases[0]
+        self.resp = 2
+        self.name = b""
+        self.authenticated = not self.server.settings.requirepass
+
+    def authenticate(self, user: bytes, password: bytes) -> bool:
+        """Check a password; the session is authenticated if it is right.
+
+        The comparison takes the same time wherever the first difference is.
+        """
+        expected = self.server.settings.requirepass.encode("utf-8", "surrogateescape")
+        known = user == DEFAULT_USER.encode()
+        if (hmac.compare_digest(password, expected) or not expected) and known:
+            self.authenticated = True
+            return True
+        return False
+
+    @property
+    def must_authenticate(self) -> bool:
+        """Whether the password is asked for and was not given."""
+        return not self.authenticated and bool(self.server.settings.requirepass)
+
+    @property
+    def now(self) -> int:
+        """The present in milliseconds since 1970, the same for all of one request."""
+        return self.server.now.milliseconds

@@ -1,0 +1,150 @@
+"""`twistd owncache`: options to a service.
+
+Whatever is wrong with the options, the configuration file or the ports is told in one line, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.python import usage
+
+from twisted_kv.config import SETTINGS, Setting, Settings, YesNo, apply_config
+from twisted_kv.net import listeners
+from twisted_kv.service import CacheService
+from twisted_kv.version import VERSION
+
+
+class StartError(SystemExit, Exception):  # type: ignore[misc]  # mypy sees two layouts, Python sees none that clash
+    """The program cannot start; `str()` is the one line that says why.
+
+    Being an exit, it prints that line and no traceback; being an ordinary exception too, it lets twistd remove its pid
+    file and tell the parent of a daemon first.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"owncache: {why}")
+
+
+class Options(usage.Options):
+    """The options of `twistd owncache`, made from the table of settings."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A key-value cache for Redis clients (RESP over TCP) and for datagrams (foo=bar), on the same port number. "
+        "The options bear the names of redis.conf; --config reads a file in its syntax, and options go before it."
+    )
+
+    def __init__(self) -> None:
+        self.given: dict[str, list[str]] = {}
+        self.files: list[str] = []
+        super().__init__()
+        self.settings = Settings()
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        print(f"owncache {VERSION}")
+        raise SystemExit(0)
+
+    def opt_config(self, path: str) -> None:
+        """Read settings from a file in redis.conf's syntax."""
+        self.files.append(path)
+
+    def parseOptions(self, options: Any = None) -> None:
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise StartError(str(error)) from None
+
+    def postOptions(self) -> None:
+        for path in self.files:
+            self._read(path)
+        try:
+            for name, values in self.given.items():
+                self.settings.set(name, " ".join(values) if SETTINGS[name].kind.repeatable else values[-1])
+            listeners.check(self.settings)
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
+        self._check_endpoints()
+
+    def _read(self, path: str) -> None:
+        try:
+            with open(os.path.expanduser(path), "rb") as file:
+                apply_config(file, self.settings.set)
+        except OSError as error:
+            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise usage.UsageError(f"{path}: {error}") from None
+
+    def _check_endpoints(self) -> None:
+        from twisted.internet import reactor
+
+        for description in self.settings.endpoint:
+            try:
+                serverFromString(reactor, description)
+            except (ValueError, TypeError, KeyError, IndexError, OSError) as error:
+                raise usage.UsageError(f"setting 'endpoint': '{description}': {error}") from None
+
+
+def _option(setting: Setting) -> Callable[[Options, str], None]:
+    """Make the method that usage.Options calls for the option of a setting."""
+
+    def take(self: Options, value: str) -> None:
+        self.given.setdefault(setting.name, []).append(value)
+
+    default = setting.kind.format(getattr(Settings(), setting.attribute))
+    note = f" [default: {default}]" if default else ""
+    take.__doc__ = f"{setting.help}: {setting.kind.placeholder}{note}"
+    return take
+
+
+def _switch(setting: Setting) -> Callable[[Options], None]:
+    """Make the method for `--no-NAME`, where a setting is on by default."""
+
+    def switch_off(self: Options) -> None:
+        self.given.setdefault(setting.name, []).append("no")
+
+    switch_off.__doc__ = f"do not {setting.help}"
+    return switch_off
+
+
+def _switch_on(setting: Setting) -> Callable[[Options], None]:
+    def switch_on(self: Options) -> None:
+        self.given.setdefault(setting.name, []).append("yes")
+
+    switch_on.__doc__ = setting.help
+    return switch_on
+
+
+SWITCHES = {"tcp": "no-tcp", "udp": "no-udp", "udp-binary": "udp-binary"}
+"""Settings that are options without a value."""
+
+for _setting in SETTINGS.values():
+    _name = SWITCHES.get(_setting.name, _setting.name)
+    assert _name == _setting.name or isinstance(_setting.kind, YesNo)
+    _make: Any = _option if _setting.name not in SWITCHES else _switch if _name.startswith("no-") else _switch_on
+    setattr(Options, "opt_" + _name.replace("-", "_"), _make(_setting))
+
+
+class PluginService(CacheService):
+    """The cache as a program of its own: SHUTDOWN ends it, and a port in use is told in one line."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(config=settings, on_shutdown=self._end)
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise StartError(f"cannot listen on {error.interface or 'any'}:{error.port}: {error.socketError}") from None
+
+    def _end(self) -> None:
+        self._global_reactor().callLater(0, self._global_reactor().stop)
+
+
+def makeService(options: Options) -> PluginService:
+    """Make the service that twistd runs."""
+    return PluginService(options.settings)

@@ -1,0 +1,305 @@
+"""A true cache for tests: the whole stack, with fake transports and a clock that moves only by hand.
+
+    cache = MemoryCache()
+    client = cache.connect()
+    client.call("SET", "k", "v", "PX", 100)
+    cache.clock.advance(0.1)
+    assert client.call("GET", "k") is None
+
+No socket is opened, no time passes and no reactor runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Mapping
+
+from twisted.internet import task
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_kv.local import LocalSession, Word, encode_word
+from twisted_kv.net.datagram import CacheDatagramProtocol
+from twisted_kv.net.stream import RespFactory, RespProtocol
+from twisted_kv.replies import Push, Reply
+from twisted_kv.service import CacheService
+from twisted_kv.wire.dialects import DIALECTS, Dialect
+from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.reply_reader import ReplyReader
+
+START = 1_767_225_600
+"""What a `Clock` begins with: 2026-01-01 00:00:00 UTC."""
+
+
+class Clock(task.Clock):
+    """A clock that moves only by `advance`, and begins at a plausible date.
+
+    It keeps whole microseconds, so that ten steps of a tenth of a second are exactly one second.
+    """
+
+    def __init__(self, start: float = START) -> None:
+        super().__init__()
+        self.rightNow = float(start)
+
+    def advance(self, amount: float) -> None:
+        """Move on by some seconds and make the calls that fall due."""
+        self.rightNow = round(self.rightNow + amount, 6) - amount
+        super().advance(amount)
+        self.rightNow = round(self.rightNow, 6)
+
+
+class StreamTransport(StringTransport):
+    """A stream whose far end is the test: what was written is in `value()`, and it can be made to fill up.
+
+    With `capacity` bytes written and not taken (`take`), it asks its producer to pause, as a socket's buffer does.
+    """
+
+    def __init__(self, peer: str = "127.0.0.1", port: int = 54321, capacity: int | None = None) -> None:
+        super().__init__(hostAddress=IPv4Address("TCP", "127.0.0.1", 6379), peerAddress=IPv4Address("TCP", peer, port))
+        self.capacity = capacity
+        self.protocol: IProtocol | None = None
+        self.lost = False
+
+    def write(self, data: bytes) -> None:
+        if self.lost:
+            return
+        super().write(data)
+        if self.capacity is not None and len(self.value()) > self.capacity and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def take(self) -> bytes:
+        """Take what was written, which makes room for more."""
+        data: bytes = self.value()
+        self.clear()
+        if self.producer is not None and self.capacity is not None:
+            self.producer.resumeProducing()
+        elif self.disconnecting:
+            self._lose()
+        return data
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+        if self.capacity is None or not self.value():
+            self._lose()
+
+    def abortConnection(self) -> None:
+        self.disconnected = True
+        self._lose()
+
+    def _lose(self) -> None:
+        if not self.lost:
+            self.lost = True
+            if self.protocol is not None:
+                self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class DatagramTransport:
+    """A datagram socket whose far end is the test: what was sent is in `sent`, as (datagram, address)."""
+
+    def __init__(self, max_packet_size: int = 65_536) -> None:
+        self.maxPacketSize = max_packet_size
+        self.sent: list[tuple[bytes, Any]] = []
+        self.refuses = False
+        """Whether sending fails, as it does when an ICMP error came back for an earlier datagram."""
+
+    def write(self, packet: bytes, addr: Any = None) -> None:
+        """Send a datagram."""
+        if self.refuses:
+            raise OSError(111, "Connection refused")
+        self.sent.append((packet, addr))
+
+
+class MemoryConnection:
+    """A Redis client of a `MemoryCache`, over a fake transport."""
+
+    def __init__(self, factory: RespFactory, transport: StreamTransport) -> None:
+        self.transport = transport
+        self.protocol: RespProtocol = factory.buildProtocol(transport.getPeer())
+        self._reader = ReplyReader()
+        transport.protocol = self.protocol
+        self.protocol.makeConnection(transport)
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes, and give those that came back."""
+        self.protocol.dataReceived(data)
+        return self.transport.take()
+
+    def call(self, *words: Word) -> Reply:
+        """Send a request and give its reply value; errors are raised.  Pushed messages before it are passed over."""
+        self._reader.feed(self.send(encode_request([encode_word(word) for word in words])))
+        while (reply := self._reader.gets()) is not None:
+            if not isinstance(reply[0], Push):
+                if isinstance(reply[0], Exception):
+                    raise reply[0]
+                return reply[0]
+        raise AssertionError("no reply came")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has ended the connection."""
+        return self.transport.lost
+
+    def half_close(self) -> None:
+        """Tell the server that the client sends no more."""
+        IHalfCloseableProtocol(self.protocol).readConnectionLost()
+
+    def close(self) -> None:
+        """End the connection from the client's side."""
+        self.transport.abortConnection()
+
+
+class MemoryCache:
+    """A started `CacheService` without ports, on a `Clock`, with as many clients as a test wants.
+
+    `config` gives settings by their redis.conf names.
+    """
+
+    def __init__(self, config: Mapping[str, object] | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.service = CacheService(port=None, config=config, clock=self.clock)
+        self.service.startService()
+        self.factory = RespFactory(self.service.dispatcher)
+        self.factory.doStart()
+        self._ports = iter(range(50_000, 60_000))
+
+    def call(self, *words: Word) -> Reply:
+        """Run one request in process; raises `CommandError` for an error reply."""
+        return self.service.call(*words)
+
+    def session(self) -> LocalSession:
+        """Give a conversation in process."""
+        return self.service.session()
+
+    def connect(self, peer: str = "127.0.0.1", capacity: int | None = None) -> MemoryConnection:
+        """Connect a Redis client; `capacity` is as for `StreamTransport`."""
+        return MemoryConnection(self.factory, StreamTransport(peer, next(self._ports), capacity))
+
+    def endpoint(self) -> MemoryEndpoint:
+        """Give a client endpoint for any Twisted protocol that speaks Redis."""
+        return MemoryEndpoint(self.factory)
+
+    def datagrams(self, dialect: str | None = None, binary: bool = False) -> MemoryDatagrams:
+        """Give a datagram face, in a dialect by name, or in the one that the settings name."""
+        chosen = None if dialect is None else DIALECTS[dialect](binary)
+        return MemoryDatagrams(self.service, chosen)
+
+    def stop(self) -> None:
+        """Stop the cache; no timer is left on the clock."""
+        self.factory.close_all()
+        self.factory.doStop()
+        self.service.stopService()
+
+
+class MemoryDatagrams:
+    """The datagram face of a `MemoryCache`, over a fake socket."""
+
+    def __init__(
+        self, service: CacheService, dialect: Dialect | None, transport: DatagramTransport | None = None
+    ) -> None:
+        self.transport = transport or DatagramTransport()
+        self.protocol = CacheDatagramProtocol(service.dispatcher, dialect)
+        self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]  # as much of a transport as is needed
+
+    def send(self, datagram: bytes, peer: tuple[str, int] = ("127.0.0.1", 54321)) -> bytes | None:
+        """Send a datagram and give the one that answers it, or None for silence."""
+        before = len(self.transport.sent)
+        self.protocol.datagramReceived(datagram, peer)
+        answers = self.transport.sent[before:]
+        assert len(answers) <= 1
+        assert all(address == peer for _, address in answers)
+        return answers[0][0] if answers else None
+
+
+class _PipeTransport(StringTransport):
+    """One end of a pipe in memory: what is written comes out at the other end's protocol."""
+
+    def __init__(self, pipe: _Pipe, host: IAddress, peer: IAddress) -> None:
+        super().__init__(hostAddress=host, peerAddress=peer)
+        self.pipe = pipe
+        self.protocol: Any = None
+        self.other: _PipeTransport | None = None
+        self.lost = False
+
+    def write(self, data: bytes) -> None:
+        if not self.disconnecting:
+            self.pipe.put(self, data)
+
+    def loseConnection(self) -> None:
+        if not self.disconnecting:
+            self.disconnecting = True
+            self.pipe.put(self, None)
+
+    def abortConnection(self) -> None:
+        self.loseConnection()
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Do nothing: there is nobody to lose."""
+
+
+class _Pipe:
+    """Carries bytes between two protocols, in order, never one call inside the other."""
+
+    def __init__(self, client: Any, server: Any, address: IAddress) -> None:
+        host = IPv4Address("TCP", "127.0.0.1", 6379)
+        self._queue: deque[tuple[_PipeTransport, bytes | None]] = deque()
+        self._busy = True
+        ends = _PipeTransport(self, address, host), _PipeTransport(self, host, address)
+        ends[0].other, ends[1].other = ends[1], ends[0]
+        ends[0].protocol, ends[1].protocol = client, server
+        server.makeConnection(ends[1])
+        client.makeConnection(ends[0])
+        self._busy = False
+        self._run()
+
+    def put(self, sender: _PipeTransport, data: bytes | None) -> None:
+        self._queue.append((sender, data))
+        self._run()
+
+    def _run(self) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._queue:
+                sender, data = self._queue.popleft()
+                receiver = sender.other
+                assert receiver is not None
+                if data is not None:
+                    if not receiver.lost and not receiver.disconnecting:
+                        receiver.protocol.dataReceived(data)
+                    continue
+                for end in (sender, receiver):
+                    end.disconnecting = True
+                    if not end.lost:
+                        end.lost = True
+                        end.protocol.connectionLost(Failure(ConnectionDone()))
+        finally:
+            self._busy = False
+
+
+@implementer(IStreamClientEndpoint)
+class MemoryEndpoint:
+    """A client endpoint that leads into a `MemoryCache`.  While `refuses` is set, nobody listens there."""
+
+    def __init__(self, factory: RespFactory) -> None:
+        self._factory = factory
+        self.refuses = False
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect a protocol to a new session of the cache."""
+        if self.refuses:
+            return fail(ConnectionRefusedError("nobody listens"))
+        address = IPv4Address("TCP", "127.0.0.1", 54321)
+        client = protocolFactory.buildProtocol(address)
+        assert client is not None
+        _Pipe(client, self._factory.buildProtocol(address), address)
+        return succeed(client)

@@ -1,0 +1,3 @@
+"""The version of owncache: the one place, which the build reads too."""
+
+VERSION = "0.1.0"

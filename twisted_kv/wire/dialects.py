@@ -1,0 +1,174 @@
+"""What a datagram asks for, and how the answer is written: the three UDP dialects, and the choice between them.
+
+    equals    foo=bar sets, foo retrieves                          (for a person or a program with little time)
+    command   SET foo bar px 10000                                 (for a person who knows Redis)
+    resp      whole RESP requests, as many as fit                  (for a program)
+    auto      one of the three, by how the datagram begins
+
+A dialect turns a datagram into requests (lists of words), and the reply to each into its part of the answering
+datagram, or into None for silence.  Any bytes may come; none make a dialect raise anything but `CommandError`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, List
+
+from twisted_kv.errors import ArityError, CommandError, ProtocolError
+from twisted_kv.numbers import parse_integer
+from twisted_kv.replies import NoReply, Reply
+from twisted_kv.table import Lasting
+from twisted_kv.wire.encoder import ENCODERS, encode_resp2
+from twisted_kv.wire.requests import RequestReader
+from twisted_kv.wire.terminal import render
+from twisted_kv.wire.words import split_words
+
+Request = List[bytes]
+
+MAX_DATAGRAM: Final = 65_507
+"""The most bytes that one datagram carries over IPv4."""
+
+
+class Dialect:
+    """One way to read and to answer datagrams.
+
+    `binary` takes a line ending at the end of a datagram as data; otherwise one is not part of the request.
+    """
+
+    name = ""
+    lasting = Lasting.REQUEST
+
+    def __init__(self, binary: bool = False) -> None:
+        self.binary = binary
+
+    def choose(self, datagram: bytes) -> Dialect:
+        """Give the dialect that a datagram is in."""
+        return self
+
+    def parse(self, datagram: bytes) -> list[Request]:
+        """Give the requests of a datagram, none where silence is the answer; raises `CommandError`."""
+        raise NotImplementedError
+
+    def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
+        """Write the reply to a request, or None for silence; `resp` is the session's protocol version."""
+        raise NotImplementedError
+
+    def error(self, error: CommandError) -> bytes:
+        """Write an error."""
+        return b"(error) " + error.line
+
+    def _without_line_ending(self, datagram: bytes) -> bytes:
+        if self.binary or not datagram.endswith(b"\n"):
+            return datagram
+        return datagram[:-2] if datagram.endswith(b"\r\n") else datagram[:-1]
+
+
+class Equals(Dialect):
+    """`foo=bar` sets and is not answered, anything without an equals sign is retrieved."""
+
+    name = "equals"
+
+    def parse(self, datagram: bytes) -> list[Request]:
+        key, separator, value = self._without_line_ending(datagram).partition(b"=")
+        return [[b"SET", key, value]] if separator else [[b"GET", key]]
+
+    def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
+        if len(request) == 3:
+            return None
+        if reply is None:
+            return b"keyDoesNotExists"
+        if isinstance(reply, CommandError):
+            return self.error(reply)
+        return request[1] + b"=" + bytes(reply)
+
+
+class Words(Dialect):
+    """Words as in redis-cli's prompt, answered by a text that ends with a line feed."""
+
+    name = "command"
+
+    def parse(self, datagram: bytes) -> list[Request]:
+        try:
+            words = split_words(self._without_line_ending(datagram))
+        except ValueError:
+            raise CommandError("Protocol error: unbalanced quotes in request") from None
+        if not words:
+            return []
+        return [_join_value(words) if words[0].upper() == b"SET" else words]
+
+    def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
+        if isinstance(reply, CommandError):
+            return self.error(reply)
+        if isinstance(reply, NoReply):
+            return None
+        return reply + b"\n" if isinstance(reply, bytes) else render(reply)
+
+    def error(self, error: CommandError) -> bytes:
+        if isinstance(error, ArityError):
+            error = ArityError(error.command.upper())  # as people typed it
+        return super().error(error) + b"\n"
+
+
+class Resp(Dialect):
+    """Whole RESP requests, answered in their order by RESP."""
+
+    name = "resp"
+    lasting = Lasting.DATAGRAM
+
+    def parse(self, datagram: bytes) -> list[Request]:
+        reader = RequestReader(MAX_DATAGRAM, inline=False)
+        reader.feed(datagram)
+        requests = []
+        try:
+            while (request := reader.gets()) is not None:
+                requests.append(request)
+        except ProtocolError:
+            return []
+        return [] if reader.pending else requests
+
+    def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
+        return ENCODERS[resp](reply) or None
+
+    def error(self, error: CommandError) -> bytes:
+        return encode_resp2(error)
+
+
+class Auto(Dialect):
+    """The dialect is told by how the datagram begins."""
+
+    name = "auto"
+    _COMMAND = re.compile(rb"(?:PING|GET|SET)(?=[ \t\n\r\v\f]|\Z)", re.IGNORECASE)
+    _RESP = re.compile(rb"\*[0-9]")
+
+    def __init__(self, binary: bool = False) -> None:
+        super().__init__(binary)
+        self._equals, self._words, self._resp = Equals(binary), Words(binary), Resp(binary)
+
+    def choose(self, datagram: bytes) -> Dialect:
+        if self._COMMAND.match(datagram):
+            return self._words
+        return self._resp if self._RESP.match(datagram) else self._equals
+
+
+DIALECTS: Final[dict[str, type[Dialect]]] = {each.name: each for each in (Auto, Equals, Words, Resp)}
+
+
+def _join_value(words: Request) -> Request:
+    """Make one value of all the words behind the key of a SET, less the longest tail that reads as time options.
+
+    At least one word stays the value.  Two last words such as `PX abc` are a time option too, one that is wrong.
+    """
+    if len(words) < 4:
+        return words
+    start = len(words)
+    while True:
+        option = words[start - 1].upper()
+        if start > 3 and option == b"KEEPTTL":
+            start -= 1
+            continue
+        option = words[start - 2].upper()
+        number = start == len(words) or parse_integer(words[start - 1]) is not None
+        if start > 4 and option in (b"EX", b"PX", b"EXAT", b"PXAT") and number:
+            start -= 2
+            continue
+        return [*words[:2], b" ".join(words[2:start]), *words[start:]]

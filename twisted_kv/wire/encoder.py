@@ -1,0 +1,107 @@
+"""Turns reply values into RESP2 and RESP3, and words into a request.
+
+One table for each version, keyed on the exact type of the value: no chain of questions on the way of every reply.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Final, Iterable, Sequence
+
+from twisted_kv.errors import CommandError
+from twisted_kv.numbers import format_double
+from twisted_kv.replies import NoReply, NullArray, OrderedSet, Push, Reply, Status, Verbatim
+
+Encoders = Dict[type, Callable[[Any], bytes]]
+Encode = Callable[[Reply], bytes]
+
+
+def encode_resp2(value: Reply) -> bytes:
+    """Encode a reply for a client that speaks RESP2; raises KeyError for a value that is no reply."""
+    return _RESP2[type(value)](value)
+
+
+def encode_resp3(value: Reply) -> bytes:
+    """Encode a reply for a client that speaks RESP3; raises KeyError for a value that is no reply."""
+    return _RESP3[type(value)](value)
+
+
+ENCODERS: Final[dict[int, Encode]] = {2: encode_resp2, 3: encode_resp3}
+"""The encoder for each protocol version that HELLO knows."""
+
+
+def encode_request(words: Sequence[bytes]) -> bytes:
+    """Encode the words of a request as an array of bulk strings."""
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+def _bulk(value: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(value), value)
+
+
+def _status(value: Status) -> bytes:
+    return b"+%b\r\n" % value
+
+
+def _integer(value: int) -> bytes:
+    return b":%d\r\n" % value
+
+
+def _error(value: CommandError) -> bytes:
+    return b"-%b\r\n" % value.line
+
+
+def _verbatim(value: Verbatim) -> bytes:
+    return b"=%d\r\ntxt:%b\r\n" % (len(value) + 4, value)
+
+
+def _items(mark: bytes, encode: Encode) -> Callable[[Iterable[Reply]], bytes]:
+    def encode_items(value: Any) -> bytes:
+        return mark + b"%d\r\n" % len(value) + b"".join([encode(item) for item in value])
+
+    return encode_items
+
+
+def _pairs(mark: bytes, size: int, encode: Encode) -> Callable[[dict[Reply, Reply]], bytes]:
+    def encode_pairs(value: dict[Reply, Reply]) -> bytes:
+        parts = [mark + b"%d\r\n" % (len(value) * size)]
+        for key, item in value.items():
+            parts.append(encode(key))
+            parts.append(encode(item))
+        return b"".join(parts)
+
+    return encode_pairs
+
+
+_COMMON: Final[Encoders] = {
+    bytes: _bulk,
+    Status: _status,
+    int: _integer,
+    CommandError: _error,
+    NoReply: lambda value: b"",
+}
+for _kind in CommandError.__subclasses__():
+    _COMMON[_kind] = _error
+
+_RESP2: Final[Encoders] = {
+    **_COMMON,
+    type(None): lambda value: b"$-1\r\n",
+    NullArray: lambda value: b"*-1\r\n",
+    bool: lambda value: b":1\r\n" if value else b":0\r\n",
+    float: lambda value: _bulk(format_double(value)),
+    Verbatim: _bulk,
+    dict: _pairs(b"*", 2, encode_resp2),
+    **dict.fromkeys((list, set, frozenset, OrderedSet, Push), _items(b"*", encode_resp2)),
+}
+
+_RESP3: Final[Encoders] = {
+    **_COMMON,
+    type(None): lambda value: b"_\r\n",
+    NullArray: lambda value: b"_\r\n",
+    bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
+    float: lambda value: b",%b\r\n" % format_double(value),
+    Verbatim: _verbatim,
+    dict: _pairs(b"%", 1, encode_resp3),
+    list: _items(b"*", encode_resp3),
+    Push: _items(b">", encode_resp3),
+    **dict.fromkeys((set, frozenset, OrderedSet), _items(b"~", encode_resp3)),
+}

@@ -1,0 +1,180 @@
+"""Reads the replies of a server, in RESP2 and RESP3: what a client needs.
+
+Like `RequestReader`: `feed()` takes bytes, `gets()` gives the next whole reply.  A reply that comes in many pieces is
+read on from where it stopped, not again from its start.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final
+
+from twisted_kv.errors import CommandError, ProtocolError
+from twisted_kv.replies import NULL_ARRAY, OrderedSet, Push, Reply, Status, Verbatim
+
+MAX_DEPTH: Final = 128
+MAX_LINE: Final = 64 * 1024
+
+
+class _Incomplete(Exception):
+    """The bytes end in the middle of a value."""
+
+
+class _Frame:
+    """An aggregate under way: its items so far, and how many it still wants."""
+
+    __slots__ = ("build", "items", "left")
+
+    def __init__(self, build: Callable[[list[Reply]], Reply], left: int) -> None:
+        self.build = build
+        self.left = left
+        self.items: list[Reply] = []
+
+
+class ReplyReader:
+    """Cuts a byte stream into reply values.
+
+    Errors inside or at the top of a reply come as `CommandError` values and are not raised.  RESP2 null arrays are
+    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`.
+    """
+
+    def __init__(self, *, max_bulk: int = 512 * 1024 * 1024) -> None:
+        self._max_bulk = max_bulk
+        self._buffer = bytearray()
+        self._at = 0
+        self._frames: list[_Frame] = []
+
+    @property
+    def pending(self) -> int:
+        """Bytes held that belong to no whole value yet."""
+        return len(self._buffer) - self._at
+
+    @property
+    def between_replies(self) -> bool:
+        """Whether every reply that was begun has been given."""
+        return not self._frames and not self.pending
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the stream."""
+        if self._at:
+            del self._buffer[: self._at]
+            self._at = 0
+        self._buffer += data
+
+    def gets(self) -> tuple[Reply] | None:
+        """Give the next reply in a tuple of one (it may be None itself), or None until more bytes come.
+
+        Raises `ProtocolError`, after which the stream is dead.
+        """
+        while True:
+            try:
+                value = self._value()
+            except _Incomplete:
+                return None
+            while self._frames and not isinstance(value, _Frame):
+                frame = self._frames[-1]
+                frame.items.append(value)
+                frame.left -= 1
+                if frame.left:
+                    break
+                value = self._frames.pop().build(frame.items)
+            else:
+                if not isinstance(value, _Frame):
+                    return (value,)
+                if len(self._frames) >= MAX_DEPTH:
+                    raise ProtocolError("replies are nested too deeply")
+                self._frames.append(value)
+
+    def _value(self) -> Any:
+        """Read one value, or the head of an aggregate as a new frame."""
+        end = self._buffer.find(b"\r\n", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > MAX_LINE:
+                raise ProtocolError("a line of the reply is too long")
+            raise _Incomplete
+        mark = self._buffer[self._at : self._at + 1]
+        line = bytes(self._buffer[self._at + 1 : end])
+        if mark in (b"$", b"=", b"!"):
+            return self._bulk(bytes(mark), line, end + 2)
+        self._at = end + 2
+        read = _LINES.get(bytes(mark))
+        if read is not None:
+            try:
+                return read(line)
+            except ValueError:
+                raise ProtocolError(f"invalid reply line {bytes(mark) + line!r}") from None
+        aggregate = _AGGREGATES.get(bytes(mark))
+        if aggregate is None:
+            raise ProtocolError(f"unknown reply type {bytes(mark)!r}")
+        build, values_each = aggregate
+        count = _count(line)
+        if count < 0:
+            return NULL_ARRAY
+        return _Frame(build, count * values_each) if count else build([])
+
+    def _bulk(self, mark: bytes, line: bytes, start: int) -> Reply:
+        length = _count(line)
+        if length > self._max_bulk:
+            raise ProtocolError("invalid bulk length")
+        if length < 0:
+            self._at = start
+            return None
+        end = start + length
+        if len(self._buffer) < end + 2:
+            raise _Incomplete
+        if self._buffer[end : end + 2] != b"\r\n":
+            raise ProtocolError("a bulk string does not end where it said")
+        data = bytes(self._buffer[start:end])
+        self._at = end + 2
+        if mark == b"=":
+            return Verbatim(data[4:])
+        return CommandError.parse(data) if mark == b"!" else data
+
+
+def _count(line: bytes) -> int:
+    try:
+        count = int(line)
+    except ValueError:
+        raise ProtocolError(f"invalid length {line!r}") from None
+    if count < -1:
+        raise ProtocolError(f"invalid length {line!r}")
+    return count
+
+
+def _boolean(line: bytes) -> bool:
+    if line not in (b"t", b"f"):
+        raise ValueError(line)
+    return line == b"t"
+
+
+def _hashable(value: Reply) -> Any:
+    """A map's key as Python can keep it: an array becomes a tuple."""
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def _map(items: list[Reply]) -> dict[Any, Reply]:
+    return {_hashable(key): value for key, value in zip(items[::2], items[1::2])}
+
+
+def _set(items: list[Reply]) -> Reply:
+    try:
+        return set(items)
+    except TypeError:
+        return OrderedSet(items)
+
+
+_LINES: Final[dict[bytes, Callable[[bytes], Reply]]] = {
+    b"+": Status,
+    b"-": CommandError.parse,
+    b":": int,
+    b"(": int,
+    b",": float,
+    b"#": _boolean,
+    b"_": lambda line: None,
+}
+
+_AGGREGATES: Final[dict[bytes, tuple[Callable[[list[Reply]], Reply], int]]] = {
+    b"*": (list, 1),
+    b"%": (_map, 2),
+    b"~": (_set, 1),
+    b">": (Push, 1),
+}

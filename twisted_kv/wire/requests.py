@@ -1,0 +1,189 @@
+"""Reads the requests of a RESP client: arrays of bulk strings, and inline commands typed by hand.
+
+`feed()` takes bytes as they come, `gets()` gives the next whole request.  Nothing is set aside for bytes that were only
+announced, and a request that comes in many pieces is not read again from its start with each of them.
+
+What is refused, and the text of each refusal, is as in Redis 7.0.  Like Redis, the two bytes behind a bulk string are
+passed over without a look, and so is the byte behind a carriage return.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted_kv.errors import ProtocolError, as_text
+from twisted_kv.numbers import parse_integer
+from twisted_kv.wire.words import split_words
+
+MAX_LINE: Final = 64 * 1024
+"""Bytes of an inline command, or of a line that announces a length."""
+MAX_ARGUMENTS: Final = 1024 * 1024
+MAX_BULK: Final = 512 * 1024 * 1024
+
+UNAUTHENTICATED_ARGUMENTS: Final = 10
+UNAUTHENTICATED_BULK: Final = 16 * 1024
+
+_SMALL: Final = {b"%d" % number: number for number in range(1024)}
+
+
+class RequestReader:
+    """Cuts a byte stream into requests.
+
+    `authenticated` may change between two calls of `gets()`: who has not given the password may announce little.
+    `max_bulk` is Redis's `proto-max-bulk-len` in bytes.  Without `inline`, anything but an array is an error.
+    """
+
+    __slots__ = (
+        "_argument_bytes",
+        "_arguments",
+        "_at",
+        "_buffer",
+        "_bulk",
+        "_chunk_bytes",
+        "_chunks",
+        "_left",
+        "_missing",
+        "authenticated",
+        "inline",
+        "max_bulk",
+    )
+
+    def __init__(self, max_bulk: int = MAX_BULK, *, inline: bool = True) -> None:
+        self.max_bulk = max_bulk
+        self.inline = inline
+        self.authenticated = True
+        self._buffer = b""
+        self._at = 0  # what lies before it in the buffer has been read
+        self._chunks: list[bytes] = []  # came behind the buffer while a long bulk string was not complete
+        self._chunk_bytes = 0
+        self._missing = 0  # bytes that must come before it is worth looking again
+        self._left = 0  # arguments that the request under way still wants
+        self._arguments: list[bytes] = []
+        self._argument_bytes = 0
+        self._bulk = -1  # announced length of the next argument, or -1 before it is announced
+
+    @property
+    def pending(self) -> int:
+        """Bytes held that belong to no whole request yet."""
+        return len(self._buffer) - self._at + self._chunk_bytes + self._argument_bytes
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the stream."""
+        if self._missing > len(data):
+            self._missing -= len(data)
+            self._chunks.append(data)
+            self._chunk_bytes += len(data)
+            return
+        if self._chunks:
+            self._chunks.append(data)
+            data = b"".join(self._chunks)
+            self._chunks = []
+            self._chunk_bytes = 0
+        self._missing = 0
+        self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+        self._at = 0
+
+    def gets(self) -> list[bytes] | None:
+        """Give the next request, or None until more bytes come; raises `ProtocolError`, after which the stream is dead."""
+        while True:
+            if not self._left:
+                if self._at >= len(self._buffer):
+                    return None
+                if self._buffer[self._at] != 0x2A:  # an asterisk
+                    words = self._inline()
+                    if words:
+                        return words
+                    if words is None:
+                        return None
+                    continue
+                count = self._length(b"mbulk count", "invalid multibulk length")
+                if count is None:
+                    return None
+                if count > MAX_ARGUMENTS:
+                    raise ProtocolError("invalid multibulk length")
+                if count > UNAUTHENTICATED_ARGUMENTS and not self.authenticated:
+                    raise ProtocolError("unauthenticated multibulk length")
+                if count <= 0:
+                    continue
+                self._left = count
+            if not self._read_arguments():
+                return None
+            request, self._arguments = self._arguments, []
+            self._argument_bytes = 0
+            return request
+
+    def _read_arguments(self) -> bool:
+        """Read on in the request under way; True when it is whole."""
+        arguments = self._arguments
+        while self._left:
+            length = self._bulk
+            if length < 0:
+                if self._at >= len(self._buffer):
+                    return False
+                if self._buffer[self._at] != 0x24:  # a dollar sign
+                    # Redis looks for the whole line first, so a wrong byte is told only when its line has come.
+                    if self._line(b"bulk count") is None:
+                        return False
+                    got = as_text(self._buffer[self._at : self._at + 1])
+                    raise ProtocolError(f"expected '$', got '{got}'")
+                announced = self._length(b"bulk count", "invalid bulk length")
+                if announced is None:
+                    return False
+                length = announced
+                if length < 0 or length > self.max_bulk:
+                    raise ProtocolError("invalid bulk length")
+                if length > UNAUTHENTICATED_BULK and not self.authenticated:
+                    raise ProtocolError("unauthenticated bulk length")
+                self._bulk = length
+            start = self._at
+            end = start + length
+            if len(self._buffer) < end + 2:
+                self._missing = end + 2 - len(self._buffer)
+                return False
+            arguments.append(self._buffer[start:end])
+            self._argument_bytes += length
+            self._at = end + 2
+            self._bulk = -1
+            self._left -= 1
+        return True
+
+    def _length(self, what: bytes, error: str) -> int | None:
+        """Read the number behind `*` or `$`; None until its line is whole."""
+        end = self._line(what)
+        if end is None:
+            return None
+        digits = self._buffer[self._at + 1 : end]
+        value = _SMALL.get(digits)
+        if value is None:
+            value = parse_integer(digits)
+            if value is None:
+                raise ProtocolError(error)
+        self._at = end + 2
+        return value
+
+    def _line(self, what: bytes) -> int | None:
+        """Find the end of the line under way; None until it has come, line feed included."""
+        end = self._buffer.find(b"\r", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > MAX_LINE:
+                raise ProtocolError(f"too big {what.decode()} string")
+            return None
+        return end if end + 2 <= len(self._buffer) else None
+
+    def _inline(self) -> list[bytes] | None:
+        """Read a line of words; an empty list for an empty line, None until the line is whole."""
+        if not self.inline:
+            raise ProtocolError("expected an array")
+        end = self._buffer.find(b"\n", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > MAX_LINE:
+                raise ProtocolError("too big inline request")
+            return None
+        line = self._buffer[self._at : end]
+        self._at = end + 1
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        try:
+            return split_words(line.split(b"\0", 1)[0])  # C's strings end at a NUL, and so does Redis's line
+        except ValueError:
+            raise ProtocolError("unbalanced quotes in request") from None

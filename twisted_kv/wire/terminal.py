@@ -1,0 +1,73 @@
+"""Writes reply values as redis-cli does: for a terminal, with types and numbering, or raw, for a pipe."""
+
+from __future__ import annotations
+
+from twisted_kv.errors import CommandError
+from twisted_kv.numbers import format_double
+from twisted_kv.replies import NullArray, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.wire.words import quote
+
+_EMPTY = {list: "(empty array)", Push: "(empty push)", dict: "(empty hash)"}
+_MARK = {list: ")", Push: ")", dict: "#"}
+
+
+def render(value: Reply, prefix: str = "") -> bytes:
+    """Write a reply as redis-cli does on a terminal, each line closed by a line feed.
+
+    `prefix` is what stands before the second and later lines of a nested value.
+    """
+    if isinstance(value, (list, dict, set, frozenset)):
+        return _aggregate(value, prefix)
+    return _scalar(value) + b"\n"
+
+
+def _scalar(value: Reply) -> bytes:
+    if value is None or isinstance(value, NullArray):
+        return b"(nil)"
+    if isinstance(value, CommandError):
+        return b"(error) " + value.line
+    if isinstance(value, (Status, Verbatim)):
+        return bytes(value)
+    if isinstance(value, bytes):
+        return quote(value).encode()
+    if isinstance(value, bool):
+        return b"(true)" if value else b"(false)"
+    if isinstance(value, float):
+        return b"(double) " + format_double(value)
+    return b"(integer) %d" % value
+
+
+def _aggregate(value: Reply, prefix: str) -> bytes:
+    kind = OrderedSet if isinstance(value, (set, frozenset)) else type(value)
+    if not value:
+        return _EMPTY.get(kind, "(empty set)").encode() + b"\n"
+    width = len(str(len(value)))
+    mark = _MARK.get(kind, "~")
+    nested = prefix + " " * (width + 2)
+    parts = []
+    for number, item in enumerate(value, 1):
+        before = f"{'' if number == 1 else prefix}{number:{width}d}{mark} ".encode()
+        if kind is dict:
+            before += _scalar(item) + b" => "
+            item = value[item]
+        parts.append(before + render(item, nested))
+    return b"".join(parts)
+
+
+def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
+    """Write a reply as redis-cli does into a pipe: the bytes themselves, one value a line, without a closing line feed."""
+    if value is None or isinstance(value, NullArray):
+        return b""
+    if isinstance(value, CommandError):
+        return value.line + b"\n"
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, bool):
+        return b"(true)" if value else b"(false)"
+    if isinstance(value, float):
+        return format_double(value)
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, dict):
+        return delimiter.join(render_raw(key) + b" " + render_raw(item) for key, item in value.items())
+    return delimiter.join(render_raw(item, delimiter) for item in value)

@@ -1,0 +1,70 @@
+r"""Lines of words as people type them: `SET greeting "hello\nworld"`.
+
+The rules are those of redis-cli's prompt, of inline requests and of redis.conf (C Redis's sdssplitargs): words are
+separated by blanks, `"..."` knows escapes, `'...'` knows only `\'`, and a closing quote must end its word.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_BLANKS: Final = re.compile(rb"[ \t\n\r\v\f]*")
+_PIECE: Final = re.compile(
+    rb"""(?P<bare>[^ \t\n\r"']+)
+       | "(?P<double>(?:\\.|[^"\\])*)"(?=[ \t\n\r\v\f]|\Z)
+       | '(?P<single>(?:\\'|[^'])*)'(?=[ \t\n\r\v\f]|\Z)""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_CONTROL: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+
+_QUOTED: Final = [
+    {v[0]: "\\" + k.decode() for k, v in _CONTROL.items()}.get(byte)
+    or (f"\\{byte:c}" if byte in b'\\"' else f"{byte:c}" if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+    for byte in range(256)
+]
+
+
+def split_words(line: bytes) -> list[bytes]:
+    """Cut a line into words; raises ValueError when its quotes are not balanced."""
+    if b'"' not in line and b"'" not in line and b"\v" not in line and b"\f" not in line:
+        return line.split()
+    words = []
+    at = _end(_BLANKS.match(line))
+    while at < len(line):
+        word = b""
+        while (piece := _PIECE.match(line, at)) is not None:
+            at = piece.end()
+            if piece.lastgroup == "bare":
+                word += piece["bare"]
+                continue
+            word += _unescape(piece["double"]) if piece.lastgroup == "double" else piece["single"].replace(b"\\'", b"'")
+            break
+        else:
+            if at < len(line) and line[at] in b"\"'":
+                raise ValueError("unbalanced quotes")
+        words.append(word)
+        at = _end(_BLANKS.match(line, at))
+    return words
+
+
+def quote(word: bytes) -> str:
+    """Write bytes between double quotes so that `split_words` reads them back; all of it printable ASCII."""
+    return '"' + "".join([_QUOTED[byte] for byte in word]) + '"'
+
+
+def _unescape(text: bytes) -> bytes:
+    return _ESCAPE.sub(_escaped, text) if b"\\" in text else text
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    name: bytes = match[1]
+    if len(name) == 3:
+        return bytes([int(name[1:], 16)])
+    return _CONTROL.get(name, name)
+
+
+def _end(match: re.Match[bytes] | None) -> int:
+    assert match is not None  # the pattern matches the empty string
+    return match.end()
