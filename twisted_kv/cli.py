@@ -15,8 +15,8 @@ import sys
 import threading
 from typing import Any, BinaryIO, Callable, Sequence
 
+from twisted.internet import error
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
-from twisted.internet.error import ConnectError, ConnectionClosed, TimeoutError
 from twisted.internet.threads import blockingCallFromThread
 
 from twisted_kv.client import DatagramClient, StreamClient
@@ -28,13 +28,13 @@ from twisted_kv.wire.dialects import DIALECTS
 from twisted_kv.wire.terminal import render, render_raw
 from twisted_kv.wire.words import split_words
 
-PASSWORD_VARIABLE = "REDISCLI_AUTH"
+PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 """The environment variable that holds the password, as for redis-cli."""
 
 PLAIN_TEXTS = {b"INFO", b"LOLWUT"}
 """Commands whose reply is a text for people also in RESP2."""
 
-NO_ANSWER = (ConnectError, ConnectionClosed, TimeoutError)
+NO_ANSWER = (error.ConnectError, error.ConnectionClosed, error.TimeoutError)
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -117,14 +117,14 @@ class Shell:
         """Run one request; gives the exit status: 0, 1 for an error reply, 2 if there was no answer."""
         try:
             reply = self._call(*words)
-        except CommandError as error:
-            self._write(error)
+        except CommandError as refusal:
+            self._write(refusal)
             return 1
-        except NO_ANSWER as error:
-            self._complain(f"no answer from {self.name}: {error}")
+        except NO_ANSWER as failure:
+            self._complain(f"no answer from {self.name}: {failure}")
             return 2
-        except ValueError as error:
-            self._complain(str(error))
+        except ValueError as failure:
+            self._complain(str(failure))
             return 2
         name = words[0] if isinstance(words[0], bytes) else os.fsencode(words[0])
         if type(reply) is bytes and name.upper() in PLAIN_TEXTS:

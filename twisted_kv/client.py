@@ -11,8 +11,9 @@ import os
 from collections import deque
 from typing import Any, Callable, Final, Sequence
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
-from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost, ConnectionRefusedError, TimeoutError
+from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -52,7 +53,7 @@ def _value(reply: Reply) -> Reply:
 class _StreamProtocol(Protocol):
     """One connection to a server: replies come in the order of the requests."""
 
-    def __init__(self, lost: Callable[[], None]) -> None:
+    def __init__(self, lost: Callable[[_StreamProtocol], None]) -> None:
         self._lost = lost
         self._reader = ReplyReader()
         self._waiting: deque[Deferred[Reply]] = deque()
@@ -83,7 +84,7 @@ class _StreamProtocol(Protocol):
             self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._lost()
+        self._lost(self)
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             each.errback(Failure(ConnectionLost("the connection ended before the reply came")))
@@ -142,23 +143,18 @@ class StreamClient:
         left = self._retries if is_idempotent(request) else 0
         while True:
             try:
-                connection = self._connection or await self._lock.run(self._connect)
+                connection = self._connection or await self._lock.run(self._connected)
                 return _value(await self._bounded(connection.request(request)))
-            except (ConnectError, ConnectionClosed, TimeoutError):
+            except (ConnectError, ConnectionClosed, error.TimeoutError):
                 if not left:
                     raise
                 left -= 1
 
-    def _connect(self) -> Deferred[_StreamProtocol]:
-        return ensureDeferred(self._connected())
-
     async def _connected(self) -> _StreamProtocol:
         if self._connection is not None:  # another request has connected meanwhile
             return self._connection
-        factory = Factory.forProtocol(lambda: _StreamProtocol(lambda: self._forget(connection)))
-        connection: _StreamProtocol | None = None
-        connecting: Deferred[Any] = self._endpoint.connect(factory)
-        connection = await self._bounded(connecting)
+        connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
+        connection: _StreamProtocol = await self._bounded(connecting)
         for request in self._greeting:
             reply = await self._bounded(connection.request(request))
             if isinstance(reply, CommandError):
@@ -167,7 +163,10 @@ class StreamClient:
         self._connection = connection
         return connection
 
-    def _forget(self, connection: _StreamProtocol | None) -> None:
+    def _protocol(self) -> _StreamProtocol:
+        return _StreamProtocol(self._forget)
+
+    def _forget(self, connection: _StreamProtocol) -> None:
         if self._connection is connection:
             self._connection = None
 
@@ -177,7 +176,7 @@ class StreamClient:
 
 def _timed_out(failure: Any, timeout: float) -> Any:
     """Replace whatever a time-out led to by the error that says so."""
-    raise TimeoutError(string=f"no answer within {timeout:g} s")
+    raise error.TimeoutError(string=f"no answer within {timeout:g} s")
 
 
 def _clock_or_reactor(clock: Any) -> Any:
@@ -266,10 +265,18 @@ class _DatagramSocket(DatagramProtocol):
     def startProtocol(self) -> None:
         self.transport.connect(*self._peer)  # type: ignore[union-attr]  # it was just made
 
+    def send(self, datagram: bytes) -> None:
+        """Send a datagram to the server."""
+        self.transport.write(datagram)  # type: ignore[union-attr,call-arg]  # it is open, and connected to its peer
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         self._received(datagram)
 
     def connectionRefused(self) -> None:
+        self._refused()
+
+    def stopProtocol(self) -> None:
+        # Twisted's epoll reactor closes the port on an ICMP error, and does not tell of the refusal.
         self._refused()
 
 
@@ -320,7 +327,7 @@ class DatagramClient:
 
     def close(self) -> Deferred[Any] | None:
         """Close the socket; the next request opens another.  Fires when that is done, if it takes time."""
-        opened, self._socket, self._protocol = self._socket, None, None
+        opened, self._socket, self._protocol, self._waiting = self._socket, None, None, None
         closed: Deferred[Any] | None = opened.stopListening() if opened is not None else None
         return closed
 
@@ -329,7 +336,7 @@ class DatagramClient:
         while True:
             try:
                 return _value(await self._exchange(request))
-            except (TimeoutError, ConnectionRefusedError):
+            except (error.TimeoutError, error.ConnectionRefusedError):
                 self.close()
                 if not left:
                     raise
@@ -344,11 +351,12 @@ class DatagramClient:
             interface = "::" if ":" in self._host else ""
             self._socket = reactor.listenUDP(0, self._protocol, interface=interface, maxPacketSize=65_536)
         self._words = request
-        self._waiting = waiting = Deferred()
+        waiting: Deferred[Reply] = Deferred()
+        self._waiting = waiting
         if not self._dialect.is_answered(request):
             self._waiting = None
             waiting.callback(None)
-        self._protocol.transport.write(datagram)  # type: ignore[union-attr]  # a socket was opened above
+        self._protocol.send(datagram)
         return waiting.addTimeout(self._timeout, reactor, _timed_out)
 
     def _received(self, datagram: bytes) -> None:
@@ -364,4 +372,4 @@ class DatagramClient:
     def _refused(self) -> None:
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            waiting.errback(Failure(ConnectionRefusedError(f"nobody listens on {self._host}:{self._port}")))
+            waiting.errback(Failure(error.ConnectionRefusedError(f"nobody listens on {self._host}:{self._port}")))

@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IDelayedCall
 
 TOLERANCE = 0.001
-"""Milliseconds.  A date in seconds is a float that is exact to 0.24 microseconds only: 1.1 s may be kept as 1.0999999 s."""
+"""Milliseconds.  A date in seconds is a float that is exact to 0.24 microseconds only: 1.1 may be kept as 1.0999999."""
 
 
 class Clock(Protocol):
@@ -21,16 +21,16 @@ class Clock(Protocol):
 
     def seconds(self) -> float: ...
 
-    def callLater(self, delay: float, call: Callable[..., object], /, *args: Any, **kwargs: Any) -> IDelayedCall: ...
+    def callLater(self, delay: float, call: Callable[..., object], /, *args: Any, **kw: Any) -> IDelayedCall: ...
 
 
 class SystemClock:
-    """The real time.
+    """The real time; the calls are made by a reactor, Twisted's own if none is given.
 
     Not `reactor.seconds()`: some reactors count from the start of the machine, and EXPIREAT needs the date.
     """
 
-    def __init__(self, reactor: IReactorTime | None = None) -> None:
+    def __init__(self, reactor: Any = None) -> None:
         self._reactor = reactor
 
     def seconds(self) -> float:
@@ -40,8 +40,9 @@ class SystemClock:
         if self._reactor is None:
             from twisted.internet import reactor
 
-            self._reactor = reactor  # type: ignore[assignment]  # Twisted types its reactor as a module
-        return self._reactor.callLater(delay, call, *args, **kwargs)  # type: ignore[union-attr]
+            self._reactor = reactor
+        later: IDelayedCall = self._reactor.callLater(delay, call, *args, **kwargs)
+        return later
 
 
 class Now:

@@ -126,7 +126,7 @@ class Networks(Words):
 
 @attrs.frozen
 class BufferLimit:
-    """How many bytes of replies may wait for a client: never `hard`, and not `soft` for `seconds` on end; 0 is no limit."""
+    """How many bytes of replies may wait for a client: never over `hard`, nor over `soft` for `seconds`; 0: no limit."""
 
     hard: int
     soft: int
@@ -157,9 +157,9 @@ class BufferLimitKind(Kind):
         return f"normal {value.hard} {value.soft} {value.seconds}"
 
 
-def setting(kind: Kind, default: str, help: str, *, fixed: bool = False) -> Any:
+def setting(kind: Kind, default: str, purpose: str, *, fixed: bool = False) -> Any:
     """Declare a setting; `fixed` ones cannot be changed by CONFIG SET."""
-    return attrs.field(factory=lambda: kind.parse(default), metadata={"kind": kind, "help": help, "fixed": fixed})
+    return attrs.field(factory=lambda: kind.parse(default), metadata={"kind": kind, "purpose": purpose, "fixed": fixed})
 
 
 @attrs.define(kw_only=True)
@@ -228,7 +228,7 @@ class Setting:
     name: str
     attribute: str
     kind: Kind
-    help: str
+    purpose: str
     fixed: bool
 
 

@@ -15,20 +15,17 @@ Word = Union[str, bytes, int, float]
 
 def encode_word(word: Word) -> bytes:
     """Turn a word of a call into bytes: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
-    kind = type(word)
-    if kind is bytes:
-        return word  # type: ignore[return-value]  # mypy does not narrow by the type's identity
-    if kind is str:
-        return word.encode()  # type: ignore[union-attr]  # as above
-    if kind is int:
-        return b"%d" % word  # type: ignore[str-bytes-safe,operator]  # as above
-    if kind is float:
-        return repr(word).encode()
-    if isinstance(word, (bytes, bytearray, memoryview)):
+    if isinstance(word, bytes):
         return bytes(word)
     if isinstance(word, str):
-        return str(word).encode()
-    raise TypeError(f"a word of a request is str, bytes, int or float, not {kind.__name__}")
+        return word.encode()
+    if isinstance(word, bool):
+        raise TypeError("a word of a request is str, bytes, int or float; what a bool means is for you to say")
+    if isinstance(word, int):
+        return b"%d" % word
+    if isinstance(word, float):
+        return repr(word).encode()
+    raise TypeError(f"a word of a request is str, bytes, int or float, not {type(word).__name__}")
 
 
 class LocalSession:

@@ -28,7 +28,7 @@ _HEXADECIMAL: Final = re.compile(
 _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
 
 
-class InfinityGiven(ValueError):
+class InfinityGivenError(ValueError):
     """The text names an infinity: a valid float, though never a result that is kept."""
 
 
@@ -48,10 +48,10 @@ def parse_integer(text: bytes) -> int | None:
 def parse_long_double(text: bytes) -> Fraction:
     """Read a float as C's strtold does, rounded to 80 bits.
 
-    Raises ValueError for what Redis calls "not a valid float", `InfinityGiven` for an infinity.
+    Raises ValueError for what Redis calls "not a valid float", `InfinityGivenError` for an infinity.
     """
     if _INFINITY.match(text) and len(text) <= LONG_DOUBLE_DIGITS:
-        raise InfinityGiven
+        raise InfinityGivenError
     decimal = _DECIMAL.match(text)
     match = decimal or _HEXADECIMAL.match(text)
     if match is None or len(text) > LONG_DOUBLE_DIGITS:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import blockingCallFromThread
 from twisted.logger import Logger
 
@@ -106,9 +106,9 @@ class CacheService(MultiService):
         self.dispatcher.stop()
         stopped = super().stopService()
         if self._listeners is None:
-            return stopped
+            return cast("Deferred[Any]", stopped)
         opened, self._listeners = self._listeners, None
-        return opened.close().addCallback(lambda _: stopped)
+        return DeferredList([opened.close(), stopped], fireOnOneErrback=True, consumeErrors=True)
 
     def _open(self) -> None:
         if self._listeners is not None:

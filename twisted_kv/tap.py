@@ -18,7 +18,7 @@ from twisted_kv.service import CacheService
 from twisted_kv.version import VERSION
 
 
-class StartError(SystemExit, Exception):  # type: ignore[misc]  # mypy sees two layouts, Python sees none that clash
+class StartError(SystemExit, Exception):
     """The program cannot start; `str()` is the one line that says why.
 
     Being an exit, it prints that line and no traceback; being an ordinary exception too, it lets twistd remove its pid
@@ -97,7 +97,7 @@ def _option(setting: Setting) -> Callable[[Options, str], None]:
 
     default = setting.kind.format(getattr(Settings(), setting.attribute))
     note = f" [default: {default}]" if default else ""
-    take.__doc__ = f"{setting.help}: {setting.kind.placeholder}{note}"
+    take.__doc__ = f"{setting.purpose}: {setting.kind.placeholder}{note}"
     return take
 
 
@@ -107,7 +107,7 @@ def _switch(setting: Setting) -> Callable[[Options], None]:
     def switch_off(self: Options) -> None:
         self.given.setdefault(setting.name, []).append("no")
 
-    switch_off.__doc__ = f"do not {setting.help}"
+    switch_off.__doc__ = f"do not {setting.purpose}"
     return switch_off
 
 
@@ -115,7 +115,7 @@ def _switch_on(setting: Setting) -> Callable[[Options], None]:
     def switch_on(self: Options) -> None:
         self.given.setdefault(setting.name, []).append("yes")
 
-    switch_on.__doc__ = setting.help
+    switch_on.__doc__ = setting.purpose
     return switch_on
 
 

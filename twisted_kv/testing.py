@@ -14,12 +14,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Mapping
 
-from twisted.internet import task
+from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IProtocol, IProtocolFactory
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -297,7 +302,7 @@ class MemoryEndpoint:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect a protocol to a new session of the cache."""
         if self.refuses:
-            return fail(ConnectionRefusedError("nobody listens"))
+            return fail(error.ConnectionRefusedError("nobody listens"))
         address = IPv4Address("TCP", "127.0.0.1", 54321)
         client = protocolFactory.buildProtocol(address)
         assert client is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Callable, Iterable
 
 from twisted_kv.arguments import Arguments, integer
@@ -112,12 +113,11 @@ def _filters(session: Session, arguments: Arguments) -> list[Filter]:
             number = parse_integer(value)
             if number is None or number < 1:
                 raise CommandError("client-id should be greater than 0")
-            filters[option] = lambda each, number=number: each.id == number  # type: ignore[misc]
+            filters[option] = partial(_has_id, number)
         elif option == b"TYPE":
-            filters[option] = lambda each, ours=_our_type(value): ours  # type: ignore[misc]
+            filters[option] = partial(_is_listed, _our_type(value))
         elif option in (b"ADDR", b"LADDR"):
-            side = "peer" if option == b"ADDR" else "local"
-            filters[option] = lambda each, side=side, text=as_text(value): getattr(each.link, side) == text  # type: ignore[misc]
+            filters[option] = partial(_has_address, "peer" if option == b"ADDR" else "local", as_text(value))
         elif option == b"USER":
             if value != DEFAULT_USER.encode():
                 raise CommandError(f"No such user '{as_text(value)}'")
@@ -128,6 +128,18 @@ def _filters(session: Session, arguments: Arguments) -> list[Filter]:
         else:
             raise CommandError(SYNTAX)
     return list(filters.values())
+
+
+def _has_id(number: int, each: Session) -> bool:
+    return each.id == number
+
+
+def _is_listed(ours: bool, each: Session) -> bool:
+    return ours
+
+
+def _has_address(side: str, address: str, each: Session) -> bool:
+    return getattr(each.link, side, None) == address
 
 
 def _kill(session: Session, filters: list[Filter]) -> int:

@@ -95,8 +95,9 @@ def hello(session: Session, *words: bytes) -> Reply:
         _authenticate(session, *login)
     if session.must_authenticate:
         raise CommandError(
-            "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
-            "option can be used to authenticate the client and select the RESP protocol version at the same time",
+            "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
+            "<pass> option can be used to authenticate the client and select the RESP protocol version "
+            "at the same time",
             "NOAUTH",
         )
     if name is not None:

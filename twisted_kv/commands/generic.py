@@ -53,7 +53,7 @@ def _delete(session: Session, keys: tuple[bytes, ...]) -> int:
         value = session.db.delete(key)
         if value is not None:
             deleted += 1
-            if type(value) is not bytes:
+            if not isinstance(value, bytes):
                 session.server.discard(value)
     return deleted
 
@@ -205,7 +205,7 @@ def randomkey(session: Session) -> Reply:
 def keys(session: Session, pattern: bytes) -> Reply:
     """Return all keys that match a pattern."""
     matches = compile_pattern(pattern)
-    return [key for key in session.db.keys() if matches(key)]
+    return [key for key in session.db.live_keys() if matches(key)]
 
 
 @generic.command(

@@ -12,7 +12,7 @@ from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, Ar
 from twisted_kv.numbers import (
     INT64_MAX,
     INT64_MIN,
-    InfinityGiven,
+    InfinityGivenError,
     format_long_double,
     parse_long_double,
     round_long_double,
@@ -261,7 +261,7 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
     old = session.db.lookup_as(key, bytes)
     try:
         start, amount = parse_long_double(old or b"0"), parse_long_double(increment)
-    except InfinityGiven:
+    except InfinityGivenError:
         raise CommandError("increment would produce NaN or Infinity") from None
     except ValueError:
         raise CommandError(NOT_A_FLOAT) from None

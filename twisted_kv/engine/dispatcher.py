@@ -90,7 +90,7 @@ class Dispatcher:
         except CommandError as error:
             self._statistics.errors[error.code] += 1
             return error
-        except _Attack:
+        except _AttackError:
             return NO_REPLY
 
     def end(self, session: Session) -> None:
@@ -115,9 +115,9 @@ class Dispatcher:
         if session.link is not None and words[0].lower() in _ATTACKS:
             self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
             session.closing = True
-            raise _Attack
+            raise _AttackError
         return self.server.commands.find(words)
 
 
-class _Attack(Exception):
+class _AttackError(Exception):
     """The request gets no reply, and its connection is closed."""

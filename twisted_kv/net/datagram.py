@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Sequence
 
@@ -57,10 +58,8 @@ class CacheDatagramProtocol(DatagramProtocol):
             return
         self._statistics.bytes_sent += len(answer)
         assert self.transport is not None
-        try:
+        with suppress(OSError):  # the reply is lost, as datagrams may be; the next one is served
             self.transport.write(answer, addr)
-        except OSError:
-            pass  # the reply is lost, as datagrams may be; the next one is served
 
     def connectionRefused(self) -> None:
         """A peer went away before it got its reply."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 100
 """How many free TCP ports are tried until one is found whose number is free for UDP too."""
 
-_WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}
+_WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104  # only if somebody asks for it
 _NOT_THERE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 
 
@@ -30,7 +30,7 @@ def bind_addresses(settings: Settings) -> list[tuple[str, bool]]:
     """Give the addresses to listen on, and whether each is optional; raises ValueError for one that is no address."""
     addresses = []
     for word in settings.bind:
-        name = word.removeprefix("-") if hasattr(word, "removeprefix") else word.lstrip("-")
+        name = word.removeprefix("-")
         host = _WILDCARDS.get(name, name)
         if parse_address(host) is None:
             raise ValueError(f"setting 'bind': '{name}' is not an address")

@@ -60,7 +60,7 @@ class RespProtocol(Protocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        self.transport.registerProducer(self, True)
+        self.transport.registerProducer(self, True)  # type: ignore[attr-defined]  # all of Twisted's streams have it
         self._producing = True
         refusal = self.factory.admit(self)
         if refusal is not None:
@@ -93,11 +93,10 @@ class RespProtocol(Protocol):
                 if session.closing:
                     break
                 if size > CHUNK:
-                    self._write(b"".join(replies))
+                    if not self._write(b"".join(replies)):
+                        return
                     replies.clear()
                     size = 0
-                    if self._closing:
-                        return
         except ProtocolError as error:
             replies.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
@@ -183,16 +182,17 @@ class RespProtocol(Protocol):
         if timeout and now - self._session.last_request > timeout * 1000:
             self.close()
         elif self._soft_since:
-            self._check_output_limits(now)
+            self._within_output_limits(now)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> bool:
+        """Send replies, or let them wait; False if too many wait and the connection was closed for it."""
         self._statistics.bytes_sent += len(data)
         if not self._full and not self._waiting:
             self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
-            return
+            return True
         self._waiting.append(data)
         self._waiting_bytes += len(data)
-        self._check_output_limits(self._dispatcher.server.now.milliseconds)
+        return self._within_output_limits(self._dispatcher.server.now.milliseconds)
 
     def _send_waiting(self) -> None:
         """Hand waiting replies to the transport until it is full again."""
@@ -205,7 +205,7 @@ class RespProtocol(Protocol):
             self._waiting_bytes -= size
             self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
         if self._soft_since:
-            self._check_output_limits(self._dispatcher.server.now.milliseconds)
+            self._within_output_limits(self._dispatcher.server.now.milliseconds)
         if self._closing and not self._waiting:
             self._finish()
 
@@ -225,7 +225,8 @@ class RespProtocol(Protocol):
         else:
             self.transport.loseConnection()  # type: ignore[union-attr]  # as above
 
-    def _check_output_limits(self, now: int) -> None:
+    def _within_output_limits(self, now: int) -> bool:
+        """Tell whether the client may go on; it is disconnected if not."""
         limit = self._settings.client_output_buffer_limit
         over = bool(limit.soft) and self._waiting_bytes > limit.soft
         self._soft_since = (self._soft_since or now) if over else 0
@@ -235,10 +236,12 @@ class RespProtocol(Protocol):
             self._log.warn("closed {peer}: it does not read its replies (client-output-buffer-limit)", peer=self.peer)
             self._statistics.output_limit_disconnections += 1
             self.close()
+            return False
+        return True
 
     def _name(self, address: IAddress) -> str:
         if isinstance(address, UNIXAddress):
-            path = self.transport.getHost().name  # type: ignore[union-attr,attr-defined]  # the peer's side has no name
+            path = self.transport.getHost().name  # type: ignore[union-attr]  # the peer's side has no name
             return f"{as_text(path or b'')}:0"
         return address_name(address)
 
@@ -262,7 +265,7 @@ class RespFactory(Factory):
             self._sweep_call.cancel()
             self._sweep_call = None
 
-    def buildProtocol(self, addr: IAddress | None) -> RespProtocol:
+    def buildProtocol(self, addr: IAddress | None) -> RespProtocol:  # type: ignore[override]  # it is one, not any
         return RespProtocol(self)
 
     def admit(self, connection: RespProtocol) -> CommandError | None:

@@ -72,7 +72,7 @@ class Database:
         """Like `lookup` for one type of value; raises `WrongTypeError` for another."""
         value = self.lookup(key)
         if value is None or type(value) is kind:
-            return value  # type: ignore[return-value]  # mypy does not narrow by `is` with a type variable
+            return value
         raise WrongTypeError
 
     def read(self, key: bytes) -> Value | None:
@@ -88,7 +88,7 @@ class Database:
         """Like `read` for one type of value; raises `WrongTypeError` for another."""
         value = self.read(key)
         if value is None or type(value) is kind:
-            return value  # type: ignore[return-value]  # as above
+            return value
         raise WrongTypeError
 
     def deadline(self, key: bytes) -> int | None:
@@ -100,7 +100,7 @@ class Database:
         value = self.read(key)
         return b"none" if value is None else TYPE_NAMES[type(value)]
 
-    def keys(self) -> Iterator[bytes]:
+    def live_keys(self) -> Iterator[bytes]:
         """Give all keys; the database must not be changed meanwhile."""
         if not self.expiry:
             return iter(self._keys)

@@ -1,8 +1,8 @@
 """Which keys of a database are to go, and when.
 
-The deadlines are kept twice: by key, for the question whether a key has expired, and in order, for the question which
-is next.  The order is a sorted list and not a heap, because a heap keeps the deadlines that were replaced: a key that is
-set again and again with a TTL would fill it.
+The deadlines are kept twice: by key, for the question whether a key has expired, and in order, for the question
+which is next.  The order is a sorted list and not a heap, because a heap keeps the deadlines that were replaced: a key
+that is set again and again with a TTL would fill it.
 """
 
 from __future__ import annotations
@@ -74,6 +74,6 @@ class Expiry:
         return max(0, sum(sample) // len(sample) - now)
 
     def release(self) -> bool:
-        """Give back a small part of the memory of deadlines that nobody asks for any more; False when nothing is left."""
+        """Give back a small part of the memory of deadlines that nobody asks for; False when nothing is left."""
         del self._order[-RELEASED_AT_ONCE:]
         return self._deadlines.release() or bool(self._order)

@@ -123,7 +123,8 @@ class Table(Generic[V]):
             return None
         most = SHARD_SIZE if len(self._shards) > 1 else self._length
         while True:
-            # A place is drawn, then a seat in its shard; empty seats are drawn again, so full shards are met more often.
+            # A place is drawn, then a seat in its shard; with an empty seat both are drawn again, so that a full shard
+            # is met more often than one that is nearly empty.
             place = random.randrange(len(self._shards))
             seat = random.randrange(most << (len(self._shards).bit_length() - 1 - self._depths[place]))
             shard = self._shards[place]

@@ -15,7 +15,7 @@ MAX_DEPTH: Final = 128
 MAX_LINE: Final = 64 * 1024
 
 
-class _Incomplete(Exception):
+class _IncompleteError(Exception):
     """The bytes end in the middle of a value."""
 
 
@@ -68,7 +68,7 @@ class ReplyReader:
         while True:
             try:
                 value = self._value()
-            except _Incomplete:
+            except _IncompleteError:
                 return None
             while self._frames and not isinstance(value, _Frame):
                 frame = self._frames[-1]
@@ -90,21 +90,21 @@ class ReplyReader:
         if end < 0:
             if len(self._buffer) - self._at > MAX_LINE:
                 raise ProtocolError("a line of the reply is too long")
-            raise _Incomplete
-        mark = self._buffer[self._at : self._at + 1]
+            raise _IncompleteError
+        mark = bytes(self._buffer[self._at : self._at + 1])
         line = bytes(self._buffer[self._at + 1 : end])
-        if mark in (b"$", b"=", b"!"):
-            return self._bulk(bytes(mark), line, end + 2)
+        if mark in _BULKS:
+            return self._bulk(mark, line, end + 2)
         self._at = end + 2
-        read = _LINES.get(bytes(mark))
+        read = _LINES.get(mark)
         if read is not None:
             try:
                 return read(line)
             except ValueError:
-                raise ProtocolError(f"invalid reply line {bytes(mark) + line!r}") from None
-        aggregate = _AGGREGATES.get(bytes(mark))
+                raise ProtocolError(f"invalid reply line {mark + line!r}") from None
+        aggregate = _AGGREGATES.get(mark)
         if aggregate is None:
-            raise ProtocolError(f"unknown reply type {bytes(mark)!r}")
+            raise ProtocolError(f"unknown reply type {mark!r}")
         build, values_each = aggregate
         count = _count(line)
         if count < 0:
@@ -120,7 +120,7 @@ class ReplyReader:
             return None
         end = start + length
         if len(self._buffer) < end + 2:
-            raise _Incomplete
+            raise _IncompleteError
         if self._buffer[end : end + 2] != b"\r\n":
             raise ProtocolError("a bulk string does not end where it said")
         data = bytes(self._buffer[start:end])
@@ -161,6 +161,8 @@ def _set(items: list[Reply]) -> Reply:
     except TypeError:
         return OrderedSet(items)
 
+
+_BULKS: Final = (b"$", b"=", b"!")
 
 _LINES: Final[dict[bytes, Callable[[bytes], Reply]]] = {
     b"+": Status,

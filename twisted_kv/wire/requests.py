@@ -84,7 +84,10 @@ class RequestReader:
         self._at = 0
 
     def gets(self) -> list[bytes] | None:
-        """Give the next request, or None until more bytes come; raises `ProtocolError`, after which the stream is dead."""
+        """Give the next request, or None until more bytes come.
+
+        Raises `ProtocolError`, after which the stream is dead.
+        """
         while True:
             if not self._left:
                 if self._at >= len(self._buffer):

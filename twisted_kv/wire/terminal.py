@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Dict
+
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
 from twisted_kv.replies import NullArray, OrderedSet, Push, Reply, Status, Verbatim
 from twisted_kv.wire.words import quote
 
-_EMPTY = {list: "(empty array)", Push: "(empty push)", dict: "(empty hash)"}
-_MARK = {list: ")", Push: ")", dict: "#"}
+_EMPTY: Dict[type, str] = {list: "(empty array)", Push: "(empty push)", dict: "(empty hash)"}
+_MARK: Dict[type, str] = {list: ")", Push: ")", dict: "#"}
 
 
 def render(value: Reply, prefix: str = "") -> bytes:
@@ -38,7 +40,7 @@ def _scalar(value: Reply) -> bytes:
 
 
 def _aggregate(value: Reply, prefix: str) -> bytes:
-    kind = OrderedSet if isinstance(value, (set, frozenset)) else type(value)
+    kind: type = OrderedSet if isinstance(value, (set, frozenset)) else type(value)
     if not value:
         return _EMPTY.get(kind, "(empty set)").encode() + b"\n"
     width = len(str(len(value)))
@@ -55,7 +57,7 @@ def _aggregate(value: Reply, prefix: str) -> bytes:
 
 
 def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
-    """Write a reply as redis-cli does into a pipe: the bytes themselves, one value a line, without a closing line feed."""
+    """Write a reply as redis-cli does into a pipe: the bytes themselves, one value a line, the last not closed."""
     if value is None or isinstance(value, NullArray):
         return b""
     if isinstance(value, CommandError):
