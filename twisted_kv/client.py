@@ -143,7 +143,9 @@ class StreamClient:
         left = self._retries if is_idempotent(request) else 0
         while True:
             try:
-                connection = self._connection or await self._lock.run(self._connected)
+                connection = self._connection
+                if connection is None:
+                    connection = await self._lock.run(self._connected)
                 return _value(await self._bounded(connection.request(request)))
             except (ConnectError, ConnectionClosed, error.TimeoutError):
                 if not left:

@@ -126,7 +126,7 @@ class Networks(Words):
 
 @attrs.frozen
 class BufferLimit:
-    """How many bytes of replies may wait for a client: never over `hard`, nor over `soft` for `seconds`; 0: no limit."""
+    """How many bytes of replies may wait for a client: never over `hard`, nor over `soft` for `seconds`; 0 is none."""
 
     hard: int
     soft: int
