@@ -1,7 +1,7 @@
 """Talks to owncache by datagrams, in each of the three dialects.
 
-    twistd -n owncache --port 6379
-    python examples/udp_client.py 6379
+twistd -n owncache --port 6379
+python examples/udp_client.py 6379
 """
 
 import sys
