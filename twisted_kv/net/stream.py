@@ -87,9 +87,10 @@ class RespProtocol(Protocol):
                 words = reader.gets()
                 if words is None:
                     break
-                reply = ENCODERS[session.resp](self._dispatcher.request(session, words))
-                replies.append(reply)
-                size += len(reply)
+                reply = self._dispatcher.request(session, words)
+                encoded = ENCODERS[session.resp](reply)  # after the request: HELLO is answered in the new version
+                replies.append(encoded)
+                size += len(encoded)
                 if session.closing:
                     break
                 if size > CHUNK:

@@ -88,6 +88,8 @@ class RequestReader:
 
         Raises `ProtocolError`, after which the stream is dead.
         """
+        if self._missing:
+            return None
         while True:
             if not self._left:
                 if self._at >= len(self._buffer):
