@@ -16,7 +16,7 @@ from typing import Any, Mapping
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
@@ -196,7 +196,7 @@ class MemoryCache:
 
     def stop(self) -> None:
         """Stop the cache; no timer is left on the clock."""
-        self.factory.close_all()
+        ensureDeferred(self.factory.close_all())
         self.factory.doStop()
         self.service.stopService()
 

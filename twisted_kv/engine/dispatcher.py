@@ -62,10 +62,13 @@ class Dispatcher:
         """Leave no timer behind; requests are served all the same."""
         self._housekeeping.stop()
 
-    def begin(self, lasting: Lasting, link: Link | None = None) -> Session:
-        """Begin a conversation; one with a link is listed by CLIENT LIST until `end`."""
+    def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
+        """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
+
+        A trusted one is never asked for the password: it is of the process that holds the data.
+        """
         self._now.read()
-        session = Session(self.server, lasting, link)
+        session = Session(self.server, lasting, link, trusted=trusted)
         if link is not None:
             self.server.sessions[session.id] = session
         return session

@@ -6,7 +6,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
@@ -83,7 +83,7 @@ class Listeners:
         ports, self._ports = self._ports, []
         self.port = self.udp_port = None
         stopped = [maybeDeferred(port.stopListening) for port in ports]
-        self._factory.close_all()
+        stopped.append(ensureDeferred(self._factory.close_all()))
         return DeferredList(stopped, consumeErrors=True)
 
     def _open_pair(self) -> None:

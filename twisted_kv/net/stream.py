@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITCPTransport
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ISystemHandle, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 CHUNK = 64 * 1024
 """Bytes of waiting replies that are handed to the transport at a time."""
+
+PATIENCE = 1.0
+"""Seconds that a service which stops waits for clients to take what was sent to them."""
 
 SWEEP = 1.0
 """Seconds between two looks at idle connections."""
@@ -69,7 +74,7 @@ class RespProtocol(Protocol):
             return
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(self._settings.tcp_keepalive > 0)
+            _keep_alive(self.transport, self._settings.tcp_keepalive)
         self._session = self._dispatcher.begin(Lasting.CONNECTION, self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -164,14 +169,14 @@ class RespProtocol(Protocol):
         if not self._closing and self._session is not None:
             self._write(ENCODERS[self._session.resp](Push(message)))
 
-    def close(self) -> None:
-        """End the connection at once; what waits is not sent."""
+    def close(self, *, abort: bool = False) -> None:
+        """End the connection; what waits here is not sent, nor is what the transport holds if it is aborted."""
         if self.transport is None:
             return
         self._closing = True
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._disconnect(abort=self._full)
+        self._disconnect(abort=abort or self._full)
 
     # The rest is our own
 
@@ -247,6 +252,16 @@ class RespProtocol(Protocol):
         return address_name(address)
 
 
+def _keep_alive(transport: Any, seconds: int) -> None:
+    """Have the system ask a silent client every so many seconds whether it is there; give up after three times."""
+    transport.setTcpKeepAlive(seconds > 0)
+    handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
+    if seconds > 0 and isinstance(handle, socket.socket) and hasattr(socket, "TCP_KEEPIDLE"):
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
 class RespFactory(Factory):
     """Makes the connections of Redis clients, and looks after all of them.  All it needs is a dispatcher."""
 
@@ -256,6 +271,7 @@ class RespFactory(Factory):
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
         self.connections: set[RespProtocol] = set()
+        self._all_lost: Deferred[None] | None = None
         self._sweep_call: IDelayedCall | None = None
 
     def startFactory(self) -> None:
@@ -291,11 +307,25 @@ class RespFactory(Factory):
     def forget(self, connection: RespProtocol) -> None:
         """Let go of a connection that is lost."""
         self.connections.discard(connection)
+        if self._all_lost is not None and not self.connections:
+            self._all_lost.callback(None)
 
-    def close_all(self) -> None:
-        """End all connections at once."""
+    async def close_all(self) -> None:
+        """End all connections, and return when they are gone.  Who does not take what was sent is not waited for."""
         for connection in list(self.connections):
             connection.close()
+        if not self.connections:
+            return
+        self._all_lost = Deferred()
+        giving_up = self.dispatcher.server.now.clock.callLater(PATIENCE, self._abort_all)
+        await self._all_lost
+        self._all_lost = None
+        if giving_up.active():
+            giving_up.cancel()
+
+    def _abort_all(self) -> None:
+        for connection in list(self.connections):
+            connection.close(abort=True)
 
     @staticmethod
     def _is_foreign(connection: RespProtocol) -> bool:

@@ -97,7 +97,8 @@ class Link(Protocol):
 class Session:
     """What one client has selected, told and given.
 
-    A session with a link is listed by CLIENT LIST.  `closing` asks whoever holds the link to close it after the reply.
+    A session with a link is listed by CLIENT LIST; a trusted one is never asked for the password.  `closing` asks
+    whoever holds the link to close it after the reply.
     """
 
     __slots__ = (
@@ -115,12 +116,14 @@ class Session:
         "name",
         "resp",
         "server",
+        "trusted",
     )
 
-    def __init__(self, server: Server, lasting: Lasting, link: Link | None = None) -> None:
+    def __init__(self, server: Server, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> None:
         self.server = server
         self.lasting = lasting
         self.link = link
+        self.trusted = trusted
         self.id = server.next_session_id()
         self.created = self.last_request = server.now.milliseconds
         self.last_command = "NULL"
@@ -134,7 +137,7 @@ class Session:
         self.db: Database = self.server.databases[0]
         self.resp = 2
         self.name = b""
-        self.authenticated = not self.server.settings.requirepass
+        self.authenticated = self.trusted or not self.server.settings.requirepass
 
     def authenticate(self, user: bytes, password: bytes) -> bool:
         """Check a password; the session is authenticated if it is right.

@@ -20,7 +20,7 @@ from twisted_kv.replies import NoReply, Reply
 from twisted_kv.table import Lasting
 from twisted_kv.wire.encoder import ENCODERS, encode_resp2
 from twisted_kv.wire.requests import RequestReader
-from twisted_kv.wire.terminal import render
+from twisted_kv.wire.terminal import in_resp2, render
 from twisted_kv.wire.words import split_words
 
 Request = List[bytes]
@@ -101,7 +101,7 @@ class Words(Dialect):
             return self.error(reply)
         if isinstance(reply, NoReply):
             return None
-        return reply + b"\n" if isinstance(reply, bytes) else render(reply)
+        return reply + b"\n" if isinstance(reply, bytes) else render(in_resp2(reply))
 
     def error(self, error: CommandError) -> bytes:
         if isinstance(error, ArityError):

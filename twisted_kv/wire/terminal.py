@@ -23,6 +23,17 @@ def render(value: Reply, prefix: str = "") -> bytes:
     return _scalar(value) + b"\n"
 
 
+def in_resp2(value: Reply) -> Reply:
+    """Give a reply the shape that RESP2 knows, as redis-cli speaks by default: no maps, sets, doubles or booleans."""
+    if isinstance(value, dict):
+        return [in_resp2(part) for item in value.items() for part in item]
+    if isinstance(value, (list, set, frozenset)):
+        return [in_resp2(item) for item in value]
+    if isinstance(value, bool):
+        return int(value)
+    return format_double(value) if isinstance(value, float) else value
+
+
 def _scalar(value: Reply) -> bytes:
     if value is None or isinstance(value, NullArray):
         return b"(nil)"
