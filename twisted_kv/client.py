@@ -8,6 +8,7 @@ there was none.  A request that only reads is tried again a few times, any other
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from typing import Any, Callable, Final, Sequence
 
@@ -213,11 +214,15 @@ class _Equals:
         raise ProtocolError("not the reply to this request")
 
 
+_PLAIN: Final = re.compile(rb"[!#-&(-~]+\Z")
+"""Words that need no quotes.  A name in quotes would not be known as the beginning of a `command` datagram."""
+
+
 class _Command:
     """Requests in the `command` dialect; the replies are texts."""
 
     def encode(self, words: list[bytes]) -> bytes:
-        return b" ".join(quote(word).encode() for word in words)
+        return b" ".join(word if _PLAIN.match(word) else quote(word).encode() for word in words)
 
     def is_answered(self, words: list[bytes]) -> bool:
         return True

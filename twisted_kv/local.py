@@ -18,7 +18,10 @@ def encode_word(word: Word) -> bytes:
     if isinstance(word, bytes):
         return bytes(word)
     if isinstance(word, str):
-        return word.encode()
+        try:
+            return word.encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(f"a word of a request is text that UTF-8 can write: {error}") from None
     if isinstance(word, bool):
         raise TypeError("a word of a request is str, bytes, int or float; what a bool means is for you to say")
     if isinstance(word, int):

@@ -28,10 +28,6 @@ _HEXADECIMAL: Final = re.compile(
 _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
 
 
-class InfinityGivenError(ValueError):
-    """The text names an infinity: a valid float, though never a result that is kept."""
-
-
 def parse_integer(text: bytes) -> int | None:
     """Read a 64-bit integer in its canonical form: no blanks, no plus sign, no leading zeros; None if it is not one."""
     if len(text) > 20:
@@ -45,13 +41,13 @@ def parse_integer(text: bytes) -> int | None:
     return value
 
 
-def parse_long_double(text: bytes) -> Fraction:
-    """Read a float as C's strtold does, rounded to 80 bits.
+def parse_long_double(text: bytes) -> Fraction | None:
+    """Read a float as C's strtold does, rounded to 80 bits; None for an infinity.
 
-    Raises ValueError for what Redis calls "not a valid float", `InfinityGivenError` for an infinity.
+    Raises ValueError for what Redis calls "not a valid float".
     """
-    if _INFINITY.match(text) and len(text) <= LONG_DOUBLE_DIGITS:
-        raise InfinityGivenError
+    if _INFINITY.match(text):
+        return None
     decimal = _DECIMAL.match(text)
     match = decimal or _HEXADECIMAL.match(text)
     if match is None or len(text) > LONG_DOUBLE_DIGITS:
@@ -59,19 +55,23 @@ def parse_long_double(text: bytes) -> Fraction:
     sign, whole, fraction, fraction_only, exponent = match.groups()
     places = fraction or fraction_only or b""
     base, radix, step = (10, 10, 1) if decimal else (16, 2, 4)
-    digits = int((whole or b"") + places or b"0", base)
-    power = int((exponent or b"0")[:12]) - step * len(places)
+    digits = _whole_number((whole or b"") + places, base)
+    power = _whole_number(exponent.lstrip(b"+-"), 10) if exponent else 0
+    power = (-power if exponent and exponent.startswith(b"-") else power) - step * len(places)
     if digits and abs(power) > (10_500 if decimal else 40_000):
         raise ValueError(text)  # out of range by far: not worth computing
     scale = Fraction(radix) ** power if digits else Fraction(1)
-    value = round_long_double(digits * scale)
+    try:
+        value = round_long_double(digits * scale)
+    except OverflowError:
+        raise ValueError(text) from None
     if digits and not value:
         raise ValueError(text)
     return -value if sign == b"-" else value
 
 
 def round_long_double(value: Fraction) -> Fraction:
-    """Round to the nearest 80-bit float, ties to even; raises ValueError where that would be an infinity."""
+    """Round to the nearest 80-bit float, ties to even; raises OverflowError where that would be an infinity."""
     if not value:
         return value
     size = abs(value)
@@ -81,7 +81,7 @@ def round_long_double(value: Fraction) -> Fraction:
     unit = Fraction(2) ** max(exponent - _MANTISSA_BITS + 1, _SMALLEST_EXPONENT)
     rounded = round(value / unit) * unit
     if abs(rounded) >= Fraction(2) ** _LARGEST_EXPONENT:
-        raise ValueError(value)
+        raise OverflowError(value)
     return rounded
 
 
@@ -91,6 +91,15 @@ def format_long_double(value: Fraction) -> bytes:
     whole, places = divmod(scaled, 10**17)
     text = f"{_decimal_digits(whole)}.{places:017d}".rstrip("0").rstrip(".")
     return (b"-" if value < 0 and text != "0" else b"") + text.encode()
+
+
+def _whole_number(digits: bytes, base: int) -> int:
+    """Read a whole number, however long: Python refuses more than 4,300 decimal digits in one go."""
+    value = 0
+    for start in range(0, len(digits), 4000):
+        part = digits[start : start + 4000]
+        value = value * base ** len(part) + int(part, base)
+    return value
 
 
 def _decimal_digits(value: int) -> str:

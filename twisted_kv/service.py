@@ -108,6 +108,7 @@ class CacheService(MultiService):
         if self._listeners is None:
             return cast("Deferred[Any]", stopped)
         opened, self._listeners = self._listeners, None
+        self.dispatcher.server.port = 0
         return DeferredList([opened.close(), stopped], fireOnOneErrback=True, consumeErrors=True)
 
     def _open(self) -> None:
@@ -118,6 +119,7 @@ class CacheService(MultiService):
             self._allow_clients()
         opened.open()
         self._listeners = opened
+        self.dispatcher.server.port = opened.port or 0
         self._log.info("owncache {version} is ready", version=VERSION)
 
     def _allow_clients(self) -> None:

@@ -124,7 +124,7 @@ def _filters(session: Session, arguments: Arguments) -> list[Filter]:
         elif option == b"SKIPME" and value.lower() == b"yes":
             filters[option] = lambda each: each is not session
         elif option == b"SKIPME" and value.lower() == b"no":
-            del filters[option]
+            filters.pop(option, None)
         else:
             raise CommandError(SYNTAX)
     return list(filters.values())
@@ -150,7 +150,8 @@ def _kill(session: Session, filters: list[Filter]) -> int:
             killed += 1
             if each is session:
                 session.closing = True
-            elif each.link is not None:
+            else:
+                assert each.link is not None  # or it would not be listed
                 each.link.close()
     return killed
 
@@ -174,7 +175,7 @@ def _describe(session: Session) -> bytes:
         "fd": link.descriptor if link is not None else -1,
         "name": as_text(session.name),
         "age": (session.now - session.created) // 1000,
-        "idle": (session.now - session.last_request) // 1000,
+        "idle": (session.now - session.last_active) // 1000,
         "flags": "N",
         "db": session.db.index,
         "sub": 0,

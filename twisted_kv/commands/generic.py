@@ -48,14 +48,7 @@ def unlink(session: Session, key: bytes, *keys: bytes) -> Reply:
 
 
 def _delete(session: Session, keys: tuple[bytes, ...]) -> int:
-    deleted = 0
-    for key in keys:
-        value = session.db.delete(key)
-        if value is not None:
-            deleted += 1
-            if not isinstance(value, bytes):
-                session.server.discard(value)
-    return deleted
+    return sum(session.db.delete(key) for key in keys)
 
 
 @generic.command(

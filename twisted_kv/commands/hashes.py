@@ -47,9 +47,9 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     if len(more) % 2:
         raise ArityError("hset")
     fields = _to_change(session, key)
-    added = int(fields.set(field, value))
+    added = int(fields.set(field, value) is None)
     for place in range(0, len(more), 2):
-        added += fields.set(more[place], more[place + 1])
+        added += fields.set(more[place], more[place + 1]) is None
     session.db.changed(key)
     return added
 
@@ -159,7 +159,7 @@ def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Rep
     amount = integer(increment)
     fields = session.db.lookup_as(key, Hash)
     old = None if fields is None else fields.get(field)
-    total = integer(old or b"0", "hash value is not an integer") + amount
+    total = integer(b"0" if old is None else old, "hash value is not an integer") + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
     _to_change(session, key).set(field, b"%d" % total)

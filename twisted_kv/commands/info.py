@@ -55,7 +55,7 @@ def _server(server: Server) -> dict[str, object]:
         "python_version": platform.python_version(),
         "process_id": os.getpid(),
         "run_id": server.run_id,
-        "tcp_port": server.settings.port,
+        "tcp_port": server.port,
         "server_time_usec": server.now.milliseconds * 1000,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
@@ -151,9 +151,11 @@ SECTIONS: dict[str, Callable[[Server], dict[str, object]]] = {
 
 def human(count: int) -> str:
     """Write a number of bytes as Redis does: 512B, 1.50K, 2.00M, 3.25G."""
+    if count < 1024:
+        return f"{count}B"
     size = float(count)
-    for unit in "BKMGTP":
-        if size < 1024 or unit == "P":
-            break
+    for unit in "KMGT":
         size /= 1024
-    return f"{count}B" if unit == "B" else f"{size:.2f}{unit}"
+        if size < 1024:
+            return f"{size:.2f}{unit}"
+    return f"{size / 1024:.2f}P"

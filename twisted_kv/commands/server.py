@@ -59,8 +59,7 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
     if words and (len(words) > 1 or words[0].upper() not in (b"SYNC", b"ASYNC")):
         raise CommandError(SYNTAX)
     for database in databases:
-        for removed in database.flush():
-            session.server.discard(removed)
+        database.flush()
     return OK
 
 

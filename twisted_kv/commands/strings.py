@@ -12,7 +12,6 @@ from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, Ar
 from twisted_kv.numbers import (
     INT64_MAX,
     INT64_MIN,
-    InfinityGivenError,
     format_long_double,
     parse_long_double,
     round_long_double,
@@ -248,7 +247,8 @@ def decrby(session: Session, key: bytes, decrement: bytes) -> Reply:
 
 
 def _add(session: Session, key: bytes, amount: int) -> int:
-    total = integer(session.db.lookup_as(key, bytes) or b"0") + amount
+    old = session.db.lookup_as(key, bytes)
+    total = integer(b"0" if old is None else old) + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
     session.db.set(key, b"%d" % total, keep_deadline=True)
@@ -260,14 +260,15 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
     """Add to the decimal number that a key holds, in C's 80-bit precision."""
     old = session.db.lookup_as(key, bytes)
     try:
-        start, amount = parse_long_double(old or b"0"), parse_long_double(increment)
-    except InfinityGivenError:
-        raise CommandError("increment would produce NaN or Infinity") from None
+        start = parse_long_double(b"0" if old is None else old)
+        amount = parse_long_double(increment)
     except ValueError:
         raise CommandError(NOT_A_FLOAT) from None
     try:
+        if start is None or amount is None:
+            raise OverflowError
         total = round_long_double(start + amount)
-    except ValueError:
+    except OverflowError:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
     session.db.set(key, value, keep_deadline=True)

@@ -75,7 +75,7 @@ class Dispatcher:
 
     def request(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Run one request, at least one word; gives the reply value, a `CommandError` value for an error."""
-        session.last_request = self._now.read()
+        self._now.read()
         self._statistics.commands_processed += 1
         try:
             command = self._spelled.get(words[0]) or self._find(session, words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Iterable
 
 from twisted_kv.clock import Now
-from twisted_kv.store.database import Database, Releasable
+from twisted_kv.store.database import Database, Releasable, is_large
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -82,7 +82,10 @@ class Housekeeping:
 
     def _release(self) -> None:
         self._release_call = None
-        if not self._discarded[-1].release():
+        released = self._discarded[-1].release()
+        if released is None:
             self._discarded.pop()
+        else:
+            self._discarded.extend(filter(is_large, released))  # type: ignore[arg-type]  # what is large can be released
         if self._discarded:
             self._release_call = self._now.clock.callLater(0, self._release)

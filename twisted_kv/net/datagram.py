@@ -51,7 +51,10 @@ class CacheDatagramProtocol(DatagramProtocol):
                 raise CommandError("request is cut: it is longer than this server reads")
             requests = dialect.parse(datagram)
         except CommandError as error:
-            answer = None if self._settings.requirepass else dialect.error(error)
+            if self._settings.requirepass:
+                self._statistics.datagrams_refused += 1
+                return
+            answer: bytes | None = dialect.error(error)
         else:
             answer = self._answer(dialect, requests)
         if answer is None:

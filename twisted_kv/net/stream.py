@@ -82,6 +82,7 @@ class RespProtocol(Protocol):
         session, reader = self._session, self._reader
         if session is None or self._closing:
             return
+        session.last_active = self._dispatcher.server.now.read()
         reader.max_bulk = self._settings.proto_max_bulk_len
         reader.feed(data)
         replies: list[bytes] = []
@@ -182,10 +183,10 @@ class RespProtocol(Protocol):
 
     def sweep(self, now: int) -> None:
         """Close a connection that was idle for too long, or that was over its soft limit for too long."""
-        if self._session is None or self._closing:
+        if self._session is None:
             return
         timeout = self._settings.timeout
-        if timeout and now - self._session.last_request > timeout * 1000:
+        if timeout and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._soft_since:
             self._within_output_limits(now)

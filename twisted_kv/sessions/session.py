@@ -44,11 +44,11 @@ class Server:
         self.started = self.now.milliseconds
         self.run_id = os.urandom(20).hex()
         self.random = Random()
-        self.databases = [Database(index, self.now, alarm, self.random) for index in range(settings.databases)]
+        self.databases = [Database(index, now, alarm, discard, self.random) for index in range(settings.databases)]
+        self.port = 0
+        """The TCP port that is open, or 0."""
         self.sessions: dict[int, Session] = {}
         """The sessions that have a link, by their id: what CLIENT LIST lists."""
-        self.discard = discard
-        """Called with what may be large and is used no more, to release it in small steps."""
         self.setting_changed: dict[str, Callable[[], None]] = {}
         """Called after CONFIG SET has changed a setting; may raise ValueError to have the old value put back."""
         self._last_session = 0
@@ -107,8 +107,8 @@ class Session:
         "created",
         "db",
         "id",
+        "last_active",
         "last_command",
-        "last_request",
         "lasting",
         "library_name",
         "library_version",
@@ -125,7 +125,7 @@ class Session:
         self.link = link
         self.trusted = trusted
         self.id = server.next_session_id()
-        self.created = self.last_request = server.now.milliseconds
+        self.created = self.last_active = server.now.milliseconds
         self.last_command = "NULL"
         self.library_name = b""
         self.library_version = b""

@@ -8,13 +8,13 @@ them (snapshots, watching clients, events) hooks in here.
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Callable, Final, Iterator, Protocol, Type, TypeVar, Union
+from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union
 
 from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
 from twisted_kv.values.hashes import Hash
-from twisted_kv.values.table import Table
+from twisted_kv.values.table import SHARD_SIZE, Table
 
 Value = Union[bytes, Hash]
 V = TypeVar("V", bytes, Hash)
@@ -26,24 +26,51 @@ TYPE_NAMES: Final[dict[type, bytes]] = {bytes: b"string", Hash: b"hash"}
 class Releasable(Protocol):
     """Something large that nobody uses any more.  To drop it in one go would stop the process for long."""
 
-    def release(self) -> bool:
-        """Give back a small part of the memory; False when nothing is left."""
+    def release(self) -> Sequence[object] | None:
+        """Take a small part out; gives what was in it, None when nothing is left."""
+
+
+def is_large(value: object) -> bool:
+    """Tell whether to drop a value would take so long that it is better done in steps."""
+    return isinstance(value, Table) and len(value) > SHARD_SIZE
 
 
 def _ignore_alarm(deadline: int) -> None:
     """Nobody waits for deadlines: keys expire when they are asked for."""
 
 
+def _drop(value: Releasable) -> None:
+    """Nobody releases things in steps: they go at once."""
+
+
 class Database:
     """The keys of one database.
 
-    `now` tells the time; `alarm` is called with each deadline (milliseconds since 1970) that is nearer than all others.
+    `now` tells the time; `alarm` is called with each deadline (milliseconds since 1970) that is nearer than all others;
+    `discard` is given what is large and used no more.
     """
 
-    __slots__ = ("_alarm", "_keys", "_now", "changes", "expired", "expiry", "hits", "index", "misses", "random")
+    __slots__ = (
+        "_alarm",
+        "_discard",
+        "_keys",
+        "_now",
+        "changes",
+        "expired",
+        "expiry",
+        "hits",
+        "index",
+        "misses",
+        "random",
+    )
 
     def __init__(
-        self, index: int, now: Now, alarm: Callable[[int], None] = _ignore_alarm, random: Random | None = None
+        self,
+        index: int,
+        now: Now,
+        alarm: Callable[[int], None] = _ignore_alarm,
+        discard: Callable[[Releasable], None] = _drop,
+        random: Random | None = None,
     ) -> None:
         self.index = index
         self.random = random or Random()
@@ -53,6 +80,7 @@ class Database:
         self.expired = 0
         self._now = now
         self._alarm = alarm
+        self._discard = discard
         self._keys: Table[Any] = Table()
         self.expiry = Expiry(alarm)
 
@@ -132,7 +160,9 @@ class Database:
         It goes at `deadline`, a date in milliseconds, or stays; with `keep_deadline` the one it had holds on.
         """
         self.changes += 1
-        self._keys.set(key, value)
+        old = self._keys.set(key, value)
+        if old is not None and type(old) is not bytes and is_large(old):
+            self._discard(old)
         if deadline is not None:
             self.expire_at(key, deadline)
         elif self.expiry and not keep_deadline:
@@ -144,13 +174,13 @@ class Database:
         if not self._keys.get(key):
             self._remove(key)
 
-    def delete(self, key: bytes) -> Value | None:
-        """Remove a key and give what it held, or None."""
-        value = self.lookup(key)
-        if value is not None:
-            self.changes += 1
-            self._remove(key)
-        return value
+    def delete(self, key: bytes) -> bool:
+        """Remove a key; True if there was one."""
+        if self.lookup(key) is None:
+            return False
+        self.changes += 1
+        self._remove(key)
+        return True
 
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Let an existing key go at a date in milliseconds; at once, if that has passed."""
@@ -173,17 +203,17 @@ class Database:
         if value is None:
             return False
         deadline = self.expiry.deadline(source)
-        self._remove(source)
+        self._take_out(source)
         self.set(target, value, deadline)
         return True
 
-    def flush(self) -> list[Releasable]:
-        """Remove all keys; gives what held them, which is for the caller to release."""
-        removed: list[Releasable] = [self._keys, self.expiry]
+    def flush(self) -> None:
+        """Remove all keys."""
         self.changes += len(self._keys)
+        self._discard(self._keys)
+        self._discard(self.expiry)
         self._keys = Table()
         self.expiry = Expiry(self._alarm)
-        return removed
 
     def expire_due(self, most: int) -> int:
         """Remove up to `most` keys whose time has come; gives how many they were."""
@@ -205,6 +235,12 @@ class Database:
         self._remove(key)
 
     def _remove(self, key: bytes) -> None:
-        self._keys.pop(key)
+        value = self._take_out(key)
+        if type(value) is not bytes and is_large(value):
+            self._discard(value)
+
+    def _take_out(self, key: bytes) -> Any:
+        value = self._keys.pop(key)
         if self.expiry:
             self.expiry.discard(key)
+        return value

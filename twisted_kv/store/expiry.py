@@ -73,7 +73,8 @@ class Expiry:
         sample = [self._order[place][0] for place in range(0, count, max(1, count // 16))]
         return max(0, sum(sample) // len(sample) - now)
 
-    def release(self) -> bool:
-        """Give back a small part of the memory of deadlines that nobody asks for; False when nothing is left."""
+    def release(self) -> list[int] | None:
+        """Take a small part out of what nobody asks for any more; gives its deadlines, None when nothing is left."""
         del self._order[-RELEASED_AT_ONCE:]
-        return self._deadlines.release() or bool(self._order)
+        released = self._deadlines.release()
+        return [] if released is None and self._order else released

@@ -57,18 +57,17 @@ class Table(Generic[V]):
         """Give the value of a key, or None."""
         return self._shards[hash(key) >> self._shift].get(key)
 
-    def set(self, key: bytes, value: V) -> bool:
-        """Set the value of a key; True if the key is new."""
+    def set(self, key: bytes, value: V) -> V | None:
+        """Set the value of a key; gives the one it had, or None."""
         place = hash(key) >> self._shift
         shard = self._shards[place]
-        before = len(shard)
+        old = shard.get(key)
         shard[key] = value
-        if len(shard) == before:
-            return False
-        self._length += 1
-        if before >= SHARD_SIZE:
-            self._cut(place % len(self._shards))
-        return True
+        if old is None:
+            self._length += 1
+            if len(shard) > SHARD_SIZE:
+                self._cut(place % len(self._shards))
+        return old
 
     def pop(self, key: bytes) -> V | None:
         """Remove a key and give the value it had, or None."""
@@ -131,13 +130,14 @@ class Table(Generic[V]):
             if seat < len(shard):
                 return next(islice(shard, seat, None))
 
-    def release(self) -> bool:
-        """Give back a small part of the memory of a table that nobody uses any more; False when nothing is left."""
-        if self._shards:
-            shard = self._shards.pop()
-            while self._shards and self._shards[-1] is shard:
-                self._shards.pop()
-        return bool(self._shards)
+    def release(self) -> list[V] | None:
+        """Take a small part out of a table that nobody uses any more; gives its values, None when nothing is left."""
+        if not self._shards:
+            return None
+        shard = self._shards.pop()
+        while self._shards and self._shards[-1] is shard:
+            self._shards.pop()
+        return list(shard.values())
 
     def _each_shard(self) -> Iterator[dict[bytes, V]]:
         previous = None
@@ -175,8 +175,6 @@ class Table(Generic[V]):
         span = len(self._shards) >> depth
         start = place // span * span
         other = start ^ span
-        if not depth:
-            return
         shard, neighbour = self._shards[start], self._shards[other]
         if self._depths[other] != depth or len(shard) + len(neighbour) > _NEARLY_EMPTY * 2:
             return

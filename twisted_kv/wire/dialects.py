@@ -124,7 +124,7 @@ class Resp(Dialect):
                 requests.append(request)
         except ProtocolError:
             return []
-        return [] if reader.pending else requests
+        return requests if reader.between_requests else []
 
     def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
         return ENCODERS[resp](reply) or None

@@ -147,8 +147,12 @@ def _boolean(line: bytes) -> bool:
 
 
 def _hashable(value: Reply) -> Any:
-    """A map's key as Python can keep it: an array becomes a tuple."""
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+    """A map's key as Python can keep it: an array becomes a tuple, a map a tuple of pairs, a set a frozen one."""
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return tuple((key, _hashable(item)) for key, item in value.items())
+    return frozenset(value) if isinstance(value, set) else value
 
 
 def _map(items: list[Reply]) -> dict[Any, Reply]:

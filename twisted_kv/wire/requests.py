@@ -67,6 +67,11 @@ class RequestReader:
         """Bytes held that belong to no whole request yet."""
         return len(self._buffer) - self._at + self._chunk_bytes + self._argument_bytes
 
+    @property
+    def between_requests(self) -> bool:
+        """Whether no request is under way."""
+        return not self._left and not self.pending
+
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
         if self._missing > len(data):
@@ -180,7 +185,8 @@ class RequestReader:
         if not self.inline:
             raise ProtocolError("expected an array")
         end = self._buffer.find(b"\n", self._at)
-        if end < 0:
+        if end < 0 or self._buffer.find(b"\0", self._at, end) >= 0:
+            # Behind a NUL, where C's strings end, Redis finds no line feed: it waits until the line is too long.
             if len(self._buffer) - self._at > MAX_LINE:
                 raise ProtocolError("too big inline request")
             return None
@@ -189,6 +195,6 @@ class RequestReader:
         if line.endswith(b"\r"):
             line = line[:-1]
         try:
-            return split_words(line.split(b"\0", 1)[0])  # C's strings end at a NUL, and so does Redis's line
+            return split_words(line)
         except ValueError:
             raise ProtocolError("unbalanced quotes in request") from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, Final
 
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
 from twisted_kv.replies import NullArray, OrderedSet, Push, Reply, Status, Verbatim
 from twisted_kv.wire.words import quote
 
+_AGGREGATES: Final = (list, tuple, dict, set, frozenset)
 _EMPTY: Dict[type, str] = {list: "(empty array)", Push: "(empty push)", dict: "(empty hash)"}
 _MARK: Dict[type, str] = {list: ")", Push: ")", dict: "#"}
 
@@ -18,7 +19,7 @@ def render(value: Reply, prefix: str = "") -> bytes:
 
     `prefix` is what stands before the second and later lines of a nested value.
     """
-    if isinstance(value, (list, dict, set, frozenset)):
+    if isinstance(value, _AGGREGATES):
         return _aggregate(value, prefix)
     return _scalar(value) + b"\n"
 
@@ -51,7 +52,7 @@ def _scalar(value: Reply) -> bytes:
 
 
 def _aggregate(value: Reply, prefix: str) -> bytes:
-    kind: type = OrderedSet if isinstance(value, (set, frozenset)) else type(value)
+    kind: type = OrderedSet if isinstance(value, (set, frozenset)) else list if type(value) is tuple else type(value)
     if not value:
         return _EMPTY.get(kind, "(empty set)").encode() + b"\n"
     width = len(str(len(value)))
@@ -59,12 +60,22 @@ def _aggregate(value: Reply, prefix: str) -> bytes:
     nested = prefix + " " * (width + 2)
     parts = []
     for number, item in enumerate(value, 1):
-        before = f"{'' if number == 1 else prefix}{number:{width}d}{mark} ".encode()
+        parts.append(f"{'' if number == 1 else prefix}{number:{width}d}{mark} ".encode())
+        parts.append(render(item, nested))
         if kind is dict:
-            before += _scalar(item) + b" => "
-            item = value[item]
-        parts.append(before + render(item, nested))
+            parts[-1] = parts[-1][:-1] + b" => "
+            if _takes_lines(value[item]):
+                parts.append(b"\n" + nested.encode())
+            parts.append(render(value[item], nested))
     return b"".join(parts)
+
+
+def _takes_lines(value: Reply) -> bool:
+    """Tell whether a value is written on several lines because it, or what it begins with, has several items."""
+    if not isinstance(value, _AGGREGATES) or not value:
+        return False
+    first = next(iter(value.values() if isinstance(value, dict) else value))
+    return len(value) > 1 or _takes_lines(first)
 
 
 def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
@@ -82,5 +93,6 @@ def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
     if isinstance(value, int):
         return b"%d" % value
     if isinstance(value, dict):
-        return delimiter.join(render_raw(key) + b" " + render_raw(item) for key, item in value.items())
+        pairs = ((render_raw(key, delimiter), render_raw(item, delimiter)) for key, item in value.items())
+        return delimiter.join(key + b" " + item for key, item in pairs)
     return delimiter.join(render_raw(item, delimiter) for item in value)

@@ -13,7 +13,7 @@ _BLANKS: Final = re.compile(rb"[ \t\n\r\v\f]*")
 _PIECE: Final = re.compile(
     rb"""(?P<bare>[^ \t\n\r"']+)
        | "(?P<double>(?:\\.|[^"\\])*)"(?=[ \t\n\r\v\f]|\Z)
-       | '(?P<single>(?:\\'|[^'])*)'(?=[ \t\n\r\v\f]|\Z)""",
+       | '(?P<single>(?:\\'|[^'\\]|\\(?!'))*)'(?=[ \t\n\r\v\f]|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
