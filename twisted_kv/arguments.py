@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError
+from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError, c_string
 from twisted_kv.numbers import parse_integer
 
 
@@ -35,7 +35,7 @@ class Arguments:
 
     def option(self) -> bytes:
         """Take the next word as an option's name, in upper case."""
-        return self.word().upper()
+        return c_string(self.word()).upper()
 
     def word(self) -> bytes:
         """Take the next word; raises a syntax error if there is none."""

@@ -64,9 +64,9 @@ def parse_memory(text: str) -> int:
     """Read a number of bytes with or without a unit; raises ValueError."""
     digits = text.rstrip("bBkKmMgG")
     unit = Memory._UNITS.get(text[len(digits) :].lower())
-    if unit is None or not digits.isascii() or not digits.isdigit() or len(digits) > 20:
+    if unit is None or (digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 20)):
         raise ValueError("argument must be a memory value")
-    return int(digits) * unit
+    return int(digits or "0") * unit
 
 
 class YesNo(Kind):
@@ -139,7 +139,7 @@ class BufferLimitKind(Kind):
     placeholder = "LIMITS"
 
     def parse(self, text: str) -> BufferLimit:
-        words = text.split()
+        words = text.split(" ")
         if len(words) != 4:
             raise ValueError("Wrong number of arguments in buffer limit configuration.")
         if words[0].lower() != "normal":

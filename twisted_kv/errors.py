@@ -16,6 +16,16 @@ def as_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def c_string(word: bytes) -> bytes:
+    """Cut a word where C's strings end: at its first NUL.  So Redis reads the names of options."""
+    return word.partition(b"\0")[0]
+
+
+def c_text(word: bytes) -> str:
+    """Decode a word of a client for an error text as C prints it."""
+    return as_text(c_string(word))
+
+
 class CommandError(Exception):
     """An error reply: `code` is its first word (ERR, WRONGTYPE, NOAUTH, ...), `message` all that follows it."""
 

@@ -14,7 +14,12 @@ Matcher = Callable[[bytes], bool]
 
 
 def compile_pattern(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """Give a function that tells whether a text matches the whole pattern."""
+    """Give a function that tells whether a text matches the whole pattern.
+
+    As in Redis, of all patterns that could, only the empty one and a single star match the empty text.
+    """
+    if pattern == b"*":
+        return lambda text: True
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
     pieces: list[tuple[re.Pattern[bytes], int]] = []
     for atoms in _split(pattern):
@@ -22,14 +27,12 @@ def compile_pattern(pattern: bytes, ignore_case: bool = False) -> Matcher:
     if len(pieces) == 1:
         whole = pieces[0][0]
         return lambda text: whole.fullmatch(text) is not None
-    if all(not length for _, length in pieces):
-        return lambda text: True
     (first, shortest), *middle, (last, tail) = pieces
     between = [piece for piece, length in middle if length]
 
     def matches(text: bytes) -> bool:
         end = len(text) - tail
-        if end < shortest or first.match(text) is None or last.match(text, end) is None:
+        if not text or end < shortest or first.match(text) is None or last.match(text, end) is None:
             return False
         at = shortest
         for piece in between:

@@ -20,7 +20,7 @@ from typing import Any, Callable, Final, Iterable, Iterator, Sequence, TypeVar
 
 import attrs
 
-from twisted_kv.errors import ArityError, CommandError, as_text
+from twisted_kv.errors import CommandError, as_text, c_string
 from twisted_kv.replies import Reply, Status
 
 Function = Callable[..., Reply]
@@ -263,16 +263,9 @@ class CommandTable:
             return command
         subcommand = command.subcommands.get(words[1].lower())
         if subcommand is None:
-            name = as_text(_c_string(words[1])[:128])
+            name = as_text(c_string(words[1])[:128])
             raise CommandError(f"unknown subcommand '{name}'. Try {command.name.upper()} HELP.")
         return subcommand
-
-    @staticmethod
-    def check_arity(command: Command, words: Sequence[bytes]) -> None:
-        """Raise `ArityError` if a command was given too few or too many words."""
-        if not command.least <= len(words) <= command.most:
-            command.rejected += 1
-            raise ArityError(command.name)
 
 
 def _unknown(words: Sequence[bytes]) -> str:
@@ -281,10 +274,5 @@ def _unknown(words: Sequence[bytes]) -> str:
     for word in words[1:]:
         if len(arguments) >= 128:
             break
-        arguments += b"'%b' " % _c_string(word)[: 128 - len(arguments)]
-    return f"unknown command '{as_text(_c_string(words[0])[:128])}', with args beginning with: {as_text(arguments)}"
-
-
-def _c_string(word: bytes) -> bytes:
-    """Cut a word where C would: at its first NUL."""
-    return word.split(b"\0", 1)[0]
+        arguments += b"'%b' " % c_string(word)[: 128 - len(arguments)]
+    return f"unknown command '{as_text(c_string(words[0])[:128])}', with args beginning with: {as_text(arguments)}"

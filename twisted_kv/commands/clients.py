@@ -7,7 +7,7 @@ from typing import Callable, Iterable
 
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.connection import check_name
-from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string, c_text
 from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import OK, Reply, Verbatim
 from twisted_kv.sessions.session import DEFAULT_USER, Session
@@ -47,9 +47,9 @@ def client_setname(session: Session, name: bytes) -> Reply:
 @clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION)
 def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
     """Tell the name (LIB-NAME) or the version (LIB-VER) of the client library."""
-    option = attribute.upper()
+    option = c_string(attribute).upper()
     if option not in (b"LIB-NAME", b"LIB-VER"):
-        raise CommandError(f"Unrecognized option '{as_text(attribute)}'")
+        raise CommandError(f"Unrecognized option '{c_text(attribute)}'")
     check_name(value, option.decode().lower())
     if option == b"LIB-NAME":
         session.library_name = value
@@ -120,10 +120,10 @@ def _filters(session: Session, arguments: Arguments) -> list[Filter]:
             filters[option] = partial(_has_address, "peer" if option == b"ADDR" else "local", as_text(value))
         elif option == b"USER":
             if value != DEFAULT_USER.encode():
-                raise CommandError(f"No such user '{as_text(value)}'")
-        elif option == b"SKIPME" and value.lower() == b"yes":
+                raise CommandError(f"No such user '{c_text(value)}'")
+        elif option == b"SKIPME" and c_string(value).lower() == b"yes":
             filters[option] = lambda each: each is not session
-        elif option == b"SKIPME" and value.lower() == b"no":
+        elif option == b"SKIPME" and c_string(value).lower() == b"no":
             filters.pop(option, None)
         else:
             raise CommandError(SYNTAX)
@@ -157,9 +157,9 @@ def _kill(session: Session, filters: list[Filter]) -> int:
 
 
 def _our_type(name: bytes) -> bool:
-    ours = TYPES.get(name.lower())
+    ours = TYPES.get(c_string(name).lower())
     if ours is None:
-        raise CommandError(f"Unknown client type '{as_text(name)}'")
+        raise CommandError(f"Unknown client type '{c_text(name)}'")
     return ours
 
 

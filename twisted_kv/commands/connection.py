@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_kv.arguments import Arguments, integer
-from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
 from twisted_kv.replies import OK, PONG, Reply, Status
 from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
 from twisted_kv.table import Group, Lasting
@@ -80,28 +80,24 @@ def hello(session: Session, *words: bytes) -> Reply:
         version = integer(arguments.word(), "Protocol version is not an integer or out of range")
         if version not in (2, 3):
             raise CommandError("unsupported protocol version", "NOPROTO")
-    login = name = None
     while arguments:
         given = arguments.word()
-        option = given.upper()
+        option = c_string(given).upper()
+        # Each option takes effect at once, as in Redis, also when one behind it is wrong.
         if option == b"AUTH" and arguments.left >= 2:
-            login = arguments.word(), arguments.word()
+            _authenticate(session, arguments.word(), arguments.word())
         elif option == b"SETNAME" and arguments.left >= 1:
             name = arguments.word()
             check_name(name)
+            session.name = name
         else:
-            raise CommandError(f"Syntax error in HELLO option '{as_text(given)}'")
-    if login is not None:
-        _authenticate(session, *login)
+            raise CommandError(f"Syntax error in HELLO option '{c_text(given)}'")
     if session.must_authenticate:
         raise CommandError(
-            "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
-            "<pass> option can be used to authenticate the client and select the RESP protocol version "
-            "at the same time",
+            "HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option "
+            "can be used to authenticate the client and select the RESP protocol version at the same time",
             "NOAUTH",
         )
-    if name is not None:
-        session.name = name
     if version is not None:
         session.resp = version
     return {

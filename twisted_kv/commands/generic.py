@@ -8,7 +8,7 @@ import attrs
 
 from twisted_kv.arguments import Arguments
 from twisted_kv.commands.expiration import deadline
-from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
 from twisted_kv.glob import Matcher, compile_pattern
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
@@ -97,7 +97,7 @@ class ExpireCondition:
         """Read NX, XX, GT and LT."""
         wish = cls()
         for word in words:
-            option = word.upper()
+            option = c_string(word).upper()
             if option == b"NX":
                 wish.only_without = True
             elif option == b"XX":
@@ -107,7 +107,7 @@ class ExpireCondition:
             elif option == b"LT":
                 wish.only_earlier = True
             else:
-                raise CommandError(f"Unsupported option {as_text(word)}")
+                raise CommandError(f"Unsupported option {c_text(word)}")
         if wish.only_without and (wish.only_with or wish.only_later or wish.only_earlier):
             raise CommandError("NX and XX, GT or LT options at the same time are not compatible")
         if wish.only_later and wish.only_earlier:
@@ -220,9 +220,10 @@ def scan(session: Session, cursor: bytes, *words: bytes) -> Reply:
 
 def read_cursor(word: bytes) -> int:
     """Read a cursor as C's strtoul does: nothing is 0, a sign is allowed and wraps around at 64 bits."""
-    match = _CURSOR.match(word)
+    digits = c_string(word)
+    match = _CURSOR.match(digits)
     if match is None:
-        if not word:
+        if not digits:
             return 0
         raise CommandError("invalid cursor")
     number = int(match[2][:40])
@@ -257,7 +258,7 @@ class ScanOptions:
             elif option == b"MATCH":
                 options.matches = compile_pattern(arguments.word())
             elif option == b"TYPE" and with_type:
-                options.type_name = arguments.word().lower()
+                options.type_name = c_string(arguments.word()).lower()
             else:
                 raise CommandError(SYNTAX)
         return options

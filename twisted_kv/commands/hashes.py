@@ -16,7 +16,7 @@ hashes = Group("hash", category="hash")
 _SIZE = "O(N) where N is the size of the hash."
 _EMPTY = Hash()
 
-SMALL_HASH = 128
+SMALL_HASH = 512
 """HSCAN gives up to so many fields at once, in the order they were set: Redis's hash-max-listpack-entries."""
 
 

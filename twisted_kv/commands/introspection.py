@@ -81,7 +81,7 @@ def _info(described: Command) -> Reply:
         _words(f"@{category}" for category in described.acl_categories()),
         OrderedSet(tip.encode() for tip in described.tips),
         OrderedSet(_key_spec(spec) for spec in keys),
-        OrderedSet(_info(each) for each in described.subcommands.values()),
+        [_info(each) for each in described.subcommands.values()] or OrderedSet(),  # as Redis, odd as it is
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_kv.config import SETTINGS
-from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string, c_text
 from twisted_kv.glob import compile_pattern
 from twisted_kv.replies import NO_REPLY, OK, Reply
 from twisted_kv.sessions.session import Session
@@ -56,7 +56,7 @@ def flushall(session: Session, *words: bytes) -> Reply:
 
 def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]) -> Reply:
     """Remove the keys of databases.  SYNC and ASYNC are the same: the memory is always released in small steps."""
-    if words and (len(words) > 1 or words[0].upper() not in (b"SYNC", b"ASYNC")):
+    if words and (len(words) > 1 or c_string(words[0]).upper() not in (b"SYNC", b"ASYNC")):
         raise CommandError(SYNTAX)
     for database in databases:
         database.flush()
@@ -78,8 +78,8 @@ def time(session: Session) -> Reply:
 )
 def shutdown(session: Session, *words: bytes) -> Reply:
     """Stop the server."""
-    options = [word.lower() for word in words]
-    if not set(options) <= {b"nosave", b"save", b"now", b"force", b"abort"}:
+    options = {c_string(word).lower() for word in words}
+    if not options <= {b"nosave", b"save", b"now", b"force", b"abort"}:
         raise CommandError(SYNTAX)
     if (b"abort" in options and len(options) > 1) or (b"save" in options and b"nosave" in options):
         raise CommandError(SYNTAX)
@@ -108,11 +108,11 @@ def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     found: dict[bytes, bytes] = {}
     for each in (pattern, *patterns):
         if not set(b"*?[") & set(each):
-            name = as_text(each).lower()
+            name = c_text(each).lower()
             if name in SETTINGS:
                 found[each] = settings.get(name).encode("utf-8", "surrogateescape")
             continue
-        matches = compile_pattern(each, ignore_case=True)
+        matches = compile_pattern(c_string(each), ignore_case=True)
         for name in SETTINGS:
             if matches(name.encode()):
                 found[name.encode()] = settings.get(name).encode("utf-8", "surrogateescape")
@@ -135,7 +135,8 @@ def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Rep
     for given, text in zip(words[::2], words[1::2]):
         setting = SETTINGS.get(given.lower())
         if setting is None:
-            raise CommandError(f"Unknown option or number of arguments for CONFIG SET - '{given}'")
+            shown = given.partition("\0")[0]
+            raise CommandError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
         if setting.fixed:
             raise _refused(given, "can't set immutable config")
         if setting.name in wanted:

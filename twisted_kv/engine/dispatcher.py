@@ -18,7 +18,7 @@ from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
 from twisted_kv.config import Settings
 from twisted_kv.engine.housekeeping import Housekeeping
-from twisted_kv.errors import ArityError, CommandError
+from twisted_kv.errors import ArityError, CommandError, c_string
 from twisted_kv.replies import NO_REPLY, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.table import Command, CommandTable, Lasting
@@ -80,8 +80,7 @@ class Dispatcher:
         try:
             command = self._spelled.get(words[0]) or self._find(session, words)
             if not command.least <= len(words) <= command.most:
-                command.rejected += 1
-                raise ArityError(command.name)
+                self._refuse_arity(command, session, words)
             if not session.authenticated and not command.no_auth and session.must_authenticate:
                 command.rejected += 1
                 raise CommandError("Authentication required.", "NOAUTH")
@@ -113,11 +112,19 @@ class Dispatcher:
             command.failed += 1
             raise CommandError("internal error, see the log of the server") from None
 
+    @staticmethod
+    def _refuse_arity(command: Command, session: Session, words: Sequence[bytes]) -> None:
+        """Raise `ArityError`, unless the password comes first: Redis's table knows no most words of an open arity."""
+        if command.least == command.most or len(words) < command.least or not session.must_authenticate:
+            command.rejected += 1
+            raise ArityError(command.name)
+
     def _find(self, session: Session, words: Sequence[bytes]) -> Command:
         """Find a command that is not spelled all upper or all lower case, or that has subcommands."""
-        if session.link is not None and words[0].lower() in _ATTACKS:
+        if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
             self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
             session.closing = True
+            session.link.close()  # with the replies to what came before in the same bytes
             raise _AttackError
         return self.server.commands.find(words)
 

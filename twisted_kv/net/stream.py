@@ -192,7 +192,9 @@ class RespProtocol(Protocol):
             self._within_output_limits(now)
 
     def _write(self, data: bytes) -> bool:
-        """Send replies, or let them wait; False if too many wait and the connection was closed for it."""
+        """Send replies, or let them wait; False if the connection is closed, as it is when too many wait."""
+        if self._closing:
+            return False
         self._statistics.bytes_sent += len(data)
         if not self._full and not self._waiting:
             self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport

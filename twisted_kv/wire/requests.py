@@ -174,7 +174,8 @@ class RequestReader:
     def _line(self, what: bytes) -> int | None:
         """Find the end of the line under way; None until it has come, line feed included."""
         end = self._buffer.find(b"\r", self._at)
-        if end < 0:
+        if end < 0 or self._buffer.find(b"\0", self._at, end) >= 0:
+            # C's strings end at a NUL: Redis finds nothing behind one, and waits until the line is too long.
             if len(self._buffer) - self._at > MAX_LINE:
                 raise ProtocolError(f"too big {what.decode()} string")
             return None
@@ -186,7 +187,6 @@ class RequestReader:
             raise ProtocolError("expected an array")
         end = self._buffer.find(b"\n", self._at)
         if end < 0 or self._buffer.find(b"\0", self._at, end) >= 0:
-            # Behind a NUL, where C's strings end, Redis finds no line feed: it waits until the line is too long.
             if len(self._buffer) - self._at > MAX_LINE:
                 raise ProtocolError("too big inline request")
             return None
