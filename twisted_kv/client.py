@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any, Callable, Final, Sequence
 
 from twisted.internet import error
-from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, fail
 from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
@@ -52,43 +52,66 @@ def _value(reply: Reply) -> Reply:
 
 
 class _StreamProtocol(Protocol):
-    """One connection to a server: replies come in the order of the requests."""
+    """One connection to a server: replies come in the order of the requests.
 
-    def __init__(self, lost: Callable[[_StreamProtocol], None]) -> None:
-        self._lost = lost
+    `unusable` is called as soon as no more requests may be sent here, which is before the connection is lost.
+    """
+
+    def __init__(self, unusable: Callable[[_StreamProtocol], None]) -> None:
+        self._unusable = unusable
         self._reader = ReplyReader()
         self._waiting: deque[Deferred[Reply]] = deque()
+        self._end: Exception | None = None  # why no more replies come
 
     def request(self, words: Sequence[bytes]) -> Deferred[Reply]:
         """Send a request.  To cancel it ends the connection, since its reply could be taken for the next one's."""
-        waiting: Deferred[Reply] = Deferred(lambda _: self.abort())
+        if self._end is not None:
+            return fail(self._end)
+        waiting: Deferred[Reply] = Deferred(self._cancelled)
         self._waiting.append(waiting)
         assert self.transport is not None
         self.transport.write(encode_request(words))
         return waiting
 
-    def abort(self) -> None:
-        """End the connection at once; what waits for a reply fails."""
-        if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]  # all of Twisted's streams have it
+    @property
+    def usable(self) -> bool:
+        """Whether requests may be sent here still."""
+        return self._end is None
+
+    def abort(self, why: Exception | None = None) -> None:
+        """End the connection at once; what waits for a reply fails when it is gone."""
+        self._end = why or ConnectionLost("the connection was ended before the reply came")
+        self._unusable(self)
+        assert self.transport is not None
+        self.transport.abortConnection()  # type: ignore[attr-defined]  # all of Twisted's streams have it
 
     def dataReceived(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
-            while (reply := self._reader.gets()) is not None:
-                if isinstance(reply[0], Push):
-                    continue
-                if not self._waiting:
-                    raise ProtocolError("a reply that nobody asked for")
-                self._waiting.popleft().callback(reply[0])
-        except ProtocolError:
-            self.abort()
+            while self._end is None and (reply := self._reader.gets()) is not None:
+                self._take(reply[0])
+        except ProtocolError as error:
+            self.abort(ConnectionLost(f"the server does not speak RESP: {error}"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._lost(self)
+        if self._end is None:
+            self._end = ConnectionLost("the connection ended before the reply came")
+            self._unusable(self)
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
-            each.errback(Failure(ConnectionLost("the connection ended before the reply came")))
+            each.errback(self._end)
+
+    def _take(self, reply: Reply) -> None:
+        if self._waiting and not isinstance(reply, Push):
+            self._waiting.popleft().callback(reply)
+        elif isinstance(reply, CommandError):
+            self.abort(reply)  # such as that there are too many clients
+        elif not isinstance(reply, Push):
+            raise ProtocolError("a reply that nobody asked for")
+
+    def _cancelled(self, waiting: Deferred[Reply]) -> None:
+        self._waiting.remove(waiting)
+        self.abort()
 
 
 class StreamClient:
@@ -163,7 +186,8 @@ class StreamClient:
             if isinstance(reply, CommandError):
                 connection.abort()
                 raise reply
-        self._connection = connection
+        if connection.usable:
+            self._connection = connection
         return connection
 
     def _protocol(self) -> _StreamProtocol:

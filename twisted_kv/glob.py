@@ -77,8 +77,8 @@ def _members(pattern: bytes, at: int) -> tuple[bytes, int]:
             members.add(pattern[at + 1])
             at += 2
         elif pattern[at + 1 : at + 2] == b"-" and at + 2 < len(pattern):
-            low, high = sorted((pattern[at], pattern[at + 2]))
-            members.update(range(low, high + 1))
+            low, high = sorted((_signed(pattern[at]), _signed(pattern[at + 2])))
+            members.update(member & 0xFF for member in range(low, high + 1))
             at += 3
         else:
             members.add(pattern[at])
@@ -87,3 +87,8 @@ def _members(pattern: bytes, at: int) -> tuple[bytes, int]:
     if not members:
         return (b"." if negated else b"(?!)."), at + 1
     return b"[" + (b"^" if negated else b"") + listed + b"]", at + 1
+
+
+def _signed(byte: int) -> int:
+    """Give a byte as a C char: those from 0x80 on stand before all others in a range."""
+    return byte - 256 if byte > 0x7F else byte

@@ -81,7 +81,7 @@ def round_long_double(value: Fraction) -> Fraction:
     unit = Fraction(2) ** max(exponent - _MANTISSA_BITS + 1, _SMALLEST_EXPONENT)
     rounded = round(value / unit) * unit
     if abs(rounded) >= Fraction(2) ** _LARGEST_EXPONENT:
-        raise OverflowError(value)
+        raise OverflowError("an 80-bit float cannot hold this")
     return rounded
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twisted_kv.config import SETTINGS
-from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string, c_text
+from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
 from twisted_kv.replies import NO_REPLY, OK, Reply
 from twisted_kv.sessions.session import Session
@@ -105,18 +105,16 @@ server.container("CONFIG", since="2.0.0", summary="Read and change the settings.
 def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     """Return the settings whose names match any of the patterns."""
     settings = session.server.settings
-    found: dict[bytes, bytes] = {}
+    found: dict[str, bytes] = {}  # the name that is shown for each setting
     for each in (pattern, *patterns):
-        if not set(b"*?[") & set(each):
-            name = c_text(each).lower()
-            if name in SETTINGS:
-                found[each] = settings.get(name).encode("utf-8", "surrogateescape")
-            continue
-        matches = compile_pattern(c_string(each), ignore_case=True)
-        for name in SETTINGS:
-            if matches(name.encode()):
-                found[name.encode()] = settings.get(name).encode("utf-8", "surrogateescape")
-    return found
+        if set(b"*?[") & set(each):
+            matches = compile_pattern(c_string(each), ignore_case=True)
+            for name in SETTINGS:
+                if matches(name.encode()):
+                    found.setdefault(name, name.encode())
+        elif as_text(each).lower() in SETTINGS:
+            found.setdefault(as_text(each).lower(), each)
+    return {shown: settings.get(name).encode("utf-8", "surrogateescape") for name, shown in found.items()}
 
 
 @server.command(

@@ -101,7 +101,8 @@ class Words(Dialect):
             return self.error(reply)
         if isinstance(reply, NoReply):
             return None
-        return reply + b"\n" if isinstance(reply, bytes) else render(in_resp2(reply))
+        shown = in_resp2(reply)
+        return shown + b"\n" if isinstance(shown, bytes) else render(shown)
 
     def error(self, error: CommandError) -> bytes:
         if isinstance(error, ArityError):

@@ -109,10 +109,10 @@ class RequestReader:
                 count = self._length(b"mbulk count", "invalid multibulk length")
                 if count is None:
                     return None
-                if count > MAX_ARGUMENTS:
-                    raise ProtocolError("invalid multibulk length")
                 if count > UNAUTHENTICATED_ARGUMENTS and not self.authenticated:
                     raise ProtocolError("unauthenticated multibulk length")
+                if count > MAX_ARGUMENTS:
+                    raise ProtocolError("invalid multibulk length")
                 if count <= 0:
                     continue
                 self._left = count
