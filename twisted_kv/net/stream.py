@@ -258,8 +258,9 @@ class RespProtocol(Protocol):
 def _keep_alive(transport: Any, seconds: int) -> None:
     """Have the system ask a silent client every so many seconds whether it is there; give up after three times."""
     transport.setTcpKeepAlive(seconds > 0)
-    handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
-    if seconds > 0 and isinstance(handle, socket.socket) and hasattr(socket, "TCP_KEEPIDLE"):
+    handle: Any = transport.getHandle() if ISystemHandle.providedBy(transport) else None
+    is_tcp = isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6)
+    if seconds > 0 and is_tcp and hasattr(socket, "TCP_KEEPIDLE"):
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
