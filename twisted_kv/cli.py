@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import threading
 from typing import Any, BinaryIO, Callable, Sequence
 
 from twisted.internet import error
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.threads import blockingCallFromThread
 
 from twisted_kv.client import DatagramClient, StreamClient
@@ -34,7 +35,7 @@ PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 PLAIN_TEXTS = {b"INFO", b"LOLWUT"}
 """Commands whose reply is a text for people also in RESP2."""
 
-NO_ANSWER = (error.ConnectError, error.ConnectionClosed, error.TimeoutError)
+NO_ANSWER = (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, error.TimeoutError)
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,13 +47,15 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--help", action="help", help="show this and exit")
     parser.add_argument("--version", action="version", version=f"owncache-cli {VERSION}")
     parser.add_argument("-h", "--host", default="127.0.0.1", help="the server's address [%(default)s]")
-    parser.add_argument("-p", "--port", type=int, default=default_port, help="its port [%(default)s]")
+    parser.add_argument("-p", "--port", type=_port, default=default_port, help="its port [%(default)s]")
     parser.add_argument("-s", "--socket", metavar="PATH", help="a Unix socket, in place of host and port")
-    parser.add_argument("-a", "--password", help=f"the password; better in the environment, as {PASSWORD_VARIABLE}")
+    parser.add_argument("-a", "--password", help=f"the password; {PASSWORD_VARIABLE} in the environment is safer")
     parser.add_argument("--user", default="default", help="the user's name [%(default)s]")
     parser.add_argument("-n", "--database", type=int, default=0, metavar="N", help="the database [%(default)s]")
     parser.add_argument("-3", dest="resp", action="store_const", const=3, default=2, help="speak RESP3")
-    parser.add_argument("-t", "--timeout", type=float, default=5.0, metavar="S", help="seconds to wait [%(default)s]")
+    parser.add_argument(
+        "-t", "--timeout", type=_seconds, default=5.0, metavar="S", help="seconds to wait [%(default)s]"
+    )
     parser.add_argument("--udp", action="store_true", help="send datagrams")
     parser.add_argument(
         "--dialect", choices=[name for name in DIALECTS if name != "auto"], default="resp", help="of UDP [%(default)s]"
@@ -71,11 +74,29 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError("a number of seconds above 0 is needed")
+    return seconds
+
+
 def make_client(options: argparse.Namespace, reactor: Any) -> StreamClient | DatagramClient:
-    """Make the client that the options ask for."""
+    """Make the client that the options ask for; raises OSError for a UDP host that has no address."""
     if options.udp:
+        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)
         return DatagramClient(
-            "127.0.0.1" if options.host == "localhost" else options.host,
+            str(found[0][4][0]),
             options.port,
             dialect=options.dialect,
             password=options.password,
@@ -87,8 +108,7 @@ def make_client(options: argparse.Namespace, reactor: Any) -> StreamClient | Dat
     if options.socket:
         endpoint = UNIXClientEndpoint(reactor, options.socket, timeout=options.timeout)
     else:
-        kind = TCP6ClientEndpoint if ":" in options.host else TCP4ClientEndpoint
-        endpoint = kind(reactor, options.host, options.port, timeout=options.timeout)
+        endpoint = HostnameEndpoint(reactor, options.host, options.port, timeout=options.timeout)
     return StreamClient(
         endpoint,
         password=options.password,
@@ -223,7 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     thread = threading.Thread(target=loop.run, kwargs={"installSignalHandlers": False}, daemon=True)
     thread.start()
     try:
-        client = make_client(options, loop)
+        try:
+            client = make_client(options, loop)
+        except OSError as failure:
+            print(f"no answer from {options.host}: {failure}", file=sys.stderr)
+            return 2
         name = options.socket or f"{options.host}:{options.port}"
         raw = options.raw or not (sys.stdout.isatty() or options.no_raw)
         shell = Shell(

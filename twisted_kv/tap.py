@@ -69,6 +69,10 @@ class Options(usage.Options):
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         self._check_endpoints()
+        try:
+            listeners.check_ports(self.settings)
+        except OSError as error:
+            raise usage.UsageError(str(error)) from None
 
     def _read(self, path: str) -> None:
         try:
@@ -135,11 +139,12 @@ class PluginService(CacheService):
     def __init__(self, settings: Settings) -> None:
         super().__init__(config=settings, on_shutdown=self._end)
 
-    def privilegedStartService(self) -> None:
+    def _open(self) -> None:
         try:
-            super().privilegedStartService()
+            super()._open()
         except CannotListenError as error:
-            raise StartError(f"cannot listen on {error.interface or 'any'}:{error.port}: {error.socketError}") from None
+            where = f"{error.interface}:{error.port}" if error.interface else error.port
+            raise StartError(f"cannot listen on {where}: {error.socketError}") from None
 
     def _end(self) -> None:
         self._global_reactor().callLater(0, self._global_reactor().stop)

@@ -12,6 +12,7 @@ No socket is opened, no time passes and no reactor runs.
 from __future__ import annotations
 
 from collections import deque
+from itertools import cycle
 from typing import Any, Mapping
 
 from twisted.internet import error, task
@@ -171,7 +172,7 @@ class MemoryCache:
         self.service.startService()
         self.factory = RespFactory(self.service.dispatcher)
         self.factory.doStart()
-        self._ports = iter(range(50_000, 60_000))
+        self._ports = cycle(range(50_000, 60_000))
 
     def call(self, *words: Word) -> Reply:
         """Run one request in process; raises `CommandError` for an error reply."""

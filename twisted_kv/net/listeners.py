@@ -38,6 +38,28 @@ def bind_addresses(settings: Settings) -> list[tuple[str, bool]]:
     return addresses
 
 
+def check_ports(settings: Settings) -> None:
+    """Try the ports, and leave them again; raises OSError with a text that names the first that is taken."""
+    for host, optional in bind_addresses(settings):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        wanted = [(socket.SOCK_STREAM, settings.port)] if settings.tcp else []
+        if settings.udp:
+            wanted.append((socket.SOCK_DGRAM, settings.port if settings.udp_port < 0 else settings.udp_port))
+        for kind, number in wanted:
+            try:
+                with socket.socket(family, kind) as probe:
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    if kind == socket.SOCK_STREAM:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind((host, number))
+                    if kind == socket.SOCK_STREAM:
+                        probe.listen(1)  # two may bind with SO_REUSEADDR, only one may listen
+            except OSError as error:
+                if not (optional and error.errno in _NOT_THERE):
+                    raise OSError(f"cannot listen on {host}:{number}: {error.strerror}") from None
+
+
 def check(settings: Settings) -> None:
     """Raise ValueError for settings that must not be started with."""
     addresses = bind_addresses(settings)
@@ -146,15 +168,16 @@ class Listeners:
 
     def _open_endpoint(self, description: str) -> None:
         opened = serverFromString(self._reactor, description).listen(self._factory)
-        failures: list[Any] = []
-
-        def failed(failure: Any) -> None:
-            failures.append(failure)
-            self._log.failure("cannot listen on {endpoint}", failure, endpoint=description)
-
-        opened.addCallbacks(self._opened, failed, callbackArgs=(description,))
+        failures: list[BaseException] = []
+        opened.addCallbacks(self._opened, lambda failure: failures.append(failure.value), callbackArgs=(description,))
         if failures:
-            raise CannotListenError(None, description, failures[0].value)
+            raise CannotListenError(None, description, failures[0])
+        opened.addCallback(self._tell_late_failure, description, failures)
+
+    def _tell_late_failure(self, _: None, description: str, failures: list[BaseException]) -> None:
+        """Tell of an endpoint that took its time to fail, when nobody waits for it any more."""
+        for error in failures:
+            self._log.error("cannot listen on {endpoint}: {error}", endpoint=description, error=error)
 
     def _opened(self, port: Any, description: str) -> None:
         self._ports.append(port)

@@ -125,11 +125,11 @@ class RespProtocol(Protocol):
         self.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.forget(self)
         self._closing = True
         self._waiting.clear()
         if self._session is not None:
             self._dispatcher.end(self._session)
+        self.factory.forget(self)
 
     # What the transport calls
 

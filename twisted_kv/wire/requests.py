@@ -3,7 +3,8 @@
 `feed()` takes bytes as they come, `gets()` gives the next whole request.  Nothing is set aside for bytes that were only
 announced, and a request that comes in many pieces is not read again from its start with each of them.
 
-What is refused, and the text of each refusal, is as in Redis 7.0.  Like Redis, the two bytes behind a bulk string are
+What is refused, and the text of each refusal, is as in Redis 7.0, but for the number of arguments, which has a bound of
+practical use here.  Like Redis, the two bytes behind a bulk string are
 passed over without a look, and so is the byte behind a carriage return.
 """
 

@@ -1,0 +1,1 @@
+"""Comparisons with a real redis-server: nobody writes the expected values, the other server gives them."""

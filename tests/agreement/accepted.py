@@ -1,0 +1,169 @@
+"""The differences from Redis 7.0.15 that are meant to be, each with its reason.  All others are bugs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Tuple
+
+import attrs
+
+from .replies import as_bytes, parse, sorted_reply
+
+if TYPE_CHECKING:
+    from .servers import BothServers
+
+Agree = Callable[["BothServers", Tuple[Any, ...], bytes, bytes], bool]
+
+MILLISECONDS = 3000
+"""How far apart two times to live may be: the two servers are asked one after the other."""
+
+
+def both_succeed(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on replies of the same kind that are no errors."""
+    return theirs[:1] == ours[:1] != b"-"
+
+
+def any_order(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on the members, in whatever order."""
+    return sorted_reply(parse(theirs)[0]) == sorted_reply(parse(ours)[0])
+
+
+def pairs_in_any_order(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on pairs of an array or a map, in whatever order, if Redis keeps the hash as a hash table."""
+    return _is_hash_table(both, words[1]) and settings_in_any_order(both, words, theirs, ours)
+
+
+def settings_in_any_order(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on the names and values of settings, in whatever order."""
+    (mark, first), (other_mark, second) = parse(theirs)[0], parse(ours)[0]
+    return mark == other_mark and sorted(zip(first[::2], first[1::2])) == sorted(zip(second[::2], second[1::2]))
+
+
+def members_in_any_order(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on members in whatever order, if Redis keeps the hash as a hash table."""
+    return _is_hash_table(both, words[1]) and any_order(both, words, theirs, ours)
+
+
+def same_walk(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on all that a walk from its start to its end gives."""
+    if not both_succeed(both, words, theirs, ours):
+        return False
+    place = 1 if as_bytes(words[0]).upper() == b"SCAN" else 2
+    if place == 2 and not _is_hash_table(both, words[1]):
+        return False
+    without_cursor = (*words[:place], *words[place + 1 :])
+    first, second = both.walk(*without_cursor, place=place)
+    return first == second
+
+
+def nearly(tolerance: int) -> Agree:
+    """Agree on positive integers that are about the same."""
+
+    def agree(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+        if theirs[:1] != b":" or ours[:1] != b":":
+            return False
+        first, second = int(theirs[1:]), int(ours[1:])
+        return first >= 0 and second >= 0 and abs(first - second) <= tolerance
+
+    return agree
+
+
+def both_live(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on keys that both have."""
+    keys = parse(theirs)[0][1], parse(ours)[0][1]
+    return None not in keys and all(
+        exists == (b":1\r\n", b":1\r\n") for exists in (both.both("EXISTS", key) for key in keys)
+    )
+
+
+def same_but_for(*fields: bytes) -> Agree:
+    """Agree on a map or a list of pairs, but for the values of some fields."""
+
+    def agree(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+        if not both_succeed(both, words, theirs, ours):
+            return False
+        return _without(theirs) == _without(ours)
+
+    def _without(reply: bytes) -> Any:
+        mark, items = parse(reply)[0]
+        pairs = zip(items[::2], items[1::2])
+        return mark, [(name, None if name[1] in fields else value) for name, value in pairs]
+
+    return agree
+
+
+def same_for_our_commands(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on the descriptions of the commands, and of the subcommands, that we have."""
+    whole = len(words) == 1
+    if theirs[:1] != b"*" or ours[:1] != b"*" or not (whole or as_bytes(words[1]).upper() == b"INFO"):
+        return False
+    (_, first), (_, second) = parse(theirs)[0], parse(ours)[0]
+    if len(words) > 2:
+        return len(first) == len(second) and all(_describes(*pair) for pair in zip(first, second))
+    known = {entry[1][0]: entry for entry in first}
+    return all(_describes(known[entry[1][0]], entry) for entry in second)
+
+
+def _describes(theirs: Any, ours: Any) -> bool:
+    """Compare two entries of COMMAND INFO; subcommands that are not ours are passed over."""
+    if ours[1] is None or theirs[1] is None:
+        return bool(theirs == ours)
+    (mark, subcommands), (our_mark, our_subcommands) = theirs[1][9], ours[1][9]
+    known = {entry[1][0]: entry for entry in subcommands}
+    return bool(
+        theirs[1][:9] == ours[1][:9]
+        and mark == our_mark
+        and all(
+            entry[1][0][1].decode() in NEWER_THAN_REDIS_7_0 or _describes(known[entry[1][0]], entry)
+            for entry in our_subcommands
+        )
+    )
+
+
+def _is_hash_table(both: BothServers, key: Any) -> bool:
+    return both.ask_real("OBJECT", "ENCODING", key) == b"$9\r\nhashtable\r\n"
+
+
+@attrs.frozen
+class Accepted:
+    """A difference: the first words of the request, why, and on what the replies must agree all the same."""
+
+    request: str
+    reason: str
+    agree: Agree
+
+
+ACCEPTED = [
+    Accepted("KEYS", "the order of keys is no promise", any_order),
+    Accepted("SCAN", "cursors are private, and so is how much one step gives", same_walk),
+    Accepted("HSCAN", "as SCAN, for hashes that Redis does not keep as a list", same_walk),
+    Accepted("HGETALL", "the order of large hashes is no promise", pairs_in_any_order),
+    Accepted("HKEYS", "the order of large hashes is no promise", members_in_any_order),
+    Accepted("HVALS", "the order of large hashes is no promise", members_in_any_order),
+    Accepted("RANDOMKEY", "any key will do", both_live),
+    Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
+    Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),
+    Accepted("TIME", "the two are not asked at the same instant", both_succeed),
+    Accepted("HELLO", "connections are numbered by each server for itself", same_but_for(b"id")),
+    Accepted("CLIENT ID", "connections are numbered by each server for itself", both_succeed),
+    Accepted("CLIENT INFO", "addresses and buffers are each server's own, and lib-name is of Redis 7.2", both_succeed),
+    Accepted("CLIENT LIST", "as CLIENT INFO", both_succeed),
+    Accepted("INFO", "fields that would not be true of us are left out", both_succeed),
+    Accepted("CONFIG GET", "the order of settings is no promise", settings_in_any_order),
+    Accepted("COMMAND", "Redis has commands that we do not have yet", same_for_our_commands),
+    Accepted("COMMAND COUNT", "Redis has commands that we do not have yet", both_succeed),
+    Accepted("COMMAND DOCS", "the texts are our own, and a name that is given twice is answered once", both_succeed),
+    Accepted("COMMAND HELP", "the texts are our own", both_succeed),
+    Accepted("CLIENT HELP", "the texts are our own", both_succeed),
+    Accepted("CONFIG HELP", "the texts are our own", both_succeed),
+]
+
+NOT_COMPARED = {
+    "*1048577 and more": "Redis 7.0 takes up to 2,147,483,647 arguments; here, as in Redis before, 1,048,576 are the most",
+    "CONFIG SET port": "Redis really changes it; here it is fixed",
+    "CONFIG SET client-output-buffer-limit ''": "changes nothing in Redis; here it is an error, as all that is no limit",
+    "names of commands and settings with a NUL": "Redis finds them by hash, and the answer depends on its random seed",
+}
+"""What is not even asked, and why."""
+
+NEWER_THAN_REDIS_7_0 = {"client|setinfo"}
+"""Commands that clients send though Redis 7.0 does not know them: libraries give their names by it."""

@@ -1,0 +1,47 @@
+"""What users write against the public API: read by mypy, never run."""
+
+from __future__ import annotations
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+
+from twisted_kv import (
+    CacheDatagramProtocol,
+    CacheService,
+    CommandError,
+    DatagramClient,
+    Dispatcher,
+    RespFactory,
+    StreamClient,
+)
+from twisted_kv.testing import Clock, MemoryCache
+
+cache = CacheService(port=0, udp_port=None, bind="127.0.0.1", config={"maxclients": 10}, clock=Clock())
+reply: object = cache.call("SET", b"k", 1, 2.5)
+number: int | None = cache.port
+dispatcher: Dispatcher = cache.dispatcher
+with cache.session() as session:
+    session.call("GET", "k")
+try:
+    cache.call_from_thread("GET", "k")
+except CommandError as error:
+    code: str = error.code
+    message: str = error.message
+
+protocol = CacheDatagramProtocol(Dispatcher())
+factory = RespFactory(Dispatcher())
+client = StreamClient(TCP4ClientEndpoint(reactor, "127.0.0.1", 6379), timeout=1.0)
+datagrams = DatagramClient("127.0.0.1", 6379, dialect="equals")
+
+
+async def ask() -> object:
+    waiting: Deferred[object] = client.call("GET", "k")
+    await datagrams.call("GET", "k")
+    return await waiting
+
+
+memory = MemoryCache({"requirepass": "x"})
+memory.clock.advance(1)
+answer: bytes | None = memory.datagrams().send(b"foo")
+sent: bytes = memory.connect().send(b"PING\r\n")

@@ -1,0 +1,421 @@
+"""owncache-cli: its arguments, its shell on a fake call, its prompt, and the whole program on a cache in memory."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+import twisted.internet
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError, TimeoutError
+from twisted.python.failure import Failure
+
+from twisted_kv import cli
+from twisted_kv.cli import Shell, interact, make_client, parse_arguments
+from twisted_kv.client import DatagramClient, StreamClient
+from twisted_kv.errors import CommandError
+from twisted_kv.replies import Reply
+from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.version import VERSION
+
+# The arguments
+
+
+@pytest.fixture(autouse=True)
+def _no_password_of_the_person_who_runs_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDISCLI_AUTH", raising=False)
+
+
+def test_the_defaults_are_those_of_redis_cli() -> None:
+    options = parse_arguments([])
+    assert (options.host, options.port, options.database, options.resp) == ("127.0.0.1", 6379, 0, 2)
+    assert (options.socket, options.password, options.user, options.udp) == (None, None, "default", False)
+    assert options.words == []
+
+
+def test_every_option_is_understood() -> None:
+    options = parse_arguments(
+        "-h ::1 -p 7000 -a secret --user me -n 3 -3 -t 0.5 --retries 0 --raw --no-raw -s /run/s SET k v".split()
+    )
+    assert (options.host, options.port, options.password, options.user) == ("::1", 7000, "secret", "me")
+    assert (options.database, options.resp, options.timeout, options.retries) == (3, 3, 0.5, 0)
+    assert (options.raw, options.no_raw, options.socket) == (True, True, "/run/s")
+    assert options.words == ["SET", "k", "v"]
+
+
+def test_what_follows_the_command_belongs_to_it() -> None:
+    assert parse_arguments(["ECHO", "-p", "1", "--udp"]).words == ["ECHO", "-p", "1", "--udp"]
+    assert not parse_arguments(["ECHO", "--udp"]).udp
+
+
+def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDISCLI_AUTH", "from outside")
+    assert parse_arguments([]).password == "from outside"
+    assert parse_arguments(["-a", "given"]).password == "given"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--nonsense"], "--nonsense"),
+        (["-p", "many"], "invalid int value"),
+        (["--udp", "--dialect", "morse"], "invalid choice"),
+        (["--udp", "--dialect", "equals", "-a", "secret"], "a password needs --dialect resp"),
+        (["--udp", "-n", "1"], "a datagram has no selected database"),
+        (["-t"], "expected one argument"),
+    ],
+)
+def test_wrong_arguments_are_told_and_end_with_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(arguments)
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+
+
+def test_the_version_and_the_help_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, text in (("--version", f"owncache-cli {VERSION}"), ("--help", "--dialect")):
+        with pytest.raises(SystemExit) as ended:
+            parse_arguments([option])
+        assert ended.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+# The client that they ask for
+
+
+def endpoint_of(arguments: list[str]) -> Any:
+    client = make_client(parse_arguments(arguments), Clock())
+    assert isinstance(client, StreamClient)
+    return client._endpoint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ([], TCP4ClientEndpoint),
+        (["-h", "localhost"], TCP4ClientEndpoint),
+        (["-h", "::1"], TCP6ClientEndpoint),
+        (["-s", "/run/owncache.sock"], UNIXClientEndpoint),
+    ],
+)
+def test_the_address_chooses_the_kind_of_stream(arguments: list[str], kind: type) -> None:
+    assert type(endpoint_of(arguments)) is kind
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_datagrams_are_sent_when_asked_for(host: str) -> None:
+    client = make_client(parse_arguments(["--udp", "-h", host]), Clock())
+    assert isinstance(client, DatagramClient)
+    assert client._host == ("127.0.0.1" if host == "localhost" else host)
+
+
+# The shell
+
+
+class Fake:
+    """A shell on a call that gives, or raises, what the test says."""
+
+    def __init__(self, answer: Reply = b"v", *, raw: bool = False) -> None:
+        self.answer = answer
+        self.asked: list[tuple[Any, ...]] = []
+        self.output, self.errors = io.BytesIO(), io.BytesIO()
+        self.shell = Shell(self.call, self.output, self.errors, raw=raw, name="here:1")
+
+    def call(self, *words: Any) -> Reply:
+        self.asked.append(words)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "typed", "raw"),
+    [
+        (b"a b\n", b'"a b\\n"\n', b"a b\n\n"),
+        (None, b"(nil)\n", b"\n"),
+        (7, b"(integer) 7\n", b"7\n"),
+        ([b"a", None, 1], b'1) "a"\n2) (nil)\n3) (integer) 1\n', b"a\n\n1\n"),
+        ([], b"(empty array)\n", b"\n"),
+    ],
+)
+def test_replies_are_written_with_types_or_raw(reply: Reply, typed: bytes, raw: bytes) -> None:
+    for wish, text in ((False, typed), (True, raw)):
+        fake = Fake(reply, raw=wish)
+        assert fake.shell.run([b"GET", b"k"]) == 0
+        assert fake.output.getvalue() == text
+        assert fake.errors.getvalue() == b""
+
+
+@pytest.mark.parametrize("name", ["INFO", b"info", "lolwut"])
+def test_a_text_for_people_is_not_quoted(name: str | bytes) -> None:
+    fake = Fake(b"# Server\r\nport:1\r\n")
+    assert fake.shell.run([name]) == 0
+    assert fake.output.getvalue() == b"# Server\r\nport:1\r\n\n"
+
+
+def test_an_error_reply_is_status_1() -> None:
+    fake = Fake(CommandError("no such key"))
+    assert fake.shell.run([b"GET"]) == 1
+    assert fake.output.getvalue() == b"(error) ERR no such key\n"
+
+
+@pytest.mark.parametrize(
+    "failure", [ConnectionRefusedError("nobody"), ConnectionLost("gone"), TimeoutError(string="slow")]
+)
+def test_no_answer_is_status_2_and_told_on_the_other_stream(failure: Exception) -> None:
+    fake = Fake(failure)
+    assert fake.shell.run([b"GET", b"k"]) == 2
+    assert fake.output.getvalue() == b""
+    told = fake.errors.getvalue()
+    assert told.startswith(b"no answer from here:1: ")
+    assert told.count(b"\n") == 1
+
+
+def test_a_request_that_cannot_be_sent_is_status_2() -> None:
+    fake = Fake(ValueError("the equals dialect knows little"))
+    assert fake.shell.run([b"DEL", b"k"]) == 2
+    assert fake.errors.getvalue() == b"the equals dialect knows little\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        (b"GET k\n", [(b"GET", b"k")]),
+        (b'SET k "a b\\xff"', [(b"SET", b"k", b"a b\xff")]),
+        (b"", []),
+        (b"   \r\n", []),
+    ],
+)
+def test_a_line_is_cut_into_words(line: bytes, asked: list[tuple[bytes, ...]]) -> None:
+    fake = Fake()
+    assert fake.shell.run_line(line) == 0
+    assert fake.asked == asked
+
+
+@pytest.mark.parametrize("line", [b'SET k "a', b"SET 'a'b c"])
+def test_unbalanced_quotes_are_told_as_redis_cli_does(line: bytes) -> None:
+    fake = Fake()
+    assert fake.shell.run_line(line) == 2
+    assert fake.errors.getvalue() == b"Invalid argument(s)\n"
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("line", [b"quit", b"EXIT\n", b" Quit \r\n"])
+def test_a_line_may_ask_to_leave(line: bytes) -> None:
+    fake = Fake()
+    assert fake.shell.run_line(line) is None
+    assert fake.asked == []
+
+
+def test_lines_are_run_to_the_end_and_the_worst_status_is_given() -> None:
+    fake = Fake()
+    assert fake.shell.run_lines([b"GET a\n", b"\n", b"GET b\n"]) == 0
+    assert len(fake.asked) == 2
+    fake.answer = CommandError("no")
+    assert fake.shell.run_lines([b"GET a\n", b'"\n', b"GET a\n"]) == 2
+    assert fake.shell.run_lines([b"GET a\n", b"quit\n", b'"\n']) == 1
+
+
+DOCS = [b"get", [b"summary", b"s"], b"config", [b"subcommands", [b"config|get", [], b"config|set", []]]]
+
+
+@pytest.mark.parametrize(
+    "docs",
+    [
+        DOCS,
+        {b"get": {b"summary": b"s"}, b"config": {b"subcommands": {b"config|get": {}, b"config|set": {}}}},
+    ],
+)
+def test_the_server_tells_the_names_for_completion(docs: Reply) -> None:
+    fake = Fake(docs)
+    assert fake.shell.command_names() == ["CONFIG", "CONFIG GET", "CONFIG SET", "GET"]
+    assert fake.asked == [(b"COMMAND", b"DOCS")]
+
+
+@pytest.mark.parametrize("answer", [CommandError("unknown"), TimeoutError(), ValueError("no"), b"what", None])
+def test_a_server_that_does_not_tell_gives_no_names(answer: Reply) -> None:
+    assert Fake(answer).shell.command_names() == []
+
+
+def test_the_names_come_from_a_real_cache(cache: MemoryCache) -> None:
+    for call in (cache.call, cache.connect().call):
+        names = Shell(call, io.BytesIO(), io.BytesIO(), raw=False).command_names()
+        assert {"GET", "SET", "CONFIG GET", "CLIENT LIST"} <= set(names)
+
+
+# The prompt
+
+
+def typed(*lines: Any) -> Callable[[Shell], Callable[[str], str]]:
+    """A prompt at which somebody types lines; an exception stands for a key that makes it."""
+    left = list(lines)
+
+    def read(prompt: str) -> str:
+        assert prompt == "here:1> "
+        line = left.pop(0)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    return lambda shell: read
+
+
+@pytest.mark.parametrize("last", ["quit", "exit", EOFError()])
+def test_the_prompt_runs_lines_until_the_person_leaves(monkeypatch: pytest.MonkeyPatch, last: Any) -> None:
+    monkeypatch.setattr(cli, "_reader", typed("GET a", "", KeyboardInterrupt(), "GET ü", last))
+    fake = Fake()
+    assert interact(fake.shell) == 0
+    assert fake.asked == [(b"GET", b"a"), (b"GET", "ü".encode())]
+    assert fake.output.getvalue() == b'"v"\n"v"\n'
+
+
+def test_without_the_extra_the_prompt_is_pythons_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+    fake = Fake()
+    assert cli._reader(fake.shell) is input
+    assert fake.asked == []
+
+
+def test_with_the_extra_the_prompt_has_history_and_completion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output import DummyOutput
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fake = Fake(DOCS)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        read = cli._reader(fake.shell)
+        keys.send_text("GET k\n")
+        assert read("here:1> ") == "GET k"
+    assert "GET k" in (tmp_path / ".owncache_cli_history").read_text()
+    assert fake.asked == [(b"COMMAND", b"DOCS")]
+
+
+# The whole program, its reactor and its client replaced
+
+
+class Loop:
+    """A reactor that does nothing, and is stopped in the end."""
+
+    def __init__(self) -> None:
+        self.stopped = 0
+
+    def run(self, installSignalHandlers: bool) -> None:  # noqa: N803  # as Twisted has it
+        assert not installSignalHandlers
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def callFromThread(self, call: Callable[[], None]) -> None:
+        call()
+
+
+class Console:
+    """A standard stream of bytes, a terminal or a pipe."""
+
+    def __init__(self, data: bytes = b"", *, terminal: bool = False) -> None:
+        self.buffer = io.BytesIO(data)
+        self.isatty = lambda: terminal
+
+
+@pytest.fixture
+def program(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, bytes, bytes]]:
+    """Run the program against a cache in memory; gives its status and what it wrote."""
+    loop = Loop()
+    monkeypatch.setattr(twisted.internet, "reactor", loop, raising=False)
+
+    def client(options: Any, reactor: Any) -> StreamClient:
+        assert reactor is loop
+        return StreamClient(cache.endpoint(), resp=options.resp, clock=cache.clock)
+
+    def wait(reactor: Any, call: Callable[..., Any], *words: Any) -> Reply:
+        found: list[Any] = []
+        call(*words).addBoth(found.append)
+        if isinstance(found[0], Failure):
+            found[0].raiseException()
+        return found[0]
+
+    monkeypatch.setattr(cli, "make_client", client)
+    monkeypatch.setattr(cli, "blockingCallFromThread", wait)
+
+    def run(*arguments: str, lines: bytes = b"", terminal: bool = False) -> tuple[int, bytes, bytes]:
+        streams = Console(lines, terminal=terminal), Console(terminal=terminal), Console()
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams):
+            monkeypatch.setattr(sys, name, stream)
+        try:
+            status = cli.main(list(arguments))
+        finally:
+            monkeypatch.undo()
+        assert loop.stopped == 1
+        return status, streams[1].buffer.getvalue(), streams[2].buffer.getvalue()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "output"),
+    [
+        (["GET", "k"], False, b"value\n"),
+        (["GET", "k"], True, b'"value"\n'),
+        (["--raw", "GET", "k"], True, b"value\n"),
+        (["--no-raw", "GET", "k"], False, b'"value"\n'),
+        (["-3", "--no-raw", "HGETALL", "h"], False, b'1# "f" => "v"\n'),
+        (["--no-raw", "HGETALL", "h"], False, b'1) "f"\n2) "v"\n'),
+    ],
+)
+def test_one_request_is_run_and_written_as_the_output_asks(
+    cache: MemoryCache, program: Any, arguments: list[str], terminal: bool, output: bytes
+) -> None:
+    cache.call("SET", "k", "value")
+    cache.call("HSET", "h", "f", "v")
+    assert program(*arguments, terminal=terminal) == (0, output, b"")
+
+
+def test_words_that_are_no_utf_8_reach_the_server_as_they_were(cache: MemoryCache, program: Any) -> None:
+    assert program("SET", "k", b"\xff\xfe".decode("utf-8", "surrogateescape"))[0] == 0
+    assert cache.call("GET", "k") == b"\xff\xfe"
+
+
+def test_an_error_reply_makes_the_program_end_with_status_1(program: Any) -> None:
+    status, output, errors = program("FLY", "away")
+    assert (status, errors) == (1, b"")
+    assert output.startswith(b"ERR unknown command 'FLY'")
+
+
+def test_lines_from_a_pipe_are_requests(cache: MemoryCache, program: Any) -> None:
+    assert program(lines=b"SET a 1\nINCR a\n\nGET a\n") == (0, b"OK\n2\n2\n", b"")
+    assert cache.call("GET", "a") == b"2"
+
+
+def test_a_terminal_gets_a_prompt(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def leave(prompt: str) -> str:
+        asked.append(prompt)
+        raise EOFError
+
+    monkeypatch.setattr(cli, "_reader", lambda shell: leave)
+    assert program(terminal=True) == (0, b"", b"")
+    assert asked == ["127.0.0.1:6379> "]
+
+
+def test_an_interrupt_ends_the_program_with_status_130(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*ignored: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "blockingCallFromThread", interrupted)
+    assert program("GET", "k")[0] == 130
+
+
+def test_the_arguments_are_those_of_the_process_where_none_are_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["owncache-cli", "--version"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert VERSION in capsys.readouterr().out

@@ -1,0 +1,180 @@
+"""The settings: how each is read, written and refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from twisted_kv.config import SETTINGS, BufferLimit, Settings, apply_config, parse_memory, read_config
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_every_default_can_be_written_and_read_back(name: str) -> None:
+    settings, other = Settings(), Settings()
+    other.set(name, settings.get(name))
+    assert other == settings
+    assert SETTINGS[name].kind.placeholder
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_every_setting_says_what_it_is_for(name: str) -> None:
+    assert SETTINGS[name].purpose
+    assert SETTINGS[name].attribute == name.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1048576", 1048576),
+        ("12b", 12),
+        ("1k", 1000),
+        ("1kb", 1024),
+        ("2M", 2_000_000),
+        ("2Mb", 2 << 20),
+        ("3g", 3 * 10**9),
+        ("3GB", 3 << 30),
+        ("", 0),  # as Redis reads it; the bounds of the setting refuse it
+        ("kb", 0),
+    ],
+)
+def test_memory_is_read_with_its_unit(text: str, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["1bb", "1tb", "-1", "1.5mb", "1 mb", "٣", "9" * 21, "0x10"])
+def test_what_is_no_memory_value_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="argument must be a memory value"):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("timeout", "abc", "argument couldn't be parsed into an integer"),
+        ("timeout", "", "argument couldn't be parsed into an integer"),
+        ("timeout", "1\udcff", "argument couldn't be parsed into an integer"),
+        ("timeout", "-1", "argument must be between 0 and 2147483647 inclusive"),
+        ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
+        ("port", "65536", "argument must be between 0 and 65535 inclusive"),
+        ("proto-max-bulk-len", "many", "argument must be a memory value"),
+        ("proto-max-bulk-len", "1", "argument must be between 1048576 and 9223372036854775807 inclusive"),
+        ("proto-max-bulk-len", "99999999999gb", "argument must be between 1048576 and 9223372036854775807 inclusive"),
+        ("protected-mode", "maybe", "argument must be 'yes' or 'no'"),
+        ("udp-dialect", "klingon", "argument(s) must be one of the following: auto, equals, command, resp"),
+        ("udp-allow", "10.0.0.0/99", "argument must be networks as 10.0.0.0/8"),
+        ("udp-allow", "10.0.0.1/8", "argument must be networks as 10.0.0.0/8"),
+        ("client-output-buffer-limit", "normal 1 1", "Wrong number of arguments in buffer limit configuration."),
+        (
+            "client-output-buffer-limit",
+            "pubsub 1 1 1",
+            "Invalid client class specified in buffer limit configuration.",
+        ),
+        (
+            "client-output-buffer-limit",
+            "normal x 1 1",
+            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+        ),
+        (
+            "client-output-buffer-limit",
+            "normal 1 1 x",
+            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+        ),
+        (
+            "client-output-buffer-limit",
+            "normal 1 1 -1",
+            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_name_of_its_setting(name: str, text: str, error: str) -> None:
+    settings = Settings()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the text is compared below
+        settings.set(name, text)
+    assert str(caught.value).startswith(f"setting '{name}': {error}")
+    assert settings == Settings()
+
+
+def test_a_name_that_is_no_setting_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown setting 'nope'"):
+        Settings().set("nope", "1")
+    with pytest.raises(KeyError):
+        Settings().get("nope")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "formatted"),
+    [
+        ("protected-mode", "NO", "no"),
+        ("udp-dialect", "EQUALS", "equals"),
+        ("bind", "127.0.0.1   ::1", "127.0.0.1 ::1"),
+        ("udp-allow", "10.0.0.0/8 fd00::/8", "10.0.0.0/8 fd00::/8"),
+        ("proto-max-bulk-len", "2mb", "2097152"),
+        ("client-output-buffer-limit", "NORMAL 1kb 1k 5", "normal 1024 1000 5"),
+        ("requirepass", "geheim\udcff", "geheim\udcff"),
+    ],
+)
+def test_a_setting_is_told_in_the_form_of_redis_conf(name: str, text: str, formatted: str) -> None:
+    settings = Settings()
+    settings.set(name, text)
+    assert settings.get(name) == formatted
+
+
+def test_settings_are_made_from_python_values() -> None:
+    settings = Settings.of(
+        {"port": 7, "udp": False, "protected-mode": True, "bind": ["127.0.0.1", "::1"], "endpoint": ("unix:/x",)}
+    )
+    assert settings.port == 7
+    assert not settings.udp
+    assert settings.protected_mode
+    assert settings.bind == ("127.0.0.1", "::1")
+    assert settings.endpoint == ("unix:/x",)
+    assert settings.client_output_buffer_limit == BufferLimit(256 << 20, 64 << 20, 60)
+
+
+def test_two_settings_objects_share_nothing() -> None:
+    one, other = Settings(), Settings()
+    one.set("timeout", "5")
+    assert other.timeout == 0
+
+
+CONFIG = b"""# a comment
+   # another
+
+PORT 7000
+bind 127.0.0.1 -::1
+requirepass "a b"
+"""
+
+
+def test_a_file_is_read_line_by_line() -> None:
+    assert list(read_config(CONFIG.splitlines(keepends=True))) == [
+        (4, "port", "7000"),
+        (5, "bind", "127.0.0.1 -::1"),
+        (6, "requirepass", "a b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"nope 1", "line 2: unknown setting 'nope'"),
+        (b"port", "line 2: setting 'port' has no value"),
+        (b"port 1 2", "line 2: setting 'port' takes one value"),
+        (b"protected-mode yes no", "line 2: setting 'protected-mode' takes one value"),
+        (b"udp-dialect auto resp", "line 2: setting 'udp-dialect' takes one value"),
+        (b'requirepass "a', "line 2: unbalanced quotes"),
+        (b"port \xff", "line 2: "),
+        (b"port abc", "line 2: setting 'port': argument couldn't be parsed into an integer"),
+    ],
+)
+def test_a_wrong_line_is_named(line: bytes, error: str) -> None:
+    settings = Settings()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the text is compared below
+        apply_config([b"\n", line], settings.set)
+    assert str(caught.value).startswith(error)
+
+
+def test_a_file_is_applied_in_its_order() -> None:
+    settings = Settings()
+    apply_config([b"timeout 1\n", b"timeout 2\n"], settings.set)
+    assert settings.timeout == 2
