@@ -225,22 +225,22 @@ def test_the_plugin_is_short_and_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "wrong"),
     [
-        ("values.table", "from twisted_kv.store.database import Database", "twisted_kv.store.database"),
-        ("values.table", "import twisted_kv.store.database", "twisted_kv.store.database"),
-        ("values.table", "from twisted_kv.store import database", "twisted_kv.store.database"),
-        ("values.table", "from ..store import database", "twisted_kv.store.database"),
-        ("values.table", "from ..store.database import Database", "twisted_kv.store.database"),
-        ("values.table", "from twisted_kv import CacheService", "twisted_kv"),
-        ("values.table", "from .. import CacheService", "twisted_kv"),
-        ("values.table", "def f():\n    from twisted_kv import service", "twisted_kv.service"),
-        ("values.table", "if TYPE_CHECKING:\n    from twisted_kv.net import stream", "twisted_kv.net.stream"),
+        ("values.sharded", "from twisted_kv.store.database import Database", "twisted_kv.store.database"),
+        ("values.sharded", "import twisted_kv.store.database", "twisted_kv.store.database"),
+        ("values.sharded", "from twisted_kv.store import database", "twisted_kv.store.database"),
+        ("values.sharded", "from ..store import database", "twisted_kv.store.database"),
+        ("values.sharded", "from ..store.database import Database", "twisted_kv.store.database"),
+        ("values.sharded", "from twisted_kv import CacheService", "twisted_kv"),
+        ("values.sharded", "from .. import CacheService", "twisted_kv"),
+        ("values.sharded", "def f():\n    from twisted_kv import service", "twisted_kv.service"),
+        ("values.sharded", "if TYPE_CHECKING:\n    from twisted_kv.net import stream", "twisted_kv.net.stream"),
         ("values", "from ..store import database", "twisted_kv.store.database"),
         ("errors", "from twisted_kv.wire import words", "twisted_kv.wire"),
         ("client", "import twisted_kv.cli", "twisted_kv.cli"),
     ],
 )
 def test_an_arrow_to_the_right_is_found(module: str, source: str, wrong: str) -> None:
-    names = ("", ".values", ".values.table", ".store", ".store.database", ".service", ".net", ".net.stream", ".client")
+    names = ("", ".values", ".values.sharded", ".store", ".store.database", ".service", ".net", ".net.stream", ".client")
     sources = {**{PACKAGE + name: "" for name in names}, f"{PACKAGE}.{module}": source}
     assert arrows_to_the_right(sources) == [f"{PACKAGE}.{module} imports {wrong}"]
 
@@ -249,7 +249,7 @@ def test_an_arrow_to_the_right_is_found(module: str, source: str, wrong: str) ->
     ("module", "source"),
     [
         ("", "from twisted_kv.cli import main"),
-        ("store.database", "from twisted_kv.values.table import Table"),
+        ("store.database", "from twisted_kv.values.sharded import ShardedDict"),
         ("store.database", "from twisted_kv.store.expiry import Expiry"),
         ("store.database", "from .expiry import Expiry"),
         ("store", "from . import database"),

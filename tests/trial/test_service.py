@@ -14,6 +14,7 @@ from twisted.application.service import MultiService
 from twisted.internet import defer, error, task, threads
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from twisted_kv.client import DatagramClient, StreamClient
@@ -515,7 +516,39 @@ class EndpointTests(ServiceCase):
         opening: defer.Deferred[Any] = defer.Deferred()
         endpoint = mock.Mock()
         endpoint.listen.return_value = opening
+        told: list[Any] = []
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
         with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
             cache.startService()
         opening.errback(error.CannotListenError("x", 1, OSError("no")))
-        assert len(self.flushLoggedErrors(error.CannotListenError)) == 1
+        errors = [formatEvent(event) for event in told if event["log_level"] is LogLevel.error]
+        assert len(errors) == 1
+        assert errors[0].startswith("cannot listen on later: ")
+
+    @inlineCallbacks
+    def test_an_endpoint_that_takes_its_time_is_opened_and_closed(self) -> Any:
+        cache = self.service(start=False, port=None, config={"endpoint": "later"})
+        opening: defer.Deferred[Any] = defer.Deferred()
+        endpoint, port = mock.Mock(), mock.Mock()
+        endpoint.listen.return_value = opening
+        with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
+            cache.startService()
+        opening.callback(port)
+        port.stopListening.assert_not_called()
+        yield cache.stopService()
+        port.stopListening.assert_called_once_with()
+
+    @inlineCallbacks
+    def test_an_endpoint_that_opens_after_the_stop_is_closed_at_once(self) -> Any:
+        cache = self.service(start=False, port=None, config={"endpoint": "later"})
+        opening: defer.Deferred[Any] = defer.Deferred()
+        endpoint, port = mock.Mock(), mock.Mock()
+        endpoint.listen.return_value = opening
+        with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
+            cache.startService()
+        stopping = defer.maybeDeferred(cache.stopService)
+        if not opening.called:
+            opening.callback(port)
+            port.stopListening.assert_called_once_with()
+        yield stopping

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 import twisted.internet
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError, TimeoutError
 from twisted.python.failure import Failure
 
@@ -61,7 +61,11 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
     ("arguments", "why"),
     [
         (["--nonsense"], "--nonsense"),
-        (["-p", "many"], "invalid int value"),
+        (["-p", "many"], "argument -p/--port: "),
+        (["-p", "99999"], "argument -p/--port: "),
+        (["-p", "0"], "argument -p/--port: "),
+        (["-t", "-1"], "argument -t/--timeout: "),
+        (["-t", "soon"], "argument -t/--timeout: "),
         (["--udp", "--dialect", "morse"], "invalid choice"),
         (["--udp", "--dialect", "equals", "-a", "secret"], "a password needs --dialect resp"),
         (["--udp", "-n", "1"], "a datagram has no selected database"),
@@ -88,23 +92,21 @@ def test_the_version_and_the_help_are_printed(capsys: pytest.CaptureFixture[str]
 # The client that they ask for
 
 
-def endpoint_of(arguments: list[str]) -> Any:
-    client = make_client(parse_arguments(arguments), Clock())
-    assert isinstance(client, StreamClient)
-    return client._endpoint
-
-
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        ([], TCP4ClientEndpoint),
-        (["-h", "localhost"], TCP4ClientEndpoint),
-        (["-h", "::1"], TCP6ClientEndpoint),
+        ([], HostnameEndpoint),
+        (["-h", "localhost"], HostnameEndpoint),
+        (["-h", "::1"], HostnameEndpoint),
         (["-s", "/run/owncache.sock"], UNIXClientEndpoint),
     ],
 )
 def test_the_address_chooses_the_kind_of_stream(arguments: list[str], kind: type) -> None:
-    assert type(endpoint_of(arguments)) is kind
+    from twisted.internet import reactor
+
+    client = make_client(parse_arguments(arguments), reactor)
+    assert isinstance(client, StreamClient)
+    assert type(client._endpoint) is kind
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

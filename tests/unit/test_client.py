@@ -251,7 +251,9 @@ def slow(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def test_all_others_that_wait_fail_when_one_request_has_timed_out(plain: StreamClient, slow: Endpoint, timer: Clock) -> None:
+def test_all_others_that_wait_fail_when_one_request_has_timed_out(
+    plain: StreamClient, slow: Endpoint, timer: Clock
+) -> None:
     first = plain.call("INCR", "n")
     timer.advance(3)
     others = [plain.call("INCR", "n") for _ in range(2)]

@@ -14,7 +14,7 @@ from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
 from twisted_kv.values.hashes import Hash
-from twisted_kv.values.table import SHARD_SIZE, Table
+from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
 
 Value = Union[bytes, Hash]
 V = TypeVar("V", bytes, Hash)
@@ -32,7 +32,7 @@ class Releasable(Protocol):
 
 def is_large(value: object) -> bool:
     """Tell whether to drop a value would take so long that it is better done in steps."""
-    return isinstance(value, Table) and len(value) > SHARD_SIZE
+    return isinstance(value, ShardedDict) and len(value) > SHARD_SIZE
 
 
 def _ignore_alarm(deadline: int) -> None:
@@ -81,7 +81,7 @@ class Database:
         self._now = now
         self._alarm = alarm
         self._discard = discard
-        self._keys: Table[Any] = Table()
+        self._keys: ShardedDict[Any] = ShardedDict()
         self.expiry = Expiry(alarm)
 
     def __len__(self) -> int:
@@ -212,7 +212,7 @@ class Database:
         self.changes += len(self._keys)
         self._discard(self._keys)
         self._discard(self.expiry)
-        self._keys = Table()
+        self._keys = ShardedDict()
         self.expiry = Expiry(self._alarm)
 
     def expire_due(self, most: int) -> int:

@@ -11,7 +11,7 @@ from typing import Callable, Final
 
 from sortedcontainers import SortedList
 
-from twisted_kv.values.table import Table
+from twisted_kv.values.sharded import ShardedDict
 
 RELEASED_AT_ONCE: Final = 512
 
@@ -26,7 +26,7 @@ class Expiry:
 
     def __init__(self, alarm: Callable[[int], None]) -> None:
         self._alarm = alarm
-        self._deadlines: Table[int] = Table()
+        self._deadlines: ShardedDict[int] = ShardedDict()
         self._order: SortedList[tuple[int, bytes]] = SortedList()
 
     def __len__(self) -> int:

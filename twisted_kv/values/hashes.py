@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twisted_kv.values.table import Table
+from twisted_kv.values.sharded import ShardedDict
 
 
-class Hash(Table[bytes]):
+class Hash(ShardedDict[bytes]):
     """A mapping from field to value, both byte strings."""
 
     __slots__ = ()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from twisted_kv.values import table as module
-from twisted_kv.values.table import Table
+from twisted_kv.values import sharded as module
+from twisted_kv.values.sharded import ShardedDict
 
 SHARD_SIZE = 4
 NUMBERS = st.integers(0, 120)
@@ -31,7 +31,7 @@ class TableMachine(RuleBasedStateMachine):
         # Shards so small that a few keys cut and join them.
         self.patches = mock.patch.multiple(module, SHARD_SIZE=SHARD_SIZE, _NEARLY_EMPTY=1, _EMPTY_SHARDS_PER_STEP=2)
         self.patches.start()
-        self.table: Table[int] = Table()
+        self.table: ShardedDict[int] = ShardedDict()
         self.model: dict[bytes, int] = {}
         self.cursor = 0
         self.walking = False
@@ -130,7 +130,7 @@ def small_shards() -> Iterator[None]:
 def test_every_key_can_be_drawn_and_only_those_that_are_there(
     small_shards: None, numbers: set[int], gone: set[int], seed: int
 ) -> None:
-    table: Table[int] = Table()
+    table: ShardedDict[int] = ShardedDict()
     for number in numbers:
         table.set(name(number), number)
     for number in gone:
@@ -147,7 +147,7 @@ def test_every_key_can_be_drawn_and_only_those_that_are_there(
 def test_a_walk_over_a_table_at_rest_gives_each_key_once_in_any_steps(
     small_shards: None, numbers: list[int], count: int
 ) -> None:
-    table: Table[int] = Table()
+    table: ShardedDict[int] = ShardedDict()
     for number in numbers:
         table.set(name(number), number)
     walked: list[bytes] = []

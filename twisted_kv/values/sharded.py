@@ -35,7 +35,7 @@ _CURSOR_SHIFT: Final = _HASH_BITS - _CURSOR_BITS
 _EMPTY_SHARDS_PER_STEP: Final = 64
 
 
-class Table(Generic[V]):
+class ShardedDict(Generic[V]):
     """A mapping from bytes to values: the methods of a dict that are needed, and `scan`."""
 
     __slots__ = ("_deepest", "_depths", "_length", "_shards", "_shift")

@@ -8,19 +8,19 @@ from typing import Iterator
 
 import pytest
 
-from twisted_kv.values import table as module
+from twisted_kv.values import sharded as module
 from twisted_kv.values.hashes import Hash
-from twisted_kv.values.table import Table
+from twisted_kv.values.sharded import ShardedDict
 
 
-def filled(count: int) -> Table[int]:
-    table: Table[int] = Table()
+def filled(count: int) -> ShardedDict[int]:
+    table: ShardedDict[int] = ShardedDict()
     for number in range(count):
         table.set(b"%d" % number, number)
     return table
 
 
-def walk(table: Table[int], count: int) -> Iterator[bytes]:
+def walk(table: ShardedDict[int], count: int) -> Iterator[bytes]:
     cursor = 0
     while True:
         cursor, items = table.scan(cursor, count)
@@ -36,7 +36,7 @@ def tiny_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_setting_gives_what_the_key_had() -> None:
-    table: Table[int] = Table()
+    table: ShardedDict[int] = ShardedDict()
     assert table.set(b"k", 1) is None
     assert table.set(b"k", 2) == 1
     assert table.get(b"k") == 2
@@ -76,7 +76,7 @@ def test_a_walk_over_a_table_at_rest_gives_each_key_once(step: int) -> None:
 
 
 def test_a_walk_over_an_empty_table_ends_at_once() -> None:
-    assert Table().scan(0, 10) == (0, [])
+    assert ShardedDict().scan(0, 10) == (0, [])
 
 
 @pytest.mark.parametrize("cursor", [1, 12345, 2**52 - 1, 2**52, 2**64 - 1])
@@ -157,7 +157,7 @@ def test_keys_whose_hashes_cannot_be_parted_are_kept_all_the_same(
 
 
 def test_a_random_key_of_an_empty_table_is_none() -> None:
-    assert Table().random_key(Random(1)) is None
+    assert ShardedDict().random_key(Random(1)) is None
 
 
 @pytest.mark.parametrize("count", [1, 7, 700])
