@@ -87,6 +87,7 @@ class Listeners:
         self._dispatcher = dispatcher
         self._factory = RespFactory(dispatcher)
         self._ports: list[Any] = []
+        self._closed = False
         self.port: int | None = None
         self.udp_port: int | None = None
 
@@ -101,7 +102,11 @@ class Listeners:
             raise
 
     def close(self) -> Deferred[Any]:
-        """Close all ports and end all connections; fires when that is done."""
+        """Close all ports and end all connections, for good; fires when that is done."""
+        self._closed = True
+        return self._close_ports()
+
+    def _close_ports(self) -> Deferred[Any]:
         ports, self._ports = self._ports, []
         self.port = self.udp_port = None
         stopped = [maybeDeferred(port.stopListening) for port in ports]
@@ -117,7 +122,7 @@ class Listeners:
                 self._open_all(self._settings.port)
                 break
             except CannotListenError:
-                self.close()
+                self._close_ports()
                 if not attempts:
                     raise
         for port in self._ports:
@@ -180,6 +185,9 @@ class Listeners:
             self._log.error("cannot listen on {endpoint}: {error}", endpoint=description, error=error)
 
     def _opened(self, port: Any, description: str) -> None:
+        if self._closed:
+            port.stopListening()  # it took its time to open, and nobody wants it any more
+            return
         self._ports.append(port)
         self._log.info("RESP on {endpoint}", endpoint=description)
 
