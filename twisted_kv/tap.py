@@ -6,6 +6,7 @@ Whatever is wrong with the options, the configuration file or the ports is told 
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Callable
 
 from twisted.internet.endpoints import serverFromString
@@ -144,7 +145,10 @@ class PluginService(CacheService):
             super()._open()
         except CannotListenError as error:
             where = f"{error.interface}:{error.port}" if error.interface else error.port
-            raise StartError(f"cannot listen on {where}: {error.socketError}") from None
+            refusal = StartError(f"cannot listen on {where}: {error.socketError}")
+            if sys.stderr is not sys.__stderr__:
+                print(refusal, file=sys.__stderr__)  # twistd has turned stderr into the log, which may be a file
+            raise refusal from None
 
     def _end(self) -> None:
         self._global_reactor().callLater(0, self._global_reactor().stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from typing import Any, Callable
 from unittest import mock
@@ -62,7 +63,10 @@ class PluginTests(unittest.SynchronousTestCase):
 
 
 class OptionTests(unittest.SynchronousTestCase):
-    """Options to settings."""
+    """Options to settings; whether the ports are free is another matter, which depends on the machine."""
+
+    def setUp(self) -> None:
+        self.patch(tap.listeners, "check_ports", lambda settings: None)
 
     def settings(self, *arguments: str) -> Any:
         return options(*arguments).settings
@@ -211,6 +215,44 @@ class PluginServiceTests(unittest.SynchronousTestCase):
         with mock.patch("twisted_kv.net.listeners.Listeners.open", side_effect=failure):
             told = raised(StartError, service.privilegedStartService)
         assert str(told) == "owncache: cannot listen on unix:/x: [Errno 13] Permission denied"
+
+
+class FreePortTests(unittest.SynchronousTestCase):
+    """Ports that are taken are told before anything is started."""
+
+    def taken(self, kind: int, host: str = "127.0.0.1") -> str:
+        """Take a port; gives its number."""
+        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+        self.addCleanup(taken.close)
+        taken.bind((host, 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen(1)
+        return str(taken.getsockname()[1])
+
+    def test_a_taken_port_of_either_transport_is_told(self) -> None:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            number = self.taken(kind)
+            told = str(raised(StartError, options, "--port", number, "--bind", "127.0.0.1"))
+            assert told == f"owncache: cannot listen on 127.0.0.1:{number}: Address already in use"
+
+    def test_a_taken_port_does_not_matter_to_the_other_transport(self) -> None:
+        number = self.taken(socket.SOCK_STREAM)
+        assert options("--no-tcp", "--port", number, "--bind", "127.0.0.1").settings.port == int(number)
+        number = self.taken(socket.SOCK_DGRAM)
+        assert options("--no-udp", "--port", number, "--bind", "127.0.0.1").settings.port == int(number)
+
+    def test_another_udp_port_is_tried_where_one_is_named(self) -> None:
+        number = self.taken(socket.SOCK_DGRAM)
+        told = str(raised(StartError, options, "--port", "0", "--udp-port", number, "--bind", "127.0.0.1"))
+        assert f"cannot listen on 127.0.0.1:{number}: " in told
+
+    def test_an_address_that_is_not_there_is_told_unless_it_is_optional(self) -> None:
+        for bind, why in (("127.0.0.1 192.0.2.1", "cannot listen on 192.0.2.1:0: "), ("127.0.0.1 -192.0.2.1", "")):
+            arguments = ["--port", "0", "--no-udp", "--bind", bind]
+            if why:
+                assert why in str(raised(StartError, options, *arguments))
+            else:
+                assert options(*arguments).settings.bind == ("127.0.0.1", "-192.0.2.1")
 
 
 class PluginPortTests(unittest.TestCase):

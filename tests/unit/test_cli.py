@@ -324,6 +324,12 @@ class Console:
         self.buffer = io.BytesIO(data)
         self.isatty = lambda: terminal
 
+    def write(self, text: str) -> None:
+        self.buffer.write(text.encode())
+
+    def flush(self) -> None:
+        """Do nothing: all is written."""
+
 
 @pytest.fixture
 def program(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, bytes, bytes]]:
@@ -404,6 +410,16 @@ def test_a_terminal_gets_a_prompt(program: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cli, "_reader", lambda shell: leave)
     assert program(terminal=True) == (0, b"", b"")
     assert asked == ["127.0.0.1:6379> "]
+
+
+def test_a_host_without_an_address_is_told_in_one_line(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*ignored: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(cli, "make_client", nowhere)
+    status, output, errors = program("--udp", "-h", "nowhere", "PING")
+    assert (status, output) == (2, b"")
+    assert errors == b"no answer from nowhere: Name or service not known\n"
 
 
 def test_an_interrupt_ends_the_program_with_status_130(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -549,6 +549,30 @@ def test_close_all_ends_every_connection(cache: MemoryCache) -> None:
     assert cache.factory.connections == set()
 
 
+def test_close_all_waits_a_second_for_what_was_sent_to_be_taken(cache: MemoryCache, clock: Clock) -> None:
+    quick, slow = cache.connect(capacity=1000), cache.connect(capacity=1000)
+    for client in (quick, slow):
+        client.protocol.dataReceived(b"PING\r\n")
+    done = ensureDeferred(cache.factory.close_all())
+    assert quick.transport.take() == b"+PONG\r\n"
+    assert quick.closed
+    clock.advance(0.9)
+    assert not slow.closed
+    assert not done.called
+    clock.advance(0.1)
+    assert slow.closed
+    assert done.called
+    assert cache.factory.connections == set()
+
+
+def test_a_refused_client_is_not_swept(cache: MemoryCache) -> None:
+    client = cache.connect("10.0.0.7", capacity=10)
+    client.protocol.sweep(1 << 60)
+    assert not client.closed
+    client.transport.take()
+    assert client.closed
+
+
 def test_client_kill_ends_another_connection_at_once(cache: MemoryCache) -> None:
     one, other = cache.connect(), cache.connect()
     assert one.call("CLIENT", "KILL", "ID", other.call("CLIENT", "ID")) == 1
