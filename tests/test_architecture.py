@@ -240,7 +240,7 @@ def test_the_plugin_is_short_and_says_what_it_is() -> None:
     ],
 )
 def test_an_arrow_to_the_right_is_found(module: str, source: str, wrong: str) -> None:
-    names = ("", ".values", ".values.sharded", ".store", ".store.database", ".service", ".net", ".net.stream", ".client")
+    names = " .values .values.sharded .store .store.database .service .net .net.stream .client".split(" ")
     sources = {**{PACKAGE + name: "" for name in names}, f"{PACKAGE}.{module}": source}
     assert arrows_to_the_right(sources) == [f"{PACKAGE}.{module} imports {wrong}"]
 

@@ -252,7 +252,12 @@ class _Command:
         return True
 
     def decode(self, words: list[bytes], datagram: bytes) -> Reply:
-        text = datagram[:-1] if datagram.endswith(b"\n") else datagram
+        if not datagram.endswith(b"\n"):
+            return CommandError(
+                "the server took this for another dialect: as words it knows PING, GET and SET alone, "
+                "unless it was started with --udp-dialect command"
+            )
+        text = datagram[:-1]
         return CommandError.parse(text[8:]) if text.startswith(b"(error) ") else Status(text)
 
 
@@ -314,9 +319,10 @@ class _DatagramSocket(DatagramProtocol):
 class DatagramClient:
     """A client over UDP, one request at a time.
 
-    `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  `timeout` is in
-    seconds, for each try; a request that only reads is tried `retries` times more.  After a time-out the socket is
-    replaced, so that a late reply cannot be taken for the next one's.
+    `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  A server that was
+    not started with `--udp-dialect command` knows PING, GET and SET alone in that dialect.  `timeout` is in seconds, for
+    each try; a request that only reads is tried `retries` times more.  After a time-out the socket is replaced, so that
+    a late reply cannot be taken for the next one's.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ from twisted_kv.net.datagram import CacheDatagramProtocol
 from twisted_kv.net.stream import RespFactory, RespProtocol
 from twisted_kv.replies import Push, Reply
 from twisted_kv.service import CacheService
-from twisted_kv.wire.dialects import DIALECTS, Dialect
+from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 
@@ -111,6 +111,8 @@ class DatagramTransport:
     def __init__(self, max_packet_size: int = 65_536) -> None:
         self.maxPacketSize = max_packet_size
         self.sent: list[tuple[bytes, Any]] = []
+        self.capacity = MAX_DATAGRAM
+        """The most bytes of a datagram that can be sent."""
         self.refuses = False
         """Whether sending fails, as it does when an ICMP error came back for an earlier datagram."""
 
@@ -118,6 +120,8 @@ class DatagramTransport:
         """Send a datagram."""
         if self.refuses:
             raise OSError(111, "Connection refused")
+        if len(packet) > self.capacity:
+            raise error.MessageLengthError("message too long")
         self.sent.append((packet, addr))
 
 

@@ -474,6 +474,16 @@ def udp(network: Network, **options: Any) -> DatagramClient:
     return DatagramClient("127.0.0.1", 6379, reactor=network, **options)
 
 
+def test_a_server_that_takes_words_for_a_key_is_told_from_one_that_answers(
+    network: Network, cache: MemoryCache
+) -> None:
+    client = udp(network, dialect="command")
+    with pytest.raises(CommandError, match="--udp-dialect command"):
+        outcome(client.call("INCR", "n"))
+    assert cache.call("EXISTS", "n") == 0
+    assert outcome(udp(Network(cache.datagrams("command")), dialect="command").call("INCR", "n")) == b"(integer) 1"
+
+
 @pytest.mark.parametrize("dialect", ["equals", "command", "resp"])
 def test_a_key_is_set_and_read_in_each_dialect(network: Network, cache: MemoryCache, dialect: str) -> None:
     client = udp(network, dialect=dialect)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Sequence
 
+from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
 from twisted_kv.engine.dispatcher import Dispatcher
@@ -16,6 +16,9 @@ from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
 
 READ_SIZE = 65_536
 """Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
+
+
+TOO_LARGE = "reply is too large for a datagram"
 
 
 class CacheDatagramProtocol(DatagramProtocol):
@@ -61,8 +64,12 @@ class CacheDatagramProtocol(DatagramProtocol):
             return
         self._statistics.bytes_sent += len(answer)
         assert self.transport is not None
-        with suppress(OSError):  # the reply is lost, as datagrams may be; the next one is served
+        try:
             self.transport.write(answer, addr)
+        except MessageLengthError:  # some systems carry less than IPv4 does
+            self.transport.write(dialect.error(CommandError(TOO_LARGE)), addr)
+        except OSError:
+            pass  # the reply is lost, as datagrams may be; the next one is served
 
     def connectionRefused(self) -> None:
         """A peer went away before it got its reply."""
@@ -94,5 +101,5 @@ class CacheDatagramProtocol(DatagramProtocol):
             elif isinstance(reply, CommandError):
                 self._statistics.datagram_sets_refused += 1
         if size > MAX_DATAGRAM:
-            return dialect.error(CommandError("reply is too large for a datagram"))
+            return dialect.error(CommandError(TOO_LARGE))
         return b"".join(parts) if parts else None

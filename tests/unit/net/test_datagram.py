@@ -465,6 +465,14 @@ def test_a_reply_that_cannot_be_sent_does_not_stop_the_listener(cache: MemoryCac
     assert face.send(b"PING") == b"PONG\n"
 
 
+def test_a_system_that_carries_less_gets_the_error_of_a_reply_too_large(cache: MemoryCache) -> None:
+    face = cache.datagrams()
+    face.transport.capacity = 9216
+    cache.call("SET", "foo", b"x" * 10_000)
+    assert face.send(b"foo") == b"(error) ERR reply is too large for a datagram"
+    assert face.send(b"STRLEN foo") == b"keyDoesNotExists"
+
+
 def test_a_datagram_that_comes_twice_breaks_nothing(cache: MemoryCache) -> None:
     face = cache.datagrams()
     for _ in range(2):
