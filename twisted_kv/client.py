@@ -321,8 +321,8 @@ class DatagramClient:
 
     `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  A server that
     was not started with `--udp-dialect command` knows PING, GET and SET alone in that dialect.  `timeout` is in
-    seconds, for each try; a request that only reads is tried `retries` times more.  After a time-out the socket is replaced, so
-    that a late reply cannot be taken for the next one's.
+    seconds, for each try; a request that only reads is tried `retries` times more.  After a time-out the socket is
+    replaced, so that a late reply cannot be taken for the next one's.
     """
 
     def __init__(
