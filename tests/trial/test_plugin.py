@@ -221,13 +221,23 @@ class FreePortTests(unittest.SynchronousTestCase):
     """Ports that are taken are told before anything is started."""
 
     def taken(self, kind: int, host: str = "127.0.0.1") -> str:
-        """Take a port; gives its number."""
-        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
-        self.addCleanup(taken.close)
-        taken.bind((host, 0))
-        if kind == socket.SOCK_STREAM:
-            taken.listen(1)
-        return str(taken.getsockname()[1])
+        """Take a port whose number is free for the other transport; gives that number."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        other = socket.SOCK_DGRAM if kind == socket.SOCK_STREAM else socket.SOCK_STREAM
+        for _ in range(100):
+            taken = socket.socket(family, kind)
+            self.addCleanup(taken.close)
+            taken.bind((host, 0))
+            if kind == socket.SOCK_STREAM:
+                taken.listen(1)
+            number: int = taken.getsockname()[1]
+            with socket.socket(family, other) as probe:
+                try:
+                    probe.bind((host, number))
+                except OSError:
+                    continue  # somebody else's, of a test that runs at the same time
+            return str(number)
+        raise AssertionError("no number is free")
 
     def test_a_taken_port_of_either_transport_is_told(self) -> None:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
