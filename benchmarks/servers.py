@@ -169,7 +169,7 @@ def main() -> None:
                 show(f"TCP {test.upper()} P={pipeline}", theirs, own)
         for sockets, window in ((50, 1), (8, 32)):
             own = median([udp(ours, sockets, window, options.seconds) for _ in range(options.rounds)])
-            show(f"UDP key, {sockets} sockets x {window}", Figure(0, cost_of_get), own)
+            show(f"UDP key, {sockets} x {window} (beside Redis's TCP GET P=1)", Figure(0, cost_of_get), own)
 
 
 def show(load: str, theirs: Figure, own: Figure) -> None:

@@ -58,7 +58,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--udp", action="store_true", help="send datagrams")
     parser.add_argument(
-        "--dialect", choices=[name for name in DIALECTS if name != "auto"], default="resp", help="of UDP [%(default)s]"
+        "--dialect",
+        choices=[name for name in DIALECTS if name != "auto"],
+        default="resp",
+        help="of UDP [%(default)s]; more than PING, GET, SET in `command` needs a server of that dialect",
     )
     parser.add_argument("--retries", type=int, default=2, metavar="N", help="of requests that only read [%(default)s]")
     parser.add_argument("--raw", action="store_true", help="write replies as they are, also on a terminal")
@@ -122,15 +125,26 @@ def make_client(options: argparse.Namespace, reactor: Any) -> StreamClient | Dat
 
 
 class Shell:
-    """Runs requests and writes their replies.  `call` gives a reply value or raises."""
+    """Runs requests and writes their replies.  `call` gives a reply value or raises.
+
+    With `silent_sets`, SET is not answered, and nothing is written for it.
+    """
 
     def __init__(
-        self, call: Callable[..., Reply], output: BinaryIO, errors: BinaryIO, *, raw: bool, name: str = ""
+        self,
+        call: Callable[..., Reply],
+        output: BinaryIO,
+        errors: BinaryIO,
+        *,
+        raw: bool,
+        name: str = "",
+        silent_sets: bool = False,
     ) -> None:
         self._call = call
         self._output = output
         self._errors = errors
         self._raw = raw
+        self._silent_sets = silent_sets
         self.name = name
 
     def run(self, words: Sequence[bytes | str]) -> int:
@@ -149,8 +163,13 @@ class Shell:
         name = words[0] if isinstance(words[0], bytes) else os.fsencode(words[0])
         if type(reply) is bytes and name.upper() in PLAIN_TEXTS:
             reply = Verbatim(reply)
-        self._write(reply)
+        if reply is not None or self._answered(name):
+            self._write(reply)
         return 0
+
+    def _answered(self, name: bytes) -> bool:
+        """Tell whether there was a reply at all: a SET of the `equals` dialect has none."""
+        return not (self._silent_sets and name.upper() == b"SET")
 
     def run_line(self, line: bytes) -> int | None:
         """Run a line of words; None if it asks to leave."""
@@ -256,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.buffer,
             raw=raw,
             name=name,
+            silent_sets=options.udp and options.dialect == "equals",
         )
         if options.words:
             return shell.run([os.fsencode(word) for word in options.words])

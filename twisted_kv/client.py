@@ -238,6 +238,8 @@ class _Equals:
         raise ProtocolError("not the reply to this request")
 
 
+_TIME_OPTIONS: Final = re.compile(rb"(?:(?:EX|PX|EXAT|PXAT) \S+|KEEPTTL|)\Z", re.IGNORECASE)
+
 _PLAIN: Final = re.compile(rb"[!#-&(-~]+\Z")
 """Words that need no quotes.  A name in quotes would not be known as the beginning of a `command` datagram."""
 
@@ -246,6 +248,8 @@ class _Command:
     """Requests in the `command` dialect; the replies are texts."""
 
     def encode(self, words: list[bytes]) -> bytes:
+        if words[0].upper() == b"SET" and not _TIME_OPTIONS.match(b" ".join(words[3:])):
+            raise ValueError("the command dialect knows EX, PX, EXAT, PXAT and KEEPTTL; all else is part of the value")
         return b" ".join(word if _PLAIN.match(word) else quote(word).encode() for word in words)
 
     def is_answered(self, words: list[bytes]) -> bool:
@@ -297,6 +301,7 @@ class _DatagramSocket(DatagramProtocol):
         self._peer = host, port
         self._received = received
         self._refused = refused
+        self._open = True
 
     def startProtocol(self) -> None:
         self.transport.connect(*self._peer)  # type: ignore[union-attr]  # it was just made
@@ -305,15 +310,21 @@ class _DatagramSocket(DatagramProtocol):
         """Send a datagram to the server."""
         self.transport.write(datagram)  # type: ignore[union-attr,call-arg]  # it is open, and connected to its peer
 
+    def detach(self) -> None:
+        """Tell nothing any more: the socket is closed in a later turn, when another may be in use."""
+        self._open = False
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self._received(datagram)
+        if self._open:
+            self._received(datagram)
 
     def connectionRefused(self) -> None:
-        self._refused()
+        if self._open:
+            self._refused()
 
     def stopProtocol(self) -> None:
         # Twisted's epoll reactor closes the port on an ICMP error, and does not tell of the refusal.
-        self._refused()
+        self.connectionRefused()
 
 
 class DatagramClient:
@@ -364,7 +375,12 @@ class DatagramClient:
 
     def close(self) -> Deferred[Any] | None:
         """Close the socket; the next request opens another.  Fires when that is done, if it takes time."""
-        opened, self._socket, self._protocol, self._waiting = self._socket, None, None, None
+        if self._protocol is not None:
+            self._protocol.detach()
+        opened, self._socket, self._protocol = self._socket, None, None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.called:
+            waiting.errback(ConnectionLost("the client was closed before the reply came"))
         closed: Deferred[Any] | None = opened.stopListening() if opened is not None else None
         return closed
 

@@ -203,7 +203,7 @@ class Settings:
         """Make settings from redis.conf names and Python values; raises ValueError that names the setting."""
         settings = cls()
         for name, value in values.items():
-            settings.set(name, _as_text(value))
+            settings.set(name, _as_text(name, value))
         return settings
 
     def get(self, name: str) -> str:
@@ -271,9 +271,12 @@ def apply_config(lines: Iterable[bytes], apply: Callable[[str, str], None]) -> N
             raise ValueError(f"line {number}: {error}") from None
 
 
-def _as_text(value: object) -> str:
+def _as_text(name: str, value: object) -> str:
+    """Write a value as a configuration file has it; raises ValueError for one that has no such form, as None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
-    return str(value)
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise ValueError(f"setting '{name}': a value is str, int, bool or a list, not {type(value).__name__}")

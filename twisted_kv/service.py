@@ -8,6 +8,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import blockingCallFromThread
 from twisted.logger import Logger
+from twisted.python.threadable import isInIOThread
 
 from twisted_kv.clock import Clock, SystemClock
 from twisted_kv.config import Settings
@@ -27,8 +28,8 @@ class CacheService(MultiService):
         cache.call("SET", "k", b"v", "PX", 100)
 
     `port` is the number for TCP, and for UDP unless `udp_port` gives another; 0 picks a free one, None opens none.
-    `bind` names the addresses in redis.conf's form.  `config` gives further settings by their redis.conf names; they
-    go before the arguments.  A `Settings` object as `config` stands for all of these together.
+    `bind` names the addresses in redis.conf's form.  `config` gives further settings by their redis.conf names; where
+    both name one, `config` holds.  A `Settings` object as `config` stands for all of these together.
 
     `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
     called for the SHUTDOWN command, which is refused without it.
@@ -81,8 +82,14 @@ class CacheService(MultiService):
         return self._local.call(*words)
 
     def call_from_thread(self, *words: Word) -> Reply:
-        """Run one request from another thread than the reactor's, and wait for its reply value; raises as `call`."""
-        return blockingCallFromThread(self._global_reactor(), self.call, *words)
+        """Run one request from another thread than the reactor's, and wait for its reply value.
+
+        Raises as `call`, and RuntimeError where it would wait for ever: in the reactor's own thread, or without one.
+        """
+        reactor = self._global_reactor()
+        if isInIOThread() or not reactor.running:
+            raise RuntimeError("call_from_thread is for other threads, while the reactor runs; here, use call")
+        return blockingCallFromThread(reactor, self.call, *words)
 
     def session(self) -> LocalSession:
         """Give a conversation of its own, with its own selected database; a context manager."""

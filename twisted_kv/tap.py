@@ -36,12 +36,13 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = (
         "A key-value cache for Redis clients (RESP over TCP) and for datagrams (foo=bar), on the same port number. "
-        "The options bear the names of redis.conf; --config reads a file in its syntax, and options go before it."
+        "The options bear the names of redis.conf; --config reads a file in its syntax, which the options override."
     )
 
     def __init__(self) -> None:
         self.given: dict[str, list[str]] = {}
         self.files: list[str] = []
+        self._options_are_known = False
         super().__init__()
         self.settings = Settings()
 
@@ -58,15 +59,23 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            raise StartError(str(error)) from None
+            hint = "" if self._options_are_known else " (`twistd owncache --help` lists the options)"
+            raise StartError(f"{error}{hint}") from None
+
+    def parseArgs(self, *words: str) -> None:
+        if words:
+            raise usage.UsageError(f"unexpected argument '{words[0]}'")
 
     def postOptions(self) -> None:
+        self._options_are_known = True
         for path in self.files:
             self._read(path)
         try:
             for name, values in self.given.items():
                 self.settings.set(name, " ".join(values) if SETTINGS[name].kind.repeatable else values[-1])
             listeners.check(self.settings)
+            if not (self.settings.tcp or self.settings.udp or self.settings.endpoint):
+                raise ValueError("with neither TCP nor UDP nor an endpoint, nobody could reach it")
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         self._check_endpoints()

@@ -465,7 +465,7 @@ def test_owncache_cli_runs_one_request_over_tcp(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "stored", "got"), [("equals", b"\n", b"v\n"), ("command", b"OK\n", b"v\n"), ("resp", b"OK\n", b"v\n")]
+    ("dialect", "stored", "got"), [("equals", b"", b"v\n"), ("command", b"OK\n", b"v\n"), ("resp", b"OK\n", b"v\n")]
 )
 def test_owncache_cli_speaks_each_dialect(port: int, dialect: str, stored: bytes, got: bytes) -> None:
     ask = [*CLI, "--udp", "--dialect", dialect, "-p", str(port)]

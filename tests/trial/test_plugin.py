@@ -98,6 +98,12 @@ class OptionTests(unittest.SynchronousTestCase):
         assert (settings.port, settings.udp_port) == (7000, 7001)
         assert (settings.udp_dialect, settings.maxclients) == ("equals", 5)
 
+    def test_a_surplus_word_is_named(self) -> None:
+        assert "unexpected argument 'foo' (`twistd owncache --help`" in self.refused("--port", "1", "foo")
+
+    def test_a_cache_that_nobody_can_reach_is_refused(self) -> None:
+        assert "nobody could reach it" in self.refused("--no-tcp", "--no-udp")
+
     def test_switches_have_no_value(self) -> None:
         settings = self.settings("--no-tcp", "--udp-binary")
         assert (settings.tcp, settings.udp, settings.udp_binary) == (False, True, True)

@@ -465,6 +465,9 @@ class LifeTests(ServiceCase):
         yield self.assertFailure(threads.deferToThread(cache.call_from_thread, "GET"), CommandError)
         yield self.assertFailure(threads.deferToThread(cache.call_from_thread, "GET", None), TypeError)
 
+    def test_the_reactors_own_thread_may_not_wait_for_itself(self) -> None:
+        self.assertRaises(RuntimeError, self.service().call_from_thread, "PING")
+
     @inlineCallbacks
     def test_shutdown_over_the_wire_is_refused_in_a_host(self) -> Any:
         cache = self.service()

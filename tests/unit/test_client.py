@@ -673,10 +673,38 @@ def test_to_close_while_a_request_waits_ends_it(network: Network) -> None:
     client = udp(network, retries=0)
     waiting = client.call("GET", "k")
     client.close()
-    network.advance(1)
-    with pytest.raises((TimeoutError, ConnectionRefusedError)):
+    with pytest.raises(ConnectionLost):
         outcome(waiting)
+    network.advance(1)
     assert network.getDelayedCalls() == []
+
+
+def test_a_socket_that_is_closed_later_does_not_disturb_the_next_try(network: Network) -> None:
+    """On a real reactor a port is closed in a later turn, and tells its protocol so."""
+    network.plan = [lost]
+    client = udp(network, timeout=1)
+    waiting = client.call("GET", "k")
+    first = client._protocol
+    network.plan = [lost]
+    network.advance(1)
+    assert first is not None
+    first.stopProtocol()
+    first.datagramReceived(b"$1\r\nv\r\n", ("127.0.0.1", 6379))
+    network.advance(1)
+    assert outcome(waiting) is None
+    assert len(network.sockets) == 3
+
+
+@pytest.mark.parametrize("tail", ["NX", "XX GET", "EX", "EX 1 PX 2", "and more"])
+def test_what_would_become_part_of_the_value_is_refused_in_the_command_dialect(network: Network, tail: str) -> None:
+    with pytest.raises(ValueError, match="part of the value"):
+        udp(network, dialect="command").call("SET", "k", "v", *tail.split())
+
+
+@pytest.mark.parametrize("tail", ["", "ex 10", "PXAT 99999999999999", "keepttl"])
+def test_time_options_are_sent_in_the_command_dialect(network: Network, cache: MemoryCache, tail: str) -> None:
+    assert outcome(udp(network, dialect="command").call("SET", "k", "v", *tail.split())) == b"OK"
+    assert cache.call("GET", "k") == b"v"
 
 
 def test_an_ipv6_server_is_asked_from_an_ipv6_socket(network: Network) -> None:

@@ -178,3 +178,9 @@ def test_a_file_is_applied_in_its_order() -> None:
     settings = Settings()
     apply_config([b"timeout 1\n", b"timeout 2\n"], settings.set)
     assert settings.timeout == 2
+
+
+@pytest.mark.parametrize("value", [None, 1.5, b"x", object()])
+def test_a_value_that_no_file_could_hold_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="setting 'requirepass': a value is"):
+        Settings.of({"requirepass": value})

@@ -33,7 +33,7 @@ def bind_addresses(settings: Settings) -> list[tuple[str, bool]]:
         name = word.removeprefix("-")
         host = _WILDCARDS.get(name, name)
         if parse_address(host) is None:
-            raise ValueError(f"setting 'bind': '{name}' is not an address")
+            raise ValueError(f"setting 'bind': '{name}' is not an address, as 127.0.0.1 or ::1 are")
         addresses.append((host, word.startswith("-")))
     return addresses
 
@@ -68,8 +68,8 @@ def check(settings: Settings) -> None:
     foreign = [host for host, _ in addresses if not parse_address(host).is_loopback]  # type: ignore[union-attr]
     if settings.udp and foreign and not settings.udp_allow:
         raise ValueError(
-            f"UDP on {foreign[0]} would answer anybody who asks, and whom they name as sender: "
-            "say who is served with --udp-allow NETWORK, or switch UDP off with --no-udp"
+            f"on {foreign[0]}, datagrams of anybody would be answered, also those with a forged sender: "
+            "name who is served with udp-allow (--udp-allow NETWORK), or switch udp off (--no-udp)"
         )
 
 
