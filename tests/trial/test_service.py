@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Callable
 from unittest import mock
 
+import pytest
 from twisted.application.service import MultiService
 from twisted.internet import defer, error, task, threads
 from twisted.internet.defer import inlineCallbacks
@@ -466,7 +467,9 @@ class LifeTests(ServiceCase):
         yield self.assertFailure(threads.deferToThread(cache.call_from_thread, "GET", None), TypeError)
 
     def test_the_reactors_own_thread_may_not_wait_for_itself(self) -> None:
-        self.assertRaises(RuntimeError, self.service().call_from_thread, "PING")
+        cache = self.service()
+        with pytest.raises(RuntimeError, match="use call"):
+            cache.call_from_thread("PING")
 
     @inlineCallbacks
     def test_shutdown_over_the_wire_is_refused_in_a_host(self) -> Any:
