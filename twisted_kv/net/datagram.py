@@ -13,6 +13,7 @@ from twisted_kv.errors import CommandError
 from twisted_kv.net.addresses import is_served
 from twisted_kv.table import Lasting
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
+from twisted_kv.wire.encoder import least_size
 
 READ_SIZE = 65_536
 """Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
@@ -92,7 +93,11 @@ class CacheDatagramProtocol(DatagramProtocol):
             if password and session.must_authenticate and not parts:
                 self._statistics.datagrams_refused += 1
                 return None
-            part = dialect.render(request, reply, session.resp)
+            if least_size(reply) > MAX_DATAGRAM:
+                part: bytes | None = b""
+                size += MAX_DATAGRAM + 1
+            else:
+                part = dialect.render(request, reply, session.resp)
             if part is not None:
                 size += len(part)
                 if size > MAX_DATAGRAM:

@@ -19,7 +19,7 @@ from twisted_kv.net.addresses import address_name, is_loopback
 from twisted_kv.replies import Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
-from twisted_kv.wire.encoder import ENCODERS, encode_resp2
+from twisted_kv.wire.encoder import ENCODERS, encode_resp2, least_size
 from twisted_kv.wire.requests import RequestReader
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class RespProtocol(Protocol):
                 if words is None:
                     break
                 reply = self._dispatcher.request(session, words)
+                if type(reply) is list and not self._may_hold(least_size(reply)):
+                    return
                 encoded = ENCODERS[session.resp](reply)  # after the request: HELLO is answered in the new version
                 replies.append(encoded)
                 size += len(encoded)
@@ -234,6 +236,19 @@ class RespProtocol(Protocol):
         else:
             self.transport.loseConnection()  # type: ignore[union-attr]  # as above
 
+    def _may_hold(self, size: int) -> bool:
+        """Tell whether a reply so large may be made at all; the client is disconnected if not."""
+        hard = self._settings.client_output_buffer_limit.hard
+        if not hard or size <= hard:
+            return True
+        self._give_up("its reply is longer than client-output-buffer-limit")
+        return False
+
+    def _give_up(self, why: str) -> None:
+        self._log.warn("closed {peer}: {why}", peer=self.peer, why=why)
+        self._statistics.output_limit_disconnections += 1
+        self.close()
+
     def _within_output_limits(self, now: int) -> bool:
         """Tell whether the client may go on; it is disconnected if not."""
         limit = self._settings.client_output_buffer_limit
@@ -242,9 +257,7 @@ class RespProtocol(Protocol):
         if (limit.hard and self._waiting_bytes > limit.hard) or (
             over and now - self._soft_since > limit.seconds * 1000
         ):
-            self._log.warn("closed {peer}: it does not read its replies (client-output-buffer-limit)", peer=self.peer)
-            self._statistics.output_limit_disconnections += 1
-            self.close()
+            self._give_up("it does not read its replies (client-output-buffer-limit)")
             return False
         return True
 

@@ -29,6 +29,16 @@ ENCODERS: Final[dict[int, Encode]] = {2: encode_resp2, 3: encode_resp3}
 """The encoder for each protocol version that HELLO knows."""
 
 
+def least_size(value: Reply) -> int:
+    """Give a number of bytes that a reply takes at least, without encoding it.
+
+    A request of a few bytes can ask for one large value a million times: the values are shared, their copies are not.
+    """
+    if type(value) is not list:
+        return len(value) if type(value) is bytes else 0
+    return sum([len(item) for item in value if type(item) is bytes])
+
+
 def encode_request(words: Sequence[bytes]) -> bytes:
     """Encode the words of a request as an array of bulk strings."""
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])

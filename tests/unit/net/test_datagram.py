@@ -508,3 +508,11 @@ def test_a_transport_that_does_not_say_how_much_it_reads_is_taken_to_read_all() 
     protocol.makeConnection(Bare())
     protocol.datagramReceived(b"PING", ("127.0.0.1", 1))
     assert protocol.dispatcher.server.statistics.bytes_sent == 5
+
+
+def test_a_reply_of_many_large_values_is_told_without_being_made(cache: MemoryCache) -> None:
+    cache.call("SET", "big", b"x" * 1_000_000)
+    face = cache.datagrams()
+    assert face.send(resp([b"MGET", *[b"big"] * 3000])) == b"-ERR reply is too large for a datagram\r\n"
+    assert face.send(resp([b"GET", b"big"], [b"SET", b"k", b"v"])) == b"-ERR reply is too large for a datagram\r\n"
+    assert cache.call("GET", "k") == b"v"

@@ -585,3 +585,14 @@ def test_shutdown_is_refused_where_the_host_gave_no_way(cache: MemoryCache) -> N
     with pytest.raises(CommandError, match="SHUTDOWN is refused"):
         client.call("SHUTDOWN")
     assert not client.closed
+
+
+def test_a_reply_that_would_outgrow_the_limit_is_never_made(cache: MemoryCache) -> None:
+    cache.call("SET", "big", b"x" * 1_000_000)
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 2mb 0 0")
+    client, other = cache.connect(), cache.connect()
+    assert len(client.send(b"MGET big big\r\n")) > 2_000_000
+    assert client.send(b"PING\r\nMGET big big big\r\nPING\r\n") == b""
+    assert client.closed
+    assert other.send(b"PING\r\n") == b"+PONG\r\n"
+    assert b"client_output_buffer_limit_disconnections:1\r\n" in cache.call("INFO", "stats")
