@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from typing import Any, Callable
+from typing import Any
 from unittest import mock
 
 from twisted.application.service import IService, IServiceMaker, MultiService
@@ -14,21 +14,13 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.python import usage
 from twisted.trial import unittest
 
+from tests.trial import raised
 from twisted_kv import tap
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import CommandError
 from twisted_kv.service import CacheService
 from twisted_kv.tap import Options, StartError, makeService
 from twisted_kv.version import VERSION
-
-
-def raised(kind: type[Any], call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Give the exception that a call raises."""
-    try:
-        call(*arguments, **options)
-    except kind as found:
-        return found
-    raise AssertionError(f"{kind.__name__} was not raised")
 
 
 def options(*arguments: str) -> Options:

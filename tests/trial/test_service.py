@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from contextlib import closing
-from typing import Any, Callable
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -18,6 +18,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, U
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
+from tests.trial import raised
 from twisted_kv.client import DatagramClient, StreamClient
 from twisted_kv.errors import CommandError
 from twisted_kv.net import listeners, open_files
@@ -53,15 +54,6 @@ def reactor_in_use() -> Any:
     from twisted.internet import reactor
 
     return reactor
-
-
-def raised(kind: type[Any], call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Give the exception that a call raises."""
-    try:
-        call(*arguments, **options)
-    except kind as found:
-        return found
-    raise AssertionError(f"{kind.__name__} was not raised")
 
 
 class ServiceCase(unittest.TestCase):
