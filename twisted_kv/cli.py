@@ -35,7 +35,13 @@ PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 PLAIN_TEXTS = {b"INFO", b"LOLWUT"}
 """Commands whose reply is a text for people also in RESP2."""
 
-NO_ANSWER = (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, error.TimeoutError)
+NO_ANSWER = (
+    error.ConnectError,
+    error.ConnectionClosed,
+    error.DNSLookupError,
+    error.TimeoutError,
+    error.MessageLengthError,
+)
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

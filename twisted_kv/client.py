@@ -110,8 +110,9 @@ class _StreamProtocol(Protocol):
             raise ProtocolError("a reply that nobody asked for")
 
     def _cancelled(self, waiting: Deferred[Reply]) -> None:
-        self._waiting.remove(waiting)
-        self.abort()
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+            self.abort()
 
 
 class StreamClient:
@@ -139,6 +140,7 @@ class StreamClient:
         self._clock = clock
         self._connection: _StreamProtocol | None = None
         self._lock = DeferredLock()
+        self._closed = 0  # how often the client was closed: what began before does not go on behind it
         self._greeting: list[list[bytes]] = []
         if password is not None and resp == 2:
             self._greeting.append([b"AUTH", user.encode(), password.encode()])
@@ -158,13 +160,15 @@ class StreamClient:
         return ensureDeferred(self._call(request))
 
     def close(self) -> None:
-        """End the connection; the next request opens another."""
+        """End the connection; what waits for a reply fails, and the next request opens another."""
+        self._closed += 1
         connection, self._connection = self._connection, None
-        if connection is not None and connection.transport is not None:
-            connection.transport.loseConnection()
+        if connection is not None:
+            connection.abort(ConnectionLost("the client was closed before the reply came"))
 
     async def _call(self, request: list[bytes]) -> Reply:
         left = self._retries if is_idempotent(request) else 0
+        closed = self._closed
         while True:
             try:
                 connection = self._connection
@@ -172,13 +176,14 @@ class StreamClient:
                     connection = await self._lock.run(self._connected)
                 return _value(await self._bounded(connection.request(request)))
             except (ConnectError, ConnectionClosed, error.TimeoutError):
-                if not left:
+                if not left or closed != self._closed:
                     raise
                 left -= 1
 
     async def _connected(self) -> _StreamProtocol:
         if self._connection is not None:  # another request has connected meanwhile
             return self._connection
+        closed = self._closed
         connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
         connection: _StreamProtocol = await self._bounded(connecting)
         for request in self._greeting:
@@ -186,7 +191,9 @@ class StreamClient:
             if isinstance(reply, CommandError):
                 connection.abort()
                 raise reply
-        if connection.usable:
+        if closed != self._closed:
+            connection.abort(ConnectionLost("the client was closed while it connected"))
+        elif connection.usable:
             self._connection = connection
         return connection
 
@@ -366,8 +373,9 @@ class DatagramClient:
     def call(self, *words: Word) -> Deferred[Reply]:
         """Send a request; fires with its reply value, None at once for a request that the dialect does not answer.
 
-        Fails with `CommandError`, `TimeoutError` or `ConnectionRefusedError`; raises TypeError or ValueError for a
-        request that cannot be sent in this dialect.
+        Fails with `CommandError`, `TimeoutError`, `ConnectionRefusedError`, `ConnectionLost` (the client was closed) or
+        `MessageLengthError` (no datagram holds the request); raises TypeError or ValueError for a request that cannot
+        be sent in this dialect.
         """
         request = encode_words(words)
         self._dialect.encode(request)  # an error is raised here, not in a Deferred
@@ -404,13 +412,18 @@ class DatagramClient:
             interface = "::" if ":" in self._host else ""
             self._socket = reactor.listenUDP(0, self._protocol, interface=interface, maxPacketSize=65_536)
         self._words = request
-        waiting: Deferred[Reply] = Deferred()
+        waiting: Deferred[Reply] = Deferred(self._cancelled)
         self._waiting = waiting
         if not self._dialect.is_answered(request):
             self._waiting = None
             waiting.callback(None)
         self._protocol.send(datagram)
         return waiting.addTimeout(self._timeout, reactor, _timed_out)
+
+    def _cancelled(self, waiting: Deferred[Reply]) -> None:
+        """Take another socket for the next request: the reply to this one may come yet."""
+        self._waiting = None
+        self.close()
 
     def _received(self, datagram: bytes) -> None:
         if self._waiting is None:

@@ -195,7 +195,7 @@ class Settings:
     proto_max_bulk_len: int = setting(Memory(1 << 20, INT64_MAX), "512mb", "longest value of a request")
     client_query_buffer_limit: int = setting(Memory(1 << 20, INT64_MAX), "1gb", "longest request of a client")
     client_output_buffer_limit: BufferLimit = setting(
-        BufferLimitKind(), "normal 256mb 64mb 60", "replies that may wait for a client: hard, soft, seconds"
+        BufferLimitKind(), "normal 1gb 64mb 60", "replies that may wait for a client: hard, soft, seconds"
     )
 
     @classmethod

@@ -148,6 +148,7 @@ class PluginService(CacheService):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(config=settings, on_shutdown=self._end)
+        self._ending = False
 
     def _open(self) -> None:
         try:
@@ -160,7 +161,9 @@ class PluginService(CacheService):
             raise refusal from None
 
     def _end(self) -> None:
-        self._global_reactor().callLater(0, self._global_reactor().stop)
+        if not self._ending:
+            self._ending = True
+            self._global_reactor().callLater(0, self._global_reactor().stop)
 
 
 def makeService(options: Options) -> PluginService:

@@ -712,3 +712,28 @@ def test_an_ipv6_server_is_asked_from_an_ipv6_socket(network: Network) -> None:
     assert outcome(client.call("PING")) == b"PONG"
     assert network.sockets[0].interface == "::"
     assert network.sockets[0].peer == ("::1", 6379)
+
+
+def test_a_cancelled_request_is_not_answered_in_place_of_the_next(network: Network, cache: MemoryCache) -> None:
+    network.plan = [lost]
+    client = udp(network, dialect="command")
+    first = client.call("GET", "first")
+    late = client._protocol
+    first.addErrback(lambda _: None)
+    first.cancel()
+    cache.call("SET", "second", "right")
+    network.plan = [lost]
+    second = client.call("GET", "second")
+    assert late is not None
+    late.datagramReceived(b"wrong\n", ("127.0.0.1", 6379))
+    network.advance(1)
+    assert outcome(second) == b"right"
+
+
+def test_a_closed_client_does_not_try_again(plain: StreamClient, endpoint: Endpoint) -> None:
+    waiting = plain.call("GET", "k")
+    plain.close()
+    with pytest.raises(ConnectionLost):
+        outcome(waiting)
+    assert endpoint.attempts == 1
+    assert endpoint.streams[0].lost

@@ -128,7 +128,7 @@ def test_settings_are_made_from_python_values() -> None:
     assert settings.protected_mode
     assert settings.bind == ("127.0.0.1", "::1")
     assert settings.endpoint == ("unix:/x",)
-    assert settings.client_output_buffer_limit == BufferLimit(256 << 20, 64 << 20, 60)
+    assert settings.client_output_buffer_limit == BufferLimit(1 << 30, 64 << 20, 60)
 
 
 def test_two_settings_objects_share_nothing() -> None:

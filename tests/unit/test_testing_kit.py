@@ -291,3 +291,14 @@ def test_a_stopped_memory_cache_leaves_no_timer_and_no_client() -> None:
     assert client.closed
     assert cache.clock.getDelayedCalls() == []
     assert cache.call("GET", "k") == b"v"
+
+
+@pytest.mark.parametrize("before", range(0, 2000, 7))
+def test_a_call_is_made_when_its_time_was_added_up(before: int) -> None:
+    clock = Clock()
+    clock.advance(before / 1000)
+    for delay in range(1, 200, 7):
+        calls: list[int] = []
+        clock.callLater(delay / 1000, calls.append, delay)
+        clock.advance(delay / 1000)
+        assert calls == [delay]

@@ -89,7 +89,11 @@ def client_list(session: Session, *words: bytes) -> Reply:
 
 
 @clients.command(
-    "CLIENT KILL", since="2.4.0", flags=_ADMIN, complexity="O(N) where N is the number of client connections"
+    "CLIENT KILL",
+    since="2.4.0",
+    flags=_ADMIN,
+    complexity="O(N) where N is the number of client connections",
+    lasting=Lasting.CONNECTION,  # the sender of a datagram can be forged
 )
 def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
     """End the connection with the given address, or all that fit the given filters."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
 from twisted_kv.replies import OK, PONG, Reply, Status
@@ -11,6 +13,8 @@ from twisted_kv.table import Group, Lasting
 connection = Group("connection", category="connection")
 
 INT_MAX = 2**31 - 1
+
+_UNPRINTABLE = re.compile(rb"[^!-~]")
 
 
 @connection.command("PING", since="1.0.0", flags="fast", tips="request_policy:all_shards response_policy:all_succeeded")
@@ -127,5 +131,5 @@ def _authenticate(session: Session, user: bytes, password: bytes) -> None:
 
 def check_name(name: bytes, what: str = "Client names") -> None:
     """Refuse a name that would spoil the lines of CLIENT LIST."""
-    if any(not 0x21 <= byte <= 0x7E for byte in name):
+    if _UNPRINTABLE.search(name):
         raise CommandError(f"{what} cannot contain spaces, newlines or special characters.")

@@ -89,6 +89,7 @@ def shutdown(session: Session, *words: bytes) -> Reply:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
     if b"save" in options:
         raise CommandError("Errors trying to SHUTDOWN: nothing can be saved, there is no persistence")
+    session.closing = True
     session.server.shutdown()
     return NO_REPLY
 
@@ -121,6 +122,7 @@ def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     "CONFIG SET",
     since="2.0.0",
     flags=_ADMIN,
+    lasting=Lasting.CONNECTION,  # as SHUTDOWN
     tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) when N is the number of configuration parameters provided",
 )

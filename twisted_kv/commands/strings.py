@@ -197,7 +197,7 @@ def mset(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
     since="2.0.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
-    complexity="O(N) where N is the length of the new value.",
+    complexity="O(N) where N is the length of the whole value.",
 )
 def append(session: Session, key: bytes, value: bytes) -> Reply:
     """Append to the string value of a key, and return its new length."""

@@ -124,7 +124,7 @@ class Dispatcher:
         if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
             self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
             session.closing = True
-            session.link.close()  # with the replies to what came before in the same bytes
+            session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
             raise _AttackError
         return self.server.commands.find(words)
 

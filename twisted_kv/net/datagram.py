@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
@@ -15,9 +16,14 @@ from twisted_kv.table import Lasting
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
 from twisted_kv.wire.encoder import least_size
 
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
 READ_SIZE = 65_536
 """Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
 
+DATAGRAMS_A_TURN = 64
+"""Datagrams that are answered before others have their turn."""
 
 TOO_LARGE = "reply is too large for a datagram"
 
@@ -38,13 +44,24 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._dialect = dialect or DIALECTS[settings.udp_dialect](settings.udp_binary)
         self._session = dispatcher.begin(Lasting.REQUEST)
         self._read_size = READ_SIZE
+        self._turn = DATAGRAMS_A_TURN
+        self._pause: IDelayedCall | None = None
         self._is_served = lru_cache(maxsize=4096)(partial(is_served, allowed=settings.udp_allow))
 
     def startProtocol(self) -> None:
         self._read_size = getattr(self.transport, "maxPacketSize", READ_SIZE)
 
+    def stopProtocol(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         self._statistics.datagrams_received += 1
+        self._turn -= 1
+        if not self._turn:
+            self._turn = DATAGRAMS_A_TURN
+            self._give_way()
         self._statistics.bytes_received += len(datagram)
         if not self._is_served(addr[0]):
             self._statistics.datagrams_refused += 1
@@ -68,7 +85,8 @@ class CacheDatagramProtocol(DatagramProtocol):
         try:
             self.transport.write(answer, addr)
         except MessageLengthError:  # some systems carry less than IPv4 does
-            self.transport.write(dialect.error(CommandError(TOO_LARGE)), addr)
+            with suppress(OSError):
+                self.transport.write(dialect.error(CommandError(TOO_LARGE)), addr)
         except OSError:
             pass  # the reply is lost, as datagrams may be; the next one is served
 
@@ -89,22 +107,38 @@ class CacheDatagramProtocol(DatagramProtocol):
         parts: list[bytes] = []
         size = 0
         for request in requests:
+            if size > MAX_DATAGRAM and self._only_reads(request):
+                continue  # its reply would not be sent
             reply = self.dispatcher.request(session, request)
             if password and session.must_authenticate and not parts:
                 self._statistics.datagrams_refused += 1
                 return None
-            if least_size(reply) > MAX_DATAGRAM:
-                part: bytes | None = b""
+            if size > MAX_DATAGRAM or least_size(reply) > MAX_DATAGRAM:
                 size += MAX_DATAGRAM + 1
-            else:
-                part = dialect.render(request, reply, session.resp)
+                continue
+            part = dialect.render(request, reply, session.resp)
             if part is not None:
                 size += len(part)
-                if size > MAX_DATAGRAM:
-                    parts.clear()  # the other requests are run all the same, but their replies are not gathered
                 parts.append(part)
             elif isinstance(reply, CommandError):
                 self._statistics.datagram_sets_refused += 1
         if size > MAX_DATAGRAM:
             return dialect.error(CommandError(TOO_LARGE))
         return b"".join(parts) if parts else None
+
+    def _only_reads(self, request: Request) -> bool:
+        command = self.dispatcher.server.commands.named(request[0])
+        return command is not None and ("readonly" in command.flags or "write" not in command.flags)
+
+    def _give_way(self) -> None:
+        """Let the reactor have its turn after so many datagrams: Twisted itself reads until it has 256 KiB."""
+        transport: Any = self.transport
+        if self._pause is None and hasattr(transport, "maxThroughput"):
+            throughput = transport.maxThroughput
+            transport.maxThroughput = 0  # its loop looks at this before each datagram
+
+            def go_on() -> None:
+                self._pause = None
+                transport.maxThroughput = throughput
+
+            self._pause = self.dispatcher.server.now.clock.callLater(0, go_on)

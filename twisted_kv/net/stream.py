@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
     from twisted.python.failure import Failure
 
+READ_SIZE = 16 * 1024
+"""Bytes that are read from a client before others have their turn; as Redis does."""
+
 CHUNK = 64 * 1024
 """Bytes of waiting replies that are handed to the transport at a time."""
 
 PATIENCE = 1.0
-"""Seconds that a service which stops waits for clients to take what was sent to them."""
+"""Seconds that a client has to take what was sent to it, once its connection is to end in any case."""
 
 SWEEP = 1.0
 """Seconds between two looks at idle connections."""
@@ -55,9 +58,10 @@ class RespProtocol(Protocol):
         self._session: Session | None = None
         self._reader = RequestReader()
         self._full = False  # the transport takes no more for now
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | memoryview] = deque()
         self._waiting_bytes = 0
-        self._soft_since = 0  # when the soft limit was passed, in milliseconds; 0 while it is not
+        self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds
+        self._left: int | None = None  # when the client was told to go, in milliseconds
         self._producing = False  # the transport tells us when it is full
         self._closing = False  # nothing is read any more; the connection ends when the replies are out
 
@@ -67,9 +71,12 @@ class RespProtocol(Protocol):
         assert self.transport is not None
         self.transport.registerProducer(self, True)  # type: ignore[attr-defined]  # all of Twisted's streams have it
         self._producing = True
+        if hasattr(self.transport, "bufferSize"):
+            self.transport.bufferSize = READ_SIZE
         refusal = self.factory.admit(self)
         if refusal is not None:
             self._write(encode_resp2(refusal))
+            self._left = self._dispatcher.server.now.read()
             self._finish()
             return
         if ITCPTransport.providedBy(self.transport):
@@ -94,7 +101,7 @@ class RespProtocol(Protocol):
                 if words is None:
                     break
                 reply = self._dispatcher.request(session, words)
-                if type(reply) is list and not self._may_hold(least_size(reply)):
+                if type(reply) in (list, dict) and not self._may_hold(least_size(reply)):
                     return
                 encoded = ENCODERS[session.resp](reply)  # after the request: HELLO is answered in the new version
                 replies.append(encoded)
@@ -129,8 +136,12 @@ class RespProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
         self._waiting.clear()
+        self._reader = RequestReader()
         if self._session is not None:
             self._dispatcher.end(self._session)
+            # The two know each other: without this their buffers would stay until the garbage collector comes by.
+            self._session.link = None
+            self._session = None
         self.factory.forget(self)
 
     # What the transport calls
@@ -140,6 +151,8 @@ class RespProtocol(Protocol):
 
     def resumeProducing(self) -> None:
         self._full = False
+        if self._session is not None:
+            self._session.last_active = self._dispatcher.server.now.read()
         self._send_waiting()
 
     def stopProducing(self) -> None:
@@ -173,9 +186,14 @@ class RespProtocol(Protocol):
             self._write(ENCODERS[self._session.resp](Push(message)))
 
     def close(self, *, abort: bool = False) -> None:
-        """End the connection; what waits here is not sent, nor is what the transport holds if it is aborted."""
+        """End the connection; what waits here is not sent.
+
+        What the transport holds is sent, unless the connection is aborted or the client does not take it soon.
+        """
         if self.transport is None:
             return
+        if self._left is None:
+            self._left = self._dispatcher.server.now.milliseconds
         self._closing = True
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -184,13 +202,17 @@ class RespProtocol(Protocol):
     # The rest is our own
 
     def sweep(self, now: int) -> None:
-        """Close a connection that was idle for too long, or that was over its soft limit for too long."""
+        """Close a connection that was idle, over its soft limit, or told to go for too long."""
+        if self._left is not None:
+            if now - self._left > PATIENCE * 1000:
+                self._disconnect(abort=True)
+            return
         if self._session is None:
             return
         timeout = self._settings.timeout
         if timeout and now - self._session.last_active > timeout * 1000:
             self.close()
-        elif self._soft_since:
+        elif self._soft_since is not None:
             self._within_output_limits(now)
 
     def _write(self, data: bytes) -> bool:
@@ -198,24 +220,30 @@ class RespProtocol(Protocol):
         if self._closing:
             return False
         self._statistics.bytes_sent += len(data)
-        if not self._full and not self._waiting:
+        if not self._full and not self._waiting and len(data) <= CHUNK:
             self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
             return True
         self._waiting.append(data)
         self._waiting_bytes += len(data)
+        self._send_waiting()
         return self._within_output_limits(self._dispatcher.server.now.milliseconds)
 
     def _send_waiting(self) -> None:
-        """Hand waiting replies to the transport until it is full again."""
+        """Hand waiting replies to the transport, a chunk at a time, until it is full again."""
         while self._waiting and not self._full:
-            parts = [self._waiting.popleft()]
-            size = len(parts[0])
+            part = self._waiting.popleft()
+            if len(part) > CHUNK:
+                view = memoryview(part)
+                self._waiting.appendleft(view[CHUNK:])
+                part = view[:CHUNK]
+            parts = [part]
+            size = len(part)
             while self._waiting and size + len(self._waiting[0]) <= CHUNK:
                 parts.append(self._waiting.popleft())
                 size += len(parts[-1])
             self._waiting_bytes -= size
             self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
-        if self._soft_since:
+        if self._soft_since is not None:
             self._within_output_limits(self._dispatcher.server.now.milliseconds)
         if self._closing and not self._waiting:
             self._finish()
@@ -253,10 +281,12 @@ class RespProtocol(Protocol):
         """Tell whether the client may go on; it is disconnected if not."""
         limit = self._settings.client_output_buffer_limit
         over = bool(limit.soft) and self._waiting_bytes > limit.soft
-        self._soft_since = (self._soft_since or now) if over else 0
-        if (limit.hard and self._waiting_bytes > limit.hard) or (
-            over and now - self._soft_since > limit.seconds * 1000
-        ):
+        if not over:
+            self._soft_since = None
+        elif self._soft_since is None:
+            self._soft_since = now
+        too_long = self._soft_since is not None and now - self._soft_since > limit.seconds * 1000
+        if too_long or (limit.hard and self._waiting_bytes > limit.hard):
             self._give_up("it does not read its replies (client-output-buffer-limit)")
             return False
         return True
@@ -288,6 +318,7 @@ class RespFactory(Factory):
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
         self.connections: set[RespProtocol] = set()
+        self._refused: set[RespProtocol] = set()
         self._all_lost: Deferred[None] | None = None
         self._sweep_call: IDelayedCall | None = None
 
@@ -316,6 +347,7 @@ class RespFactory(Factory):
             )
         if refusal is not None:
             server.statistics.connections_rejected += 1
+            self._refused.add(connection)
             return refusal
         server.statistics.connections_received += 1
         self.connections.add(connection)
@@ -324,14 +356,15 @@ class RespFactory(Factory):
     def forget(self, connection: RespProtocol) -> None:
         """Let go of a connection that is lost."""
         self.connections.discard(connection)
-        if self._all_lost is not None and not self.connections:
+        self._refused.discard(connection)
+        if self._all_lost is not None and not self.connections and not self._refused:
             self._all_lost.callback(None)
 
     async def close_all(self) -> None:
         """End all connections, and return when they are gone.  Who does not take what was sent is not waited for."""
-        for connection in list(self.connections):
+        for connection in self._all():
             connection.close()
-        if not self.connections:
+        if not self.connections and not self._refused:
             return
         self._all_lost = Deferred()
         giving_up = self.dispatcher.server.now.clock.callLater(PATIENCE, self._abort_all)
@@ -341,8 +374,11 @@ class RespFactory(Factory):
             giving_up.cancel()
 
     def _abort_all(self) -> None:
-        for connection in list(self.connections):
+        for connection in self._all():
             connection.close(abort=True)
+
+    def _all(self) -> list[RespProtocol]:
+        return [*self.connections, *self._refused]
 
     @staticmethod
     def _is_foreign(connection: RespProtocol) -> bool:
@@ -352,5 +388,5 @@ class RespFactory(Factory):
     def _sweep(self) -> None:
         self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
         now = self.dispatcher.server.now.read()
-        for connection in list(self.connections):
+        for connection in self._all():
             connection.sweep(now)

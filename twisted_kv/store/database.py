@@ -209,9 +209,12 @@ class Database:
 
     def flush(self) -> None:
         """Remove all keys."""
+        if not len(self._keys):
+            return
         self.changes += len(self._keys)
         self._discard(self._keys)
-        self._discard(self.expiry)
+        if self.expiry:
+            self._discard(self.expiry)
         self._keys = ShardedDict()
         self.expiry = Expiry(self._alarm)
 

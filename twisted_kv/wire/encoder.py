@@ -34,6 +34,8 @@ def least_size(value: Reply) -> int:
 
     A request of a few bytes can ask for one large value a million times: the values are shared, their copies are not.
     """
+    if type(value) is dict:
+        return least_size(list(value)) + least_size(list(value.values()))
     if type(value) is not list:
         return len(value) if type(value) is bytes else 0
     return sum([len(item) for item in value if type(item) is bytes])

@@ -4,8 +4,8 @@
 announced, and a request that comes in many pieces is not read again from its start with each of them.
 
 What is refused, and the text of each refusal, is as in Redis 7.0, but for the number of arguments, which has a bound of
-practical use here.  Like Redis, the two bytes behind a bulk string are
-passed over without a look, and so is the byte behind a carriage return.
+practical use here.  Like Redis, the two bytes behind a bulk string are passed over without a look, and so is the byte
+behind a carriage return.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class RequestReader:
         while True:
             if not self._left:
                 if self._at >= len(self._buffer):
+                    self._buffer = b""  # it may be large, and the next bytes may come late
+                    self._at = 0
                     return None
                 if self._buffer[self._at] != 0x2A:  # an asterisk
                     words = self._inline()

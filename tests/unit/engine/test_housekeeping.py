@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
 from twisted_kv.clock import Now
-from twisted_kv.engine.housekeeping import KEYS_AT_ONCE, Housekeeping
+from twisted_kv.engine.housekeeping import KEYS_AT_ONCE, LONGEST_SLEEP, VALUES_AT_ONCE, Housekeeping
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock, MemoryCache
 
@@ -140,15 +140,44 @@ def test_after_the_stop_nothing_runs(house: House) -> None:
 
 
 def test_large_things_are_released_a_step_at_a_time(house: House) -> None:
-    one, other = Large(3), Large(2)
+    one, other = Large(VALUES_AT_ONCE + 1), Large(2)
     house.housekeeping.discard(one)
     house.housekeeping.discard(other)
     assert len(house.clock.getDelayedCalls()) == 1
-    turns = 0
-    while house.turn():
-        turns += 1
+    assert house.turn()
+    assert (one.left, other.left) == (1, 2)  # the oldest first
+    assert house.turn()
     assert (one.left, other.left) == (0, 0)
-    assert turns == 5 + 2  # and one for each to find that nothing is left
+    assert not house.turn()
+
+
+def test_many_values_of_middling_size_are_released_one_by_one(cache: MemoryCache) -> None:
+    for number in range(100):
+        cache.call("HSET", number, *[word for field in range(400) for word in (field, "v")])
+    server = cache.service.dispatcher.server
+    values: list[Any] = [server.databases[0].lookup(b"%d" % number) for number in range(100)]
+    cache.call("FLUSHALL")
+    call = cache.clock.calls.pop(0)
+    call.called = 1
+    call.func()
+    assert 50 < sum(bool(list(value)) for value in values) < 100
+    cache.clock.advance(0)
+    assert not any(list(value) for value in values)
+
+
+def test_flushing_what_is_empty_leaves_nothing_to_release(cache: MemoryCache) -> None:
+    before = len(cache.clock.getDelayedCalls())
+    cache.connect().send(b"FLUSHALL\r\n" * 1000)
+    assert len(cache.clock.getDelayedCalls()) == before
+    assert not cache.service.dispatcher._housekeeping._discarded
+
+
+def test_a_clock_that_is_set_forward_is_noticed_soon(house: House) -> None:
+    house.fill(0, 3, 3_600_000)
+    house.let_pass(7_200_000)  # and no call is made, as when the wall clock jumps
+    house.fill(1, 3, 1000)
+    house.clock.advance(LONGEST_SLEEP + 1)
+    assert (len(house.databases[0]), len(house.databases[1])) == (0, 0)
 
 
 def test_release_and_expiry_go_on_side_by_side(house: House) -> None:

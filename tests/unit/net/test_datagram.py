@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
+from twisted_kv.net.datagram import DATAGRAMS_A_TURN, READ_SIZE, CacheDatagramProtocol
 from twisted_kv.testing import Clock, DatagramTransport, MemoryCache, MemoryDatagrams
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM
 from twisted_kv.wire.encoder import encode_request
@@ -516,3 +518,34 @@ def test_a_reply_of_many_large_values_is_told_without_being_made(cache: MemoryCa
     assert face.send(resp([b"MGET", *[b"big"] * 3000])) == b"-ERR reply is too large for a datagram\r\n"
     assert face.send(resp([b"GET", b"big"], [b"SET", b"k", b"v"])) == b"-ERR reply is too large for a datagram\r\n"
     assert cache.call("GET", "k") == b"v"
+
+
+def test_what_only_reads_is_not_run_when_the_reply_is_too_large_already(cache: MemoryCache) -> None:
+    cache.call("HSET", "h", *[b"x" * 1000 for _ in range(2)], *[word for n in range(100) for word in (n, b"v" * 1000)])
+    answer = cache.datagrams().send(resp(*[[b"HGETALL", b"h"]] * 50, [b"SET", b"k", b"v"], [b"COMMAND"]))
+    assert answer == b"-ERR reply is too large for a datagram\r\n"
+    assert cache.call("GET", "k") == b"v"
+    assert b"cmdstat_hgetall:calls=1," in cache.call("INFO", "commandstats")
+
+
+def test_after_some_datagrams_the_reactor_has_its_turn(cache: MemoryCache) -> None:
+    face = cache.datagrams()
+    transport: Any = face.transport
+    transport.maxThroughput = 1000
+    for _ in range(DATAGRAMS_A_TURN - 1):
+        face.send(b"PING")
+    assert transport.maxThroughput == 1000
+    face.send(b"PING")
+    assert transport.maxThroughput == 0
+    cache.clock.advance(0)
+    assert transport.maxThroughput == 1000
+    for _ in range(DATAGRAMS_A_TURN):
+        face.send(b"PING")
+    face.protocol.stopProtocol()
+
+
+@pytest.mark.parametrize("request_", [b"CONFIG SET timeout 1", b"CLIENT KILL ID 1", b"SHUTDOWN"])
+def test_what_a_forged_sender_must_not_do_needs_a_connection(cache: MemoryCache, request_: bytes) -> None:
+    answer = cache.datagrams("command").send(request_)
+    assert answer is not None
+    assert answer.endswith(b"needs a connection\n")

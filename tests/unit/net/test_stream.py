@@ -565,12 +565,72 @@ def test_close_all_waits_a_second_for_what_was_sent_to_be_taken(cache: MemoryCac
     assert cache.factory.connections == set()
 
 
-def test_a_refused_client_is_not_swept(cache: MemoryCache) -> None:
-    client = cache.connect("10.0.0.7", capacity=10)
-    client.protocol.sweep(1 << 60)
-    assert not client.closed
-    client.transport.take()
+def test_a_refused_client_gets_its_error_and_is_not_waited_for_long(cache: MemoryCache, clock: Clock) -> None:
+    one, other = (cache.connect("10.0.0.7", capacity=10) for _ in range(2))
+    assert not one.closed
+    one.transport.take()
+    assert one.closed
+    assert not other.closed
+    clock.advance(3)
+    assert other.closed
+
+
+def test_a_killed_client_that_takes_nothing_is_gone_soon(cache: MemoryCache, clock: Clock) -> None:
+    deaf, other = cache.connect(capacity=1000), cache.connect()
+    deaf.protocol.dataReceived(b"ECHO " + b"x" * 500 + b"\r\n")  # in the transport, which is not full
+    assert other.call("CLIENT", "KILL", "ID", deaf.protocol._session.id) == 1  # type: ignore[union-attr]
+    clock.advance(3)
+    assert deaf.closed
+    assert b"\n" not in other.call("CLIENT", "LIST")[:-1]
+
+
+def test_one_large_reply_that_is_not_read_counts_against_the_limits(cache: MemoryCache, clock: Clock) -> None:
+    cache.call("SET", "big", b"x" * 1_000_000)
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 0 100kb 2")
+    client = cache.connect(capacity=1000)
+    client.protocol.dataReceived(b"GET big\r\n")
+    assert len(client.transport.value()) <= 64 * 1024
+    assert client.protocol.waiting_output > 900_000
+    clock.advance(4)
     assert client.closed
+    assert not cache.connect(capacity=1000).closed
+
+
+def test_a_large_reply_comes_whole_in_its_chunks(cache: MemoryCache) -> None:
+    value = bytes(range(256)) * 2000
+    cache.call("SET", "big", value)
+    client = cache.connect(capacity=1000)
+    client.protocol.dataReceived(b"GET big\r\nPING\r\n")
+    received = b""
+    while part := client.transport.take():
+        received += part
+    assert received == b"$512000\r\n" + value + b"\r\n+PONG\r\n"
+
+
+def test_a_client_that_reads_slowly_is_not_idle(cache: MemoryCache, clock: Clock) -> None:
+    cache.call("SET", "big", b"x" * 1_000_000)
+    cache.call("CONFIG", "SET", "timeout", "3")
+    client = cache.connect(capacity=1000)
+    client.protocol.dataReceived(b"GET big\r\n")
+    for _ in range(10):
+        clock.advance(2)
+        assert client.transport.take()
+    assert not client.closed
+
+
+def test_a_lost_connection_leaves_nothing_to_the_garbage_collector(cache: MemoryCache) -> None:
+    client = cache.connect()
+    session = client.protocol._session
+    assert session is not None
+    client.close()
+    assert session.link is None
+    assert client.protocol._session is None
+
+
+def test_a_request_that_was_run_is_not_kept(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.send(b"SET k " + b"x" * 60_000 + b"\r\n")
+    assert client.protocol._reader._buffer == b""
 
 
 def test_client_kill_ends_another_connection_at_once(cache: MemoryCache) -> None:
