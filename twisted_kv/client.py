@@ -139,7 +139,7 @@ class StreamClient:
         self._retries = retries
         self._clock = clock
         self._connection: _StreamProtocol | None = None
-        self._lock = DeferredLock()
+        self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for one connection
         self._closed = 0  # how often the client was closed: what began before does not go on behind it
         self._greeting: list[list[bytes]] = []
         if password is not None and resp == 2:
@@ -173,16 +173,28 @@ class StreamClient:
             try:
                 connection = self._connection
                 if connection is None:
-                    connection = await self._lock.run(self._connected)
+                    connection = await self._connect()
                 return _value(await self._bounded(connection.request(request)))
             except (ConnectError, ConnectionClosed, error.TimeoutError):
                 if not left or closed != self._closed:
                     raise
                 left -= 1
 
+    def _connect(self) -> Deferred[_StreamProtocol]:
+        """Wait for a connection; all who wait at a time share one attempt, and its end."""
+        waiter: Deferred[_StreamProtocol] = Deferred()
+        self._waiters.append(waiter)
+        if len(self._waiters) == 1:
+            ensureDeferred(self._connected()).addBoth(self._tell_waiters)
+        return waiter
+
+    def _tell_waiters(self, outcome: Any) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.called:  # as one that was cancelled is
+                waiter.callback(outcome)  # a failure counts as one
+
     async def _connected(self) -> _StreamProtocol:
-        if self._connection is not None:  # another request has connected meanwhile
-            return self._connection
         closed = self._closed
         connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
         connection: _StreamProtocol = await self._bounded(connecting)

@@ -737,3 +737,27 @@ def test_a_closed_client_does_not_try_again(plain: StreamClient, endpoint: Endpo
         outcome(waiting)
     assert endpoint.attempts == 1
     assert endpoint.streams[0].lost
+
+
+def test_requests_that_wait_for_a_connection_share_one_attempt_and_its_end() -> None:
+    timer = Clock()
+    attempts: list[Deferred[Any]] = []
+
+    class Silent:
+        def connect(self, factory: Any) -> Deferred[Any]:
+            attempts.append(Deferred())
+            return attempts[-1]
+
+    endpoint: Any = Silent()
+    client = StreamClient(endpoint, timeout=5, retries=1, clock=timer)
+    waiting = [client.call("GET", "k") for _ in range(100)]
+    cancelled = client.call("GET", "k")
+    cancelled.addErrback(lambda _: None)
+    cancelled.cancel()
+    assert len(attempts) == 1
+    for _ in range(2):
+        timer.advance(5)
+    for each in waiting:
+        with pytest.raises(TimeoutError):
+            outcome(each)
+    assert len(attempts) == 2
