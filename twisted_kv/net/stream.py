@@ -267,7 +267,7 @@ class RespProtocol(Protocol):
     def _may_hold(self, size: int) -> bool:
         """Tell whether a reply so large may be made at all; the client is disconnected if not."""
         hard = self._settings.client_output_buffer_limit.hard
-        if not hard or size <= hard:
+        if not hard or size <= max(hard, CHUNK):  # a chunk is handed over in any case
             return True
         self._give_up("its reply is longer than client-output-buffer-limit")
         return False

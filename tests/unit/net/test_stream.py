@@ -656,3 +656,10 @@ def test_a_reply_that_would_outgrow_the_limit_is_never_made(cache: MemoryCache) 
     assert client.closed
     assert other.send(b"PING\r\n") == b"+PONG\r\n"
     assert b"client_output_buffer_limit_disconnections:1\r\n" in cache.call("INFO", "stats")
+
+
+def test_a_small_reply_is_given_whatever_the_limit(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 5 6 7")
+    client = cache.connect()
+    assert client.call("CONFIG", "GET", "timeout") == [b"timeout", b"0"]
+    assert client.call("PING") == b"PONG"
