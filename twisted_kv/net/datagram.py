@@ -127,8 +127,12 @@ class CacheDatagramProtocol(DatagramProtocol):
         return b"".join(parts) if parts else None
 
     def _only_reads(self, request: Request) -> bool:
-        command = self.dispatcher.server.commands.named(request[0])
-        return command is not None and ("readonly" in command.flags or "write" not in command.flags)
+        """Tell whether a request leaves the data, the server and what the rest of the datagram works on as they are."""
+        try:
+            command = self.dispatcher.server.commands.find(request)
+        except CommandError:
+            return False
+        return command.lasting is Lasting.REQUEST and not {"write", "admin"} & set(command.flags)
 
     def _give_way(self) -> None:
         """Let the reactor have its turn after so many datagrams: Twisted itself reads until it has 256 KiB."""

@@ -549,3 +549,15 @@ def test_what_a_forged_sender_must_not_do_needs_a_connection(cache: MemoryCache,
     answer = cache.datagrams("command").send(request_)
     assert answer is not None
     assert answer.endswith(b"needs a connection\n")
+
+
+def test_what_the_rest_of_a_datagram_works_on_holds_when_the_reply_is_too_large(cache: MemoryCache) -> None:
+    cache.call("SET", "big", b"x" * 100_000)
+    too_large = b"-ERR reply is too large for a datagram\r\n"
+    sent = resp([b"GET", b"big"], [b"NOPE"], [b"SELECT", b"1"], [b"SET", b"k", b"v"], [b"CONFIG", b"RESETSTAT"])
+    assert cache.datagrams().send(sent) == too_large
+    assert cache.call("EXISTS", "k") == 0
+    with cache.session() as other:
+        other.call("SELECT", 1)
+        assert other.call("GET", "k") == b"v"
+    assert b"keyspace_hits:1\r\n" in cache.call("INFO", "stats")
