@@ -74,7 +74,7 @@ def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
 )
 def touch(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Count keys as used now, and return how many there are."""
-    return sum(session.db.read(each) is not None for each in (key, *keys))
+    return exists(session, key, *keys)
 
 
 @generic.command("TYPE", since="1.0.0", flags="readonly fast", keys=first("RO"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.udp import Port as UDPPort
 from twisted.logger import Logger
 
 from twisted_kv.config import Settings
@@ -126,7 +127,7 @@ class Listeners:
                 if not attempts:
                     raise
         for port in self._ports:
-            kind = "datagrams" if isinstance(port, _udp_port()) else "RESP"
+            kind = "datagrams" if isinstance(port, UDPPort) else "RESP"
             self._log.info("{kind} on {address}", kind=kind, address=address_name(port.getHost()))
 
     def _open_all(self, number: int) -> None:
@@ -210,9 +211,3 @@ def _ipv6_only(kind: int, number: int) -> socket.socket:
             bound.close()
         raise CannotListenError("::", number, error) from None
     return bound
-
-
-def _udp_port() -> type:
-    from twisted.internet.udp import Port
-
-    return Port
