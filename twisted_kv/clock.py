@@ -46,19 +46,29 @@ class SystemClock:
 
 
 class Now:
-    """The present in whole milliseconds, read from the clock once per request and then the same for all who ask."""
+    """The present in whole milliseconds: the same for all who ask during one request, and read only if somebody asks.
 
-    __slots__ = ("_seconds", "clock", "milliseconds")
+    Whoever begins something new (a request, a timer) sets `stale`; the next who asks then reads the clock.  Most
+    requests are about keys that stay, and never ask: reading the clock took a tenth of the time of a GET.
+    """
+
+    __slots__ = ("_milliseconds", "_seconds", "clock", "stale")
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._seconds = clock.seconds
-        self.milliseconds = 0
-        self.read()
+        self._milliseconds = 0
+        self.stale = True
+
+    @property
+    def milliseconds(self) -> int:
+        """Milliseconds since 1970."""
+        return self.read() if self.stale else self._milliseconds
 
     def read(self) -> int:
         """Read the clock and give the milliseconds since 1970."""
-        self.milliseconds = now = int(self._seconds() * 1000.0 + TOLERANCE)
+        self._milliseconds = now = int(self._seconds() * 1000.0 + TOLERANCE)
+        self.stale = False
         return now
 
     def until(self, milliseconds: int) -> float:

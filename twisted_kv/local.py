@@ -39,6 +39,7 @@ class LocalSession:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        self._request = dispatcher.request
         self._session = dispatcher.begin(Lasting.CONNECTION, trusted=True)
         self._session.resp = 3
 
@@ -50,7 +51,15 @@ class LocalSession:
         """
         if not words:
             raise TypeError("a request has at least one word")
-        reply = self._dispatcher.request(self._session, [encode_word(word) for word in words])
+        request = []
+        for word in words:  # the kinds that are most frequent are spelled out: a call for each would double the time
+            if type(word) is bytes:
+                request.append(word)
+            elif type(word) is str and word.isascii():
+                request.append(word.encode())
+            else:
+                request.append(encode_word(word))
+        reply = self._request(self._session, request)
         if isinstance(reply, CommandError):
             raise reply
         return reply

@@ -13,6 +13,7 @@ from typing import Final
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
+UINT64_MAX: Final = 2**64 - 1
 
 LONG_DOUBLE_DIGITS: Final = 5 * 1024 - 1
 """The longest text that Redis reads as a float (MAX_LONG_DOUBLE_CHARS, less C's closing NUL)."""

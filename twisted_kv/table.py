@@ -83,7 +83,8 @@ class Command:
     deprecated: bool
     lasting: Lasting
     summary: str
-    least: int  # words, the name of the command and of the subcommand among them
+    skip: int  # words before the arguments of the function: the name of the command, and of the subcommand
+    least: int  # words in all
     most: int
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
     no_auth: bool = False  # is served before the password was given
@@ -95,11 +96,6 @@ class Command:
     def arity(self) -> int:
         """Redis's arity: the number of words, negative for "at least"."""
         return self.least if self.least == self.most else -self.least
-
-    @property
-    def skip(self) -> int:
-        """How many words stand before the arguments of the function."""
-        return self.name.count("|") + 1
 
     def acl_categories(self) -> list[str]:
         """Give the categories that Redis's ACL puts the command in, in Redis's order."""
@@ -174,6 +170,7 @@ class Group:
                 deprecated=deprecated,
                 lasting=lasting,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                skip=skip,
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
                 no_auth="no_auth" in flags.split(),

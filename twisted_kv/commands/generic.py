@@ -61,7 +61,7 @@ def _delete(session: Session, keys: tuple[bytes, ...]) -> int:
 )
 def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return how many of the keys there are; one that is named twice counts twice."""
-    return sum(session.db.read(each) is not None for each in (key, *keys))
+    return sum(session.db.read(each, use=False) is not None for each in (key, *keys))
 
 
 @generic.command(
@@ -74,7 +74,7 @@ def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
 )
 def touch(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Count keys as used now, and return how many there are."""
-    return exists(session, key, *keys)
+    return sum(session.db.read(each) is not None for each in (key, *keys))
 
 
 @generic.command("TYPE", since="1.0.0", flags="readonly fast", keys=first("RO"))
@@ -159,7 +159,7 @@ def pttl(session: Session, key: bytes) -> Reply:
 
 
 def _left(session: Session, key: bytes) -> int:
-    if session.db.read(key) is None:
+    if session.db.read(key, use=False) is None:
         return -2
     when = session.db.deadline(key)
     return -1 if when is None else when - session.now

@@ -86,7 +86,7 @@ def _stats(server: Server) -> dict[str, object]:
     statistics = server.statistics
     return {
         "total_connections_received": statistics.connections_received,
-        "total_commands_processed": statistics.commands_processed,
+        "total_commands_processed": sum(command.calls for command in server.commands.every()),
         "total_net_input_bytes": statistics.bytes_received,
         "total_net_output_bytes": statistics.bytes_sent,
         "rejected_connections": statistics.connections_rejected,

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Iterable
 
 from twisted_kv.clock import Now
-from twisted_kv.store.database import Database, Releasable
+from twisted_kv.store.database import Database, Entry, Releasable
 from twisted_kv.values.sharded import ShardedDict
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Housekeeping:
                 continue
             left -= len(released)
             # Values with values of their own are released by themselves, since a shard may hold hundreds of them.
-            self._discarded.extend(value for value in released if isinstance(value, ShardedDict))
+            values = (each.value if isinstance(each, Entry) else each for each in released)
+            self._discarded.extend(value for value in values if isinstance(value, ShardedDict))
         if self._discarded:
             self._release_call = self._now.clock.callLater(0, self._release)

@@ -16,10 +16,10 @@ from zope.interface import implementer
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.net.addresses import address_name, is_loopback
-from twisted_kv.replies import Push, Reply
+from twisted_kv.replies import OK, Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
-from twisted_kv.wire.encoder import ENCODERS, encode_resp2, least_size
+from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
 from twisted_kv.wire.requests import RequestReader
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 READ_SIZE = 16 * 1024
 """Bytes that are read from a client before others have their turn; as Redis does."""
+
+SMALL = len(BULK_HEADERS)
+"""Bytes of a reply that goes out together with others without being counted by itself."""
 
 CHUNK = 64 * 1024
 """Bytes of waiting replies that are handed to the transport at a time."""
@@ -53,6 +56,7 @@ class RespProtocol(Protocol):
     def __init__(self, factory: RespFactory) -> None:
         self.factory = factory
         self._dispatcher = factory.dispatcher
+        self._wakeup = factory.dispatcher.wakeup
         self._statistics = factory.dispatcher.server.statistics
         self._settings = factory.dispatcher.server.settings
         self._session: Session | None = None
@@ -63,6 +67,8 @@ class RespProtocol(Protocol):
         self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds
         self._left: int | None = None  # when the client was told to go, in milliseconds
         self._producing = False  # the transport tells us when it is full
+        self._joined = False  # requests have come and wait for the end of the wake-up
+        self._ended = False  # the client sends no more
         self._closing = False  # nothing is read any more; the connection ends when the replies are out
 
     # What Twisted calls
@@ -86,54 +92,83 @@ class RespProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._statistics.bytes_received += len(data)
-        session, reader = self._session, self._reader
-        if session is None or self._closing:
+        if self._session is None or self._closing:
             return
-        session.last_active = self._dispatcher.server.now.read()
+        self._wakeup.load += len(data)
+        self._reader.feed(data)
+        if not self._joined:
+            self._joined = True
+            self._wakeup.join(self)
+
+    def run(self) -> list[bytes]:
+        """Run the requests that have come, and give the replies, in one part unless they are large."""
+        self._joined = False
+        parts: list[bytes] = []
+        session, reader, request = self._session, self._reader, self._dispatcher.request
+        if session is None or self._closing:
+            return parts
+        session.last_active = self._wakeup.milliseconds
         reader.max_bulk = self._settings.proto_max_bulk_len
-        reader.feed(data)
-        replies: list[bytes] = []
-        size = 0
+        large = 0  # bytes of the replies that are not small
         try:
-            while True:
+            ended = session.closing
+            while not ended:
                 reader.authenticated = session.authenticated or not session.must_authenticate
-                words = reader.gets()
-                if words is None:
-                    break
-                reply = self._dispatcher.request(session, words)
-                if type(reply) in (list, dict) and not self._may_hold(least_size(reply)):
-                    return
-                encoded = ENCODERS[session.resp](reply)  # after the request: HELLO is answered in the new version
-                replies.append(encoded)
-                size += len(encoded)
-                if session.closing:
-                    break
-                if size > CHUNK:
-                    if not self._write(b"".join(replies)):
-                        return
-                    replies.clear()
-                    size = 0
+                requests = reader.take()
+                if not requests:
+                    words = reader.gets()
+                    if words is None:
+                        break
+                    requests = [words]
+                following = iter(requests)
+                for words in following:
+                    reply = request(session, words)
+                    if type(reply) is bytes and len(reply) < SMALL:  # as most replies are
+                        parts += (BULK_HEADERS[len(reply)], reply, b"\r\n")
+                        continue
+                    if reply is OK:
+                        parts.append(b"+OK\r\n")
+                    else:
+                        large = self._encode(reply, parts, large)
+                    ended = session.closing
+                    if ended:
+                        break
+                    if not session.authenticated:  # any more: what follows has to be read with more care
+                        reader.give_back(following)
         except ProtocolError as error:
-            replies.append(encode_resp2(CommandError(f"Protocol error: {error}")))
+            parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
-        if replies:
-            self._write(b"".join(replies))
-        if session.closing:
-            self._finish()
-        elif reader.pending > self._settings.client_query_buffer_limit:
+        if reader.pending > self._settings.client_query_buffer_limit and not session.closing:
             self._log.warn("closed {peer}: its request is longer than client-query-buffer-limit", peer=self.peer)
             self._statistics.query_limit_disconnections += 1
             self.close()
+        return parts if large else [b"".join(parts)]
+
+    def answer(self, answers: list[bytes]) -> None:
+        """Send replies, unless the connection was closed meanwhile."""
+        session = self._session
+        if session is None or self._closing:
+            return
+        if len(answers) > 1:
+            self._write_parts(answers)
+        elif answers and answers[0]:
+            self._write(answers[0])
+        if session.closing or self._ended:
+            self._finish()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it still gets the replies that it is owed."""
-        self._finish()
+        self._ended = True
+        if not self._joined:
+            self._finish()
 
     def writeConnectionLost(self) -> None:
         """The client takes no more."""
         self.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._joined:
+            self.run()  # what has come is done, though nobody hears of it
         self._closing = True
         self._waiting.clear()
         self._reader = RequestReader()
@@ -183,7 +218,7 @@ class RespProtocol(Protocol):
 
     def push(self, message: Reply) -> None:
         if not self._closing and self._session is not None:
-            self._write(ENCODERS[self._session.resp](Push(message)))
+            self._write(encode(Push(message), self._session.resp))
 
     def close(self, *, abort: bool = False) -> None:
         """End the connection; what waits here is not sent.
@@ -195,6 +230,8 @@ class RespProtocol(Protocol):
         if self._left is None:
             self._left = self._dispatcher.server.now.milliseconds
         self._closing = True
+        if self._session is not None:
+            self._session.closing = True  # no request that came with others is run any more
         self._waiting.clear()
         self._waiting_bytes = 0
         self._disconnect(abort=abort or self._full)
@@ -213,38 +250,44 @@ class RespProtocol(Protocol):
         if timeout and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._soft_since is not None:
-            self._within_output_limits(now)
+            self._check_output_limits(now)
 
-    def _write(self, data: bytes) -> bool:
-        """Send replies, or let them wait; False if the connection is closed, as it is when too many wait."""
-        if self._closing:
-            return False
-        self._statistics.bytes_sent += len(data)
-        if not self._full and not self._waiting and len(data) <= CHUNK:
+    def _write(self, data: bytes) -> None:
+        """Send replies, or let them wait."""
+        if self._full or self._waiting or len(data) > CHUNK:
+            self._write_parts([data])
+        elif not self._closing:
+            self._statistics.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
-            return True
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
+
+    def _write_parts(self, parts: list[bytes]) -> None:
+        """Let replies wait, and send as many as the transport takes; too many end the connection."""
+        if self._closing:
+            return
+        size = sum(map(len, parts))
+        self._statistics.bytes_sent += size
+        self._waiting += parts
+        self._waiting_bytes += size
         self._send_waiting()
-        return self._within_output_limits(self._dispatcher.server.now.milliseconds)
+        self._check_output_limits(self._dispatcher.server.now.milliseconds)
 
     def _send_waiting(self) -> None:
         """Hand waiting replies to the transport, a chunk at a time, until it is full again."""
         while self._waiting and not self._full:
-            part = self._waiting.popleft()
-            if len(part) > CHUNK:
-                view = memoryview(part)
-                self._waiting.appendleft(view[CHUNK:])
-                part = view[:CHUNK]
-            parts = [part]
-            size = len(part)
-            while self._waiting and size + len(self._waiting[0]) <= CHUNK:
-                parts.append(self._waiting.popleft())
-                size += len(parts[-1])
-            self._waiting_bytes -= size
+            parts = []
+            room = CHUNK
+            while self._waiting and room:
+                part = self._waiting.popleft()
+                if len(part) > room:
+                    view = memoryview(part)
+                    self._waiting.appendleft(view[room:])
+                    part = view[:room]
+                parts.append(part)
+                room -= len(part)
+            self._waiting_bytes -= CHUNK - room
             self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
         if self._soft_since is not None:
-            self._within_output_limits(self._dispatcher.server.now.milliseconds)
+            self._check_output_limits(self._dispatcher.server.now.milliseconds)
         if self._closing and not self._waiting:
             self._finish()
 
@@ -264,21 +307,43 @@ class RespProtocol(Protocol):
         else:
             self.transport.loseConnection()  # type: ignore[union-attr]  # as above
 
+    def _encode(self, reply: Reply, parts: list[bytes], large: int) -> int:
+        """Add a reply that is not a small string to the others; gives how large they are by now, small ones aside.
+
+        What would be over the limit is not even made, and the client is disconnected.
+        """
+        session = self._session
+        assert session is not None
+        if type(reply) is bytes:
+            parts += (b"$%d\r\n" % len(reply), reply, b"\r\n")
+            large += len(reply)
+        elif type(reply) not in (list, dict):
+            parts.append(encode(reply, session.resp))  # after the request: HELLO is answered in the new version
+            return large
+        elif self._may_hold(large + least_size(reply)):
+            parts.append(encode(reply, session.resp))
+            large += len(parts[-1])
+        if not self._may_hold(large):
+            parts.clear()
+        return large
+
     def _may_hold(self, size: int) -> bool:
-        """Tell whether a reply so large may be made at all; the client is disconnected if not."""
+        """Tell whether so many bytes of replies may be held; the client is disconnected if not."""
         hard = self._settings.client_output_buffer_limit.hard
-        if not hard or size <= max(hard, CHUNK):  # a chunk is handed over in any case
-            return True
-        self._give_up("its reply is longer than client-output-buffer-limit")
-        return False
+        if self._closing:
+            return False
+        if hard and size > max(hard, CHUNK):  # a chunk is handed over in any case
+            self._give_up("its reply is longer than client-output-buffer-limit")
+            return False
+        return True
 
     def _give_up(self, why: str) -> None:
         self._log.warn("closed {peer}: {why}", peer=self.peer, why=why)
         self._statistics.output_limit_disconnections += 1
         self.close()
 
-    def _within_output_limits(self, now: int) -> bool:
-        """Tell whether the client may go on; it is disconnected if not."""
+    def _check_output_limits(self, now: int) -> None:
+        """Disconnect the client if too many replies wait for it."""
         limit = self._settings.client_output_buffer_limit
         over = bool(limit.soft) and self._waiting_bytes > limit.soft
         if not over:
@@ -288,8 +353,6 @@ class RespProtocol(Protocol):
         too_long = self._soft_since is not None and now - self._soft_since > limit.seconds * 1000
         if too_long or (limit.hard and self._waiting_bytes > limit.hard):
             self._give_up("it does not read its replies (client-output-buffer-limit)")
-            return False
-        return True
 
     def _name(self, address: IAddress) -> str:
         if isinstance(address, UNIXAddress):

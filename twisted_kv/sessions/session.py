@@ -12,7 +12,7 @@ from twisted_kv.config import Settings
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.store.database import Database, Releasable
-from twisted_kv.table import CommandTable, Lasting
+from twisted_kv.table import Command, CommandTable, Lasting
 
 REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
@@ -126,7 +126,7 @@ class Session:
         self.trusted = trusted
         self.id = server.next_session_id()
         self.created = self.last_active = server.now.milliseconds
-        self.last_command = "NULL"
+        self.last_command: Command | None = None
         self.library_name = b""
         self.library_version = b""
         self.closing = False

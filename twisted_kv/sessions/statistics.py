@@ -13,7 +13,6 @@ class Statistics:
 
     connections_received: int = 0
     connections_rejected: int = 0
-    commands_processed: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
     datagrams_received: int = 0

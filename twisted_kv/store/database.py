@@ -1,26 +1,52 @@
 """One numbered database: keys, their values and their deadlines.
 
 Every look-up and every change of a key goes through the methods here, and a key whose time has come is never seen
-through them, whether or not it has been removed yet.  This is the one place that counts changes; whatever must hear of
-them (snapshots, watching clients, events) hooks in here.
+through them, whether or not it has been removed yet.  This is the one place that counts changes and memory; whatever
+must hear of them (snapshots, watching clients, events) hooks in here.
+
+Most keys are a value and nothing else, and the table holds just that value.  A key that is to go, or whose use is kept
+account of, has an `Entry` there in its place.
 """
 
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union
+from typing import Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
 
 from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
+from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
+from twisted_kv.values.sizes import GRAIN_MASK, ITEM, ROUNDING, bytes_size
 
 Value = Union[bytes, Hash]
 V = TypeVar("V", bytes, Hash)
+Held = Union[bytes, Hash, "Entry"]
 
 TYPE_NAMES: Final[dict[type, bytes]] = {bytes: b"string", Hash: b"hash"}
 """What TYPE answers for each kind of value."""
+
+ENTRY_SIZE: Final = 96
+"""Bytes of an `Entry` and its number."""
+DEADLINE_SIZE: Final = 96
+"""Bytes that a deadline takes in the order of deadlines."""
+
+
+@final
+class Entry:
+    """A value with what else is known of its key.
+
+    `deadline` is the date in milliseconds at which the key goes, or None; `mark` tells how it was used, see `Usage`.
+    """
+
+    __slots__ = ("deadline", "mark", "value")
+
+    def __init__(self, value: Value, deadline: int | None = None, mark: int | None = None) -> None:
+        self.value = value
+        self.deadline = deadline
+        self.mark = mark
 
 
 class Releasable(Protocol):
@@ -30,9 +56,9 @@ class Releasable(Protocol):
         """Take a small part out; gives what was in it, None when nothing is left."""
 
 
-def is_large(value: object) -> bool:
+def is_large(value: Hash) -> bool:
     """Tell whether to drop a value would take so long that it is better done in steps."""
-    return isinstance(value, ShardedDict) and len(value) > SHARD_SIZE
+    return len(value) > SHARD_SIZE
 
 
 def _ignore_alarm(deadline: int) -> None:
@@ -60,8 +86,10 @@ class Database:
         "expiry",
         "hits",
         "index",
+        "memory",
         "misses",
         "random",
+        "usage",
     )
 
     def __init__(
@@ -75,13 +103,17 @@ class Database:
         self.index = index
         self.random = random or Random()
         self.changes = 0
+        self.memory = 0
+        """The bytes that the keys take, as an estimate."""
+        self.usage: Usage | None = None
+        """Keeps account of the use of keys, while a policy asks for it."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
         self._now = now
         self._alarm = alarm
         self._discard = discard
-        self._keys: ShardedDict[Any] = ShardedDict()
+        self._keys: ShardedDict[Held] = ShardedDict()
         self.expiry = Expiry(alarm)
 
     def __len__(self) -> int:
@@ -89,12 +121,19 @@ class Database:
 
     # Look-up
 
+    def peek(self, key: bytes) -> Value | None:
+        """Give the value of a key of any type, or None; counted neither as a hit or miss, nor as a use of the key."""
+        entry = self._keys.get(key)
+        if type(entry) is not Entry:
+            return entry
+        return None if self._has_expired(key, entry) else entry.value
+
     def lookup(self, key: bytes) -> Value | None:
-        """Give the value of a key of any type, or None; not counted as a hit or miss."""
-        value: Value | None = self._keys.get(key)
-        if value is not None and self.expiry and self._has_expired(key):
-            return None
-        return value
+        """Give the value of a key of any type, or None, and count it as used; not counted as a hit or miss."""
+        entry = self._keys.get(key)
+        if type(entry) is not Entry and self.usage is None:
+            return entry
+        return self._use(key, entry)
 
     def lookup_as(self, key: bytes, kind: Type[V]) -> V | None:
         """Like `lookup` for one type of value; raises `WrongTypeError` for another."""
@@ -103,9 +142,9 @@ class Database:
             return value
         raise WrongTypeError
 
-    def read(self, key: bytes) -> Value | None:
-        """Give the value of a key of any type, or None, and count a hit or a miss."""
-        value = self.lookup(key)
+    def read(self, key: bytes, *, use: bool = True) -> Value | None:
+        """Give the value of a key of any type, or None, and count a hit or a miss, and by default a use of the key."""
+        value = self.lookup(key) if use else self.peek(key)
         if value is None:
             self.misses += 1
         else:
@@ -114,6 +153,10 @@ class Database:
 
     def read_as(self, key: bytes, kind: Type[V]) -> V | None:
         """Like `read` for one type of value; raises `WrongTypeError` for another."""
+        value = self._keys.get(key)
+        if type(value) is kind and self.usage is None:  # the way of most requests, as short as it can be
+            self.hits += 1
+            return value
         value = self.read(key)
         if value is None or type(value) is kind:
             return value
@@ -121,11 +164,17 @@ class Database:
 
     def deadline(self, key: bytes) -> int | None:
         """Give the date in milliseconds at which a key goes, or None if it stays."""
-        return self.expiry.deadline(key)
+        entry = self._keys.get(key)
+        return entry.deadline if type(entry) is Entry else None
+
+    def mark(self, key: bytes) -> int | None:
+        """Give what is known of the use of a key: a number for `usage`, or None."""
+        entry = self._keys.get(key)
+        return entry.mark if type(entry) is Entry else None
 
     def type_name(self, key: bytes) -> bytes:
         """Give the name of the type of a key's value, as TYPE has it; `none` for no key."""
-        value = self.read(key)
+        value = self.read(key, use=False)
         return b"none" if value is None else TYPE_NAMES[type(value)]
 
     def live_keys(self) -> Iterator[bytes]:
@@ -133,7 +182,11 @@ class Database:
         if not self.expiry:
             return iter(self._keys)
         now = self._now.milliseconds
-        return (key for key in self._keys if now < (self.expiry.deadline(key) or now + 1))
+        return (
+            key
+            for key, entry in self._keys.items()
+            if type(entry) is not Entry or entry.deadline is None or now < entry.deadline
+        )
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, Value]]]:
         """Give some keys with their values from a cursor on, about `count`, and the cursor to go on with.
@@ -141,14 +194,18 @@ class Database:
         The walk begins and ends with 0.  A key that is there from its start to its end is given exactly once.
         """
         cursor, items = self._keys.scan(cursor, count)
-        if self.expiry:
-            items = [item for item in items if not self._has_expired(item[0])]
-        return cursor, items
+        found = []
+        for key, entry in items:
+            if type(entry) is not Entry:
+                found.append((key, entry))
+            elif not self._has_expired(key, entry):
+                found.append((key, entry.value))
+        return cursor, found
 
     def random_key(self) -> bytes | None:
         """Give any key, each as likely as the others, or None if there is none."""
         while (key := self._keys.random_key(self.random)) is not None:
-            if not self.expiry or not self._has_expired(key):
+            if self.peek(key) is not None:
                 return key
         return None
 
@@ -161,22 +218,29 @@ class Database:
         """
         self.changes += 1
         old = self._keys.set(key, value)
-        if old is not None and type(old) is not bytes and is_large(old):
-            self._discard(old)
-        if deadline is not None:
-            self.expire_at(key, deadline)
-        elif self.expiry and not keep_deadline:
-            self.expiry.discard(key)
+        if type(value) is bytes and deadline is None and self.usage is None:  # the way of most requests
+            if type(old) is bytes:
+                self.memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
+                return
+            if old is None:
+                self.memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
+                return
+        self._replaced(key, value, old, deadline, keep_deadline)
 
     def changed(self, key: bytes) -> None:
         """Say that the value of a key was changed in place.  A value that became empty takes its key along."""
         self.changes += 1
-        if not self._keys.get(key):
+        entry = self._keys.get(key)
+        value = entry.value if type(entry) is Entry else entry
+        if not value:
             self._remove(key)
+        elif type(value) is Hash:
+            self.memory += value.memory - value.counted
+            value.counted = value.memory
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; True if there was one."""
-        if self.lookup(key) is None:
+        if self.peek(key) is None:
             return False
         self.changes += 1
         self._remove(key)
@@ -188,13 +252,14 @@ class Database:
         if deadline <= self._now.milliseconds:
             self._remove(key)
         else:
-            self.expiry.set(key, deadline)
+            self._set_deadline(key, deadline)
 
     def persist(self, key: bytes) -> bool:
         """Let a key stay; True if it was to go."""
-        if self.lookup(key) is None or not self.expiry.discard(key):
+        if self.lookup(key) is None or self.deadline(key) is None:
             return False
         self.changes += 1
+        self._set_deadline(key, None)
         return True
 
     def rename(self, source: bytes, target: bytes) -> bool:
@@ -202,7 +267,7 @@ class Database:
         value = self.lookup(source)
         if value is None:
             return False
-        deadline = self.expiry.deadline(source)
+        deadline = self.deadline(source)
         self._take_out(source)
         self.set(target, value, deadline)
         return True
@@ -217,6 +282,7 @@ class Database:
             self._discard(self.expiry)
         self._keys = ShardedDict()
         self.expiry = Expiry(self._alarm)
+        self.memory = 0
 
     def expire_due(self, most: int) -> int:
         """Remove up to `most` keys whose time has come; gives how many they were."""
@@ -225,9 +291,23 @@ class Database:
             self._expire(key)
         return len(keys)
 
-    def _has_expired(self, key: bytes) -> bool:
+    def _use(self, key: bytes, entry: Held | None) -> Value | None:
+        """Give the value that the table holds for a key, and count it as used."""
+        usage = self.usage
+        if type(entry) is Entry:
+            if self._has_expired(key, entry):
+                return None
+            if usage is not None:
+                entry.mark = usage.used(entry.mark)
+            return entry.value
+        if usage is not None and entry is not None:
+            self._keys.set(key, Entry(entry, None, usage.used(None)))
+            self.memory += ENTRY_SIZE
+        return entry
+
+    def _has_expired(self, key: bytes, entry: Entry) -> bool:
         """Tell whether a key's time has come, and remove it then."""
-        deadline = self.expiry.deadline(key)
+        deadline = entry.deadline
         if deadline is None or deadline > self._now.milliseconds:
             return False
         self._expire(key)
@@ -238,12 +318,75 @@ class Database:
         self._remove(key)
 
     def _remove(self, key: bytes) -> None:
-        value = self._take_out(key)
-        if type(value) is not bytes and is_large(value):
+        self._dispose(self._take_out(key))
+
+    def _take_out(self, key: bytes) -> Value:
+        entry = self._keys.pop(key)
+        assert entry is not None
+        value = entry.value if type(entry) is Entry else entry
+        if type(entry) is Entry:
+            self.memory -= ENTRY_SIZE
+            if entry.deadline is not None:
+                self.expiry.remove(key, entry.deadline)
+                self.memory -= DEADLINE_SIZE
+        self.memory -= ITEM + bytes_size(key) + _memory(value)
+        return value
+
+    def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
+        """Do what there is to do when a value was put in the place of another: of one with an entry, or a large one."""
+        before, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
+        if type(old) is Entry:
+            self.memory -= ENTRY_SIZE
+        if before is None:
+            self.memory += ITEM + bytes_size(key)
+        else:
+            self.memory -= _memory(before)
+            self._dispose(before)
+        self.memory += _memory(value)
+        if self.usage is not None:
+            self._put_entry(key, Entry(value, old_deadline, self.usage.used(mark)))
+        elif old_deadline is not None:
+            self._put_entry(key, Entry(value, old_deadline))
+        if deadline is not None:
+            self.expire_at(key, deadline)
+        elif old_deadline is not None and not keep_deadline:
+            self._set_deadline(key, None)
+
+    def _set_deadline(self, key: bytes, deadline: int | None) -> None:
+        """Change the deadline of an existing key."""
+        entry = self._keys.get(key)
+        assert entry is not None
+        if type(entry) is not Entry:
+            if deadline is None:
+                return
+            entry = self._put_entry(key, Entry(entry))
+        if entry.deadline is not None:
+            self.expiry.remove(key, entry.deadline)
+            self.memory -= DEADLINE_SIZE
+        entry.deadline = deadline
+        if deadline is not None:
+            self.expiry.add(key, deadline)
+            self.memory += DEADLINE_SIZE
+        elif entry.mark is None:
+            self._keys.set(key, entry.value)
+            self.memory -= ENTRY_SIZE
+
+    def _put_entry(self, key: bytes, entry: Entry) -> Entry:
+        """Put an entry in the place of its value."""
+        self._keys.set(key, entry)
+        self.memory += ENTRY_SIZE
+        return entry
+
+    def _dispose(self, value: Value) -> None:
+        """Let go of a value that no key holds any more."""
+        if type(value) is Hash and is_large(value):
             self._discard(value)
 
-    def _take_out(self, key: bytes) -> Any:
-        value = self._keys.pop(key)
-        if self.expiry:
-            self.expiry.discard(key)
-        return value
+
+def _memory(value: Value) -> int:
+    """Bytes of memory that a value takes; from now on, a hash tells how many it has become."""
+    if type(value) is bytes:
+        return (len(value) + ROUNDING) & GRAIN_MASK
+    assert type(value) is Hash
+    value.counted = value.memory
+    return value.memory

@@ -1,17 +1,16 @@
-"""Which keys of a database are to go, and when.
+"""Which keys of a database are to go, in the order of their deadlines.
 
-The deadlines are kept twice: by key, for the question whether a key has expired, and in order, for the question
-which is next.  The order is a sorted list and not a heap, because a heap keeps the deadlines that were replaced: a key
-that is set again and again with a TTL would fill it.
+The deadline of a key stands in its entry; here is only the order, for the question which key is next.  It is a sorted
+list and not a heap, because a heap keeps the deadlines that were replaced: a key that is set again and again with a TTL
+would fill it.
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import Callable, Final
 
 from sortedcontainers import SortedList
-
-from twisted_kv.values.sharded import ShardedDict
 
 RELEASED_AT_ONCE: Final = 512
 
@@ -22,39 +21,36 @@ class Expiry:
     `alarm` is called with a deadline that is nearer than all before it, so that somebody looks at `due` in time.
     """
 
-    __slots__ = ("_alarm", "_deadlines", "_order")
+    __slots__ = ("_alarm", "_order")
 
     def __init__(self, alarm: Callable[[int], None]) -> None:
         self._alarm = alarm
-        self._deadlines: ShardedDict[int] = ShardedDict()
         self._order: SortedList[tuple[int, bytes]] = SortedList()
 
     def __len__(self) -> int:
-        return len(self._deadlines)
+        return len(self._order)
 
-    def deadline(self, key: bytes) -> int | None:
-        """Give the deadline of a key, or None if it is to stay."""
-        return self._deadlines.get(key)
-
-    def set(self, key: bytes, deadline: int) -> None:
-        """Set the deadline of a key, in place of the one it had."""
-        self.discard(key)
-        self._deadlines.set(key, deadline)
+    def add(self, key: bytes, deadline: int) -> None:
+        """Take note of the deadline of a key that has none here."""
         self._order.add((deadline, key))
         if self._order[0][0] == deadline:
             self._alarm(deadline)
 
-    def discard(self, key: bytes) -> bool:
-        """Let a key stay; True if it had a deadline."""
-        deadline = self._deadlines.pop(key)
-        if deadline is None:
-            return False
+    def remove(self, key: bytes, deadline: int) -> None:
+        """Forget a deadline; raises ValueError if the key does not have it."""
         self._order.remove((deadline, key))
-        return True
 
     def next_deadline(self) -> int | None:
         """Give the nearest deadline, or None."""
         return self._order[0][0] if self._order else None
+
+    def next_key(self) -> bytes | None:
+        """Give the key with the nearest deadline, or None."""
+        return self._order[0][1] if self._order else None
+
+    def random_key(self, random: Random) -> bytes | None:
+        """Give any key that has a deadline, each as likely as the others, or None."""
+        return self._order[random.randrange(len(self._order))][1] if self._order else None
 
     def due(self, now: int, most: int) -> list[bytes]:
         """Give up to `most` keys whose deadline has come, the longest overdue first."""
@@ -73,8 +69,9 @@ class Expiry:
         sample = [self._order[place][0] for place in range(0, count, max(1, count // 16))]
         return max(0, sum(sample) // len(sample) - now)
 
-    def release(self) -> list[int] | None:
-        """Take a small part out of what nobody asks for any more; gives its deadlines, None when nothing is left."""
+    def release(self) -> list[object] | None:
+        """Take a small part out of what nobody asks for any more; None when nothing is left."""
+        if not self._order:
+            return None
         del self._order[-RELEASED_AT_ONCE:]
-        released = self._deadlines.release()
-        return [] if released is None and self._order else released
+        return []

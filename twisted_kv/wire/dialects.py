@@ -18,7 +18,7 @@ from twisted_kv.errors import ArityError, CommandError, ProtocolError
 from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import NoReply, Reply
 from twisted_kv.table import Lasting
-from twisted_kv.wire.encoder import ENCODERS, encode_resp2
+from twisted_kv.wire.encoder import encode, encode_resp2
 from twisted_kv.wire.requests import RequestReader
 from twisted_kv.wire.terminal import in_resp2, render
 from twisted_kv.wire.words import split_words
@@ -128,7 +128,7 @@ class Resp(Dialect):
         return requests if reader.between_requests else []
 
     def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
-        return ENCODERS[resp](reply) or None
+        return encode(reply, resp) or None
 
     def error(self, error: CommandError) -> bytes:
         return encode_resp2(error)

@@ -25,8 +25,9 @@ def encode_resp3(value: Reply) -> bytes:
     return _RESP3[type(value)](value)
 
 
-ENCODERS: Final[dict[int, Encode]] = {2: encode_resp2, 3: encode_resp3}
-"""The encoder for each protocol version that HELLO knows."""
+def encode(value: Reply, resp: int) -> bytes:
+    """Encode a reply in a protocol version that HELLO knows; raises KeyError for a value that is no reply."""
+    return ENCODERS[resp][type(value)](value)
 
 
 def least_size(value: Reply) -> int:
@@ -44,6 +45,10 @@ def least_size(value: Reply) -> int:
 def encode_request(words: Sequence[bytes]) -> bytes:
     """Encode the words of a request as an array of bulk strings."""
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+BULK_HEADERS: Final = [b"$%d\r\n" % length for length in range(1024)]
+"""What stands before a byte string of each small length: looking it up is faster than writing it."""
 
 
 def _bulk(value: bytes) -> bytes:
@@ -117,3 +122,6 @@ _RESP3: Final[Encoders] = {
     Push: _items(b">", encode_resp3),
     **dict.fromkeys((set, frozenset, OrderedSet), _items(b"~", encode_resp3)),
 }
+
+ENCODERS: Final[dict[int, Encoders]] = {2: _RESP2, 3: _RESP3}
+"""The encoders of each protocol version that HELLO knows, by the type of the reply."""

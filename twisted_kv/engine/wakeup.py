@@ -1,0 +1,97 @@
+"""One wake-up of the reactor: read all, run all, commit once, answer all.
+
+Whoever has read something from a network joins; nothing is run before everybody has read.  Then all requests run, what
+they changed is committed in one go, and only then does anybody get an answer.  That is what makes a durable cache
+affordable (one write to the disk for all who asked meanwhile), and it is faster besides: the same code runs for all
+connections before the next code does (15.6 instead of 16.4 us a GET in the trial that led to it, CPython 3.11).
+
+Without a multiplexer that opens a wake-up for many, each joining is a wake-up of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Protocol
+
+from twisted.logger import Logger
+
+from twisted_kv.clock import Now
+
+Commit = Callable[[Callable[[], None]], None]
+"""Makes lasting what was changed, and calls what it was given when that is done; in the order of the calls."""
+
+
+class Member(Protocol):
+    """Somebody who reads requests and answers them."""
+
+    def run(self) -> Any:
+        """Run the requests that were read, and give what is to be answered."""
+
+    def answer(self, answers: Any) -> None:
+        """Send answers, unless there is nobody left to send them to."""
+
+    def close(self, *, abort: bool = False) -> None:
+        """End the conversation."""
+
+
+def commit_nothing(answer: Callable[[], None]) -> None:
+    """Answer at once: nothing outlasts the process."""
+    answer()
+
+
+class WakeUp:
+    """Whose requests were read and not run yet.
+
+    `load` counts the bytes that were read since it was opened: whoever reads for many stops when it is enough.
+    `milliseconds` is the date of the last wake-up, for what need not be more exact.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._members: list[Member] = []
+        self._is_open = False
+        self.load = 0
+        self.milliseconds = now.milliseconds
+        self.commit: Commit = commit_nothing
+
+    def open(self) -> None:
+        """Let those who join wait for `close()`."""
+        self._is_open = True
+        self.load = 0
+
+    def join(self, member: Member) -> None:
+        """Have a member run and answer, when all have read."""
+        self._members.append(member)
+        if not self._is_open:
+            self.close()
+
+    def close(self) -> None:
+        """Run the requests of all who joined, commit, and answer."""
+        self._is_open = False
+        members = self._members
+        if not members:
+            return
+        self._members = []
+        self._now.stale = True
+        self.milliseconds = self._now.milliseconds
+        answers: list[tuple[Member, Any]] = []
+        for member in members:
+            try:
+                answers.append((member, member.run()))
+            except Exception:
+                self._fail(member)
+
+        def answer() -> None:
+            for member, each in answers:
+                try:
+                    member.answer(each)
+                except Exception:
+                    self._fail(member)
+
+        self.commit(answer)
+
+    def _fail(self, member: Member) -> None:
+        """End the conversation that a fault of ours came up in; nobody else notices."""
+        self._log.failure("a conversation is ended by a fault of the server")
+        member.close(abort=True)
