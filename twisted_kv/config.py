@@ -11,10 +11,23 @@ from typing import Any, Callable, Final, Iterable, Iterator, Mapping, Union
 
 import attrs
 
-from twisted_kv.numbers import INT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MAX, UINT64_MAX, parse_integer
 from twisted_kv.wire.words import split_words
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+POLICIES: Final = (
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+)
+"""The values of `maxmemory-policy`, in Redis's order."""
 
 
 class Kind:
@@ -196,6 +209,17 @@ class Settings:
     client_query_buffer_limit: int = setting(Memory(1 << 20, INT64_MAX), "1gb", "longest request of a client")
     client_output_buffer_limit: BufferLimit = setting(
         BufferLimitKind(), "normal 1gb 64mb 60", "replies that may wait for a client: hard, soft, seconds"
+    )
+
+    maxmemory: int = setting(
+        Memory(0, UINT64_MAX), "0", "bytes that keys and values may take by estimate; 0 is no limit"
+    )
+    maxmemory_policy: str = setting(Choice(POLICIES), "noeviction", "which keys go when maxmemory is reached")
+    maxmemory_samples: int = setting(Integer(1, 2**31 - 1), "5", "keys that are looked at for each that goes")
+    lfu_log_factor: int = setting(Integer(0, 2**31 - 1), "10", "how much more seldom the use count grows as it grows")
+    lfu_decay_time: int = setting(Integer(0, 2**31 - 1), "1", "minutes without use until the use count falls by one")
+    transport: str = setting(
+        Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=True
     )
 
     @classmethod

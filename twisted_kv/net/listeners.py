@@ -13,8 +13,10 @@ from twisted.internet.udp import Port as UDPPort
 from twisted.logger import Logger
 
 from twisted_kv.config import Settings
+from twisted_kv.net import multiplexer
 from twisted_kv.net.addresses import address_name, parse_address
 from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
+from twisted_kv.net.multiplexer import Multiplexer
 from twisted_kv.net.stream import RespFactory
 
 if TYPE_CHECKING:
@@ -83,7 +85,10 @@ class Listeners:
     _log = Logger("owncache")
 
     def __init__(self, reactor: Any, settings: Settings, dispatcher: Dispatcher) -> None:
-        self._reactor = reactor
+        fast = multiplexer.is_possible and settings.transport == "fast"
+        self._multiplexer = Multiplexer(reactor, dispatcher.wakeup) if fast else None
+        self._reactor = self._multiplexer or reactor
+        self._outer = reactor
         self._settings = settings
         self._dispatcher = dispatcher
         self._factory = RespFactory(dispatcher)
@@ -105,7 +110,15 @@ class Listeners:
     def close(self) -> Deferred[Any]:
         """Close all ports and end all connections, for good; fires when that is done."""
         self._closed = True
-        return self._close_ports()
+        closed = self._close_ports()
+        if self._multiplexer is not None:
+            closed.addCallback(self._left, self._multiplexer)
+        return closed
+
+    @staticmethod
+    def _left(result: Any, multiplexer: Multiplexer) -> Any:
+        multiplexer.close()
+        return result
 
     def _close_ports(self) -> Deferred[Any]:
         ports, self._ports = self._ports, []
@@ -168,9 +181,9 @@ class Listeners:
     def _listen_udp(self, number: int, host: str) -> Any:
         protocol = CacheDatagramProtocol(self._dispatcher)
         if host != "::":
-            return self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
+            return self._outer.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
         with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
-            return self._reactor.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
+            return self._outer.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
 
     def _open_endpoint(self, description: str) -> None:
         opened = serverFromString(self._reactor, description).listen(self._factory)

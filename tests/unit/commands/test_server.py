@@ -162,7 +162,7 @@ class TestConfig:
 
     def test_settings_are_changed_together(self, cache: MemoryCache) -> None:
         assert cache.call("CONFIG", "SET", "timeout", 5, "TCP-KeepAlive", 7) == b"OK"
-        assert cache.call("CONFIG", "GET", "t*t", "tcp-k*") == {b"timeout": b"5", b"tcp-keepalive": b"7"}
+        assert cache.call("CONFIG", "GET", "ti*t", "tcp-k*") == {b"timeout": b"5", b"tcp-keepalive": b"7"}
 
     @pytest.mark.parametrize(
         ("words", "error"),
