@@ -44,8 +44,6 @@ class Dispatcher:
     ) -> None:
         self._now = Now(clock or SystemClock())
         self._housekeeping = Housekeeping(self._now)
-        self.wakeup = WakeUp(self._now)
-        """Where whoever reads requests from a network has them run."""
         self.server = Server(
             settings or Settings(),
             self._now,
@@ -55,6 +53,8 @@ class Dispatcher:
             shutdown=shutdown,
         )
         self._statistics = self.server.statistics
+        self.wakeup = WakeUp(self._now, self._statistics)
+        """Where whoever reads requests from a network has them run."""
         self._spelled = self.server.commands.spelled
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Callable, Protocol
 from twisted.logger import Logger
 
 from twisted_kv.clock import Now
+from twisted_kv.sessions.statistics import Statistics
 
 Commit = Callable[[Callable[[], None]], None]
 """Makes lasting what was changed, and calls what it was given when that is done; in the order of the calls."""
@@ -41,14 +42,15 @@ def commit_nothing(answer: Callable[[], None]) -> None:
 class WakeUp:
     """Whose requests were read and not run yet.
 
-    `load` counts the bytes that were read since it was opened: whoever reads for many stops when it is enough.
+    `load` counts the bytes that were read and not run yet: whoever reads for many stops when it is enough.
     `milliseconds` is the date of the last wake-up, for what need not be more exact.
     """
 
     _log = Logger("owncache")
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Now, statistics: Statistics) -> None:
         self._now = now
+        self._statistics = statistics
         self._members: list[Member] = []
         self._is_open = False
         self.load = 0
@@ -58,7 +60,6 @@ class WakeUp:
     def open(self) -> None:
         """Let those who join wait for `close()`."""
         self._is_open = True
-        self.load = 0
 
     def join(self, member: Member) -> None:
         """Have a member run and answer, when all have read."""
@@ -72,6 +73,8 @@ class WakeUp:
         members = self._members
         if not members:
             return
+        self._statistics.bytes_received += self.load
+        self.load = 0
         self._members = []
         self._now.stale = True
         self.milliseconds = self._now.milliseconds

@@ -91,7 +91,6 @@ class RespProtocol(Protocol):
         self._session = self._dispatcher.begin(Lasting.CONNECTION, self)
 
     def dataReceived(self, data: bytes) -> None:
-        self._statistics.bytes_received += len(data)
         if self._session is None or self._closing:
             return
         self._wakeup.load += len(data)
@@ -112,7 +111,7 @@ class RespProtocol(Protocol):
         large = 0  # bytes of the replies that are not small
         try:
             ended = session.closing
-            while not ended:
+            while reader.more and not ended:
                 reader.authenticated = session.authenticated or not session.must_authenticate
                 requests = reader.take()
                 if not requests:
@@ -138,7 +137,7 @@ class RespProtocol(Protocol):
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
-        if reader.pending > self._settings.client_query_buffer_limit and not session.closing:
+        if reader.more and not session.closing and reader.pending > self._settings.client_query_buffer_limit:
             self._log.warn("closed {peer}: its request is longer than client-query-buffer-limit", peer=self.peer)
             self._statistics.query_limit_disconnections += 1
             self.close()
@@ -147,12 +146,14 @@ class RespProtocol(Protocol):
     def answer(self, answers: list[bytes]) -> None:
         """Send replies, unless the connection was closed meanwhile."""
         session = self._session
-        if session is None or self._closing:
+        if session is None or self._closing or not answers:
             return
-        if len(answers) > 1:
+        data = answers[0]
+        if len(answers) > 1 or self._full or self._waiting or len(data) > CHUNK:
             self._write_parts(answers)
-        elif answers and answers[0]:
-            self._write(answers[0])
+        elif data:
+            self._statistics.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
         if session.closing or self._ended:
             self._finish()
 

@@ -70,12 +70,15 @@ class RequestReader:
         "authenticated",
         "inline",
         "max_bulk",
+        "more",
     )
 
     def __init__(self, max_bulk: int = MAX_BULK, *, inline: bool = True) -> None:
         self.max_bulk = max_bulk
         self.inline = inline
         self.authenticated = True
+        self.more = False
+        """Whether there are bytes that were not given yet, as a whole request or as part of one under way."""
         self._buffer = b""
         self._at = 0  # what lies before it in the buffer has been read
         self._chunks: list[bytes] = []  # came behind the buffer while a long bulk string was not complete
@@ -99,6 +102,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
+        self.more = True
         if self._missing > len(data):
             self._missing -= len(data)
             self._chunks.append(data)
@@ -141,11 +145,9 @@ class RequestReader:
         except (KeyError, IndexError):
             self._at += sum(map(len, lines[:start])) + 2 * start
             return requests
-        if lines[end]:
-            self._at = len(self._buffer) - len(lines[end])
-        else:
-            self._buffer = b""
-            self._at = 0
+        self._buffer = lines[end]
+        self._at = 0
+        self.more = bool(self._buffer)
         return requests
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
@@ -153,6 +155,7 @@ class RequestReader:
         self._tries = 0
         self._buffer = b"".join(map(encode_request, requests)) + self._buffer[self._at :]
         self._at = 0
+        self.more = True
 
     def gets(self) -> list[bytes] | None:
         """Give the next request, or None until more bytes come.
@@ -166,6 +169,7 @@ class RequestReader:
                 if self._at >= len(self._buffer):
                     self._buffer = b""  # it may be large, and the next bytes may come late
                     self._at = 0
+                    self.more = False
                     return None
                 if self._buffer[self._at] != 0x2A:  # an asterisk
                     words = self._inline()
