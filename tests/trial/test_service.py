@@ -23,6 +23,7 @@ from twisted_kv.client import DatagramClient, StreamClient
 from twisted_kv.errors import CommandError
 from twisted_kv.net import listeners, open_files
 from twisted_kv.net.addresses import is_loopback
+from twisted_kv.net.multiplexer import Multiplexer
 from twisted_kv.service import CacheService
 from twisted_kv.testing import Clock
 
@@ -297,17 +298,15 @@ class PortTests(ServiceCase):
 
     def test_a_number_that_udp_has_already_is_passed_over(self) -> None:
         cache = self.service(start=False)
-        from twisted.internet import reactor
-
         refusals = [error.CannotListenError("127.0.0.1", 0, OSError(98, "Address already in use"))] * 2
-        really = reactor.listenUDP
+        really = Multiplexer.listenUDP
 
         def listen(*arguments: Any, **options: Any) -> Any:
             if refusals:
                 raise refusals.pop()
             return really(*arguments, **options)
 
-        with mock.patch.object(reactor, "listenUDP", listen):
+        with mock.patch.object(Multiplexer, "listenUDP", listen):
             cache.startService()
         assert cache.udp_port == cache.port
         assert refusals == []

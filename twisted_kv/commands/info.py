@@ -97,6 +97,7 @@ def _stats(server: Server) -> dict[str, object]:
         "client_output_buffer_limit_disconnections": statistics.output_limit_disconnections,
         "total_error_replies": sum(statistics.errors.values()),
         "total_datagrams_received": statistics.datagrams_received,
+        "dropped_datagrams": server.count_drops(),
         "refused_datagrams": statistics.datagrams_refused,
         "refused_datagram_sets": statistics.datagram_sets_refused,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
 
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
@@ -18,6 +18,9 @@ from twisted_kv.wire.encoder import least_size
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
+
+Datagrams = List[Tuple[bytes, Any]]
+"""Datagrams, each with the address that it comes from or goes to: a host, a port, and what the transport adds."""
 
 READ_SIZE = 65_536
 """Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
@@ -43,6 +46,9 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._statistics = dispatcher.server.statistics
         self._dialect = dialect or DIALECTS[settings.udp_dialect](settings.udp_binary)
         self._session = dispatcher.begin(Lasting.REQUEST)
+        self._wakeup = dispatcher.wakeup
+        self._received: Datagrams = []
+        self._write_all: Callable[[Datagrams], None] = self._write_each
         self._read_size = READ_SIZE
         self._turn = DATAGRAMS_A_TURN
         self._pause: IDelayedCall | None = None
@@ -50,6 +56,7 @@ class CacheDatagramProtocol(DatagramProtocol):
 
     def startProtocol(self) -> None:
         self._read_size = getattr(self.transport, "maxPacketSize", READ_SIZE)
+        self._write_all = getattr(self.transport, "write_all", self._write_each)
 
     def stopProtocol(self) -> None:
         if self._pause is not None:
@@ -57,53 +64,96 @@ class CacheDatagramProtocol(DatagramProtocol):
             self._pause = None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self._statistics.datagrams_received += 1
         self._turn -= 1
         if not self._turn:
             self._turn = DATAGRAMS_A_TURN
             self._give_way()
-        self._statistics.bytes_received += len(datagram)
-        if not self._is_served(addr[0]):
-            self._statistics.datagrams_refused += 1
-            return
-        dialect = self._dialect.choose(datagram)
-        try:
-            if len(datagram) >= self._read_size:
-                raise CommandError("request is cut: it is longer than this server reads")
-            requests = dialect.parse(datagram)
-        except CommandError as error:
-            if self._settings.requirepass:
+        self.datagramsReceived([(datagram, addr)])
+
+    def datagramsReceived(self, datagrams: Datagrams) -> None:
+        """Take datagrams with their senders' addresses; they are answered at the end of the wake-up."""
+        self._wakeup.load += sum([len(datagram) for datagram, _ in datagrams])
+        joined = bool(self._received)
+        self._received += datagrams
+        if not joined:
+            self._wakeup.join(self)
+
+    def run(self) -> Datagrams:
+        """Run the requests of the datagrams that have come, and give the answers."""
+        received, self._received = self._received, []
+        self._statistics.datagrams_received += len(received)
+        is_served, choose = self._is_served, self._dialect.choose
+        answers: Datagrams = []
+        for datagram, address in received:
+            if is_served(address[0]):
+                answer = self._answer(choose(datagram), datagram)
+                if answer is not None:
+                    answers.append((answer, address))
+            else:
                 self._statistics.datagrams_refused += 1
-                return
-            answer: bytes | None = dialect.error(error)
-        else:
-            answer = self._answer(dialect, requests)
-        if answer is None:
-            return
-        self._statistics.bytes_sent += len(answer)
-        assert self.transport is not None
-        try:
-            self.transport.write(answer, addr)
-        except MessageLengthError:  # some systems carry less than IPv4 does
-            with suppress(OSError):
-                self.transport.write(dialect.error(CommandError(TOO_LARGE)), addr)
-        except OSError:
-            pass  # the reply is lost, as datagrams may be; the next one is served
+        return answers
+
+    def answer(self, answers: Datagrams) -> None:
+        """Send answers."""
+        if answers and self.transport is not None:
+            self._statistics.bytes_sent += sum([len(answer) for answer, _ in answers])
+            self._write_all(answers)
+
+    def _write_each(self, answers: Datagrams) -> None:
+        """Send answers through a transport that takes them one by one."""
+        transport = self.transport
+        assert transport is not None
+        for answer, address in answers:
+            try:
+                transport.write(answer, address)
+            except MessageLengthError:  # some systems carry less than IPv4 does
+                with suppress(OSError):
+                    transport.write(self._too_large(self._dialect.choose(b"")), address)
+            except OSError:
+                pass  # the answer is lost, as datagrams may be; the next one is sent
+
+    def close(self, *, abort: bool = False) -> None:
+        """Do nothing: the port stays open for all others."""
 
     def connectionRefused(self) -> None:
         """A peer went away before it got its reply."""
 
-    def _answer(self, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
+    def _answer(self, dialect: Dialect, datagram: bytes) -> bytes | None:
         """Run the requests of a datagram; gives the answering datagram, or None."""
+        try:
+            if len(datagram) >= self._read_size:
+                raise CommandError("request is cut: it is longer than this server reads")
+            requests = dialect.parse(datagram)
+            if dialect.lasting:  # more than one request shares the session
+                return self._answer_all(dialect, requests)
+            if self._settings.requirepass:
+                raise CommandError("only the resp dialect can give the password")
+        except CommandError as error:
+            if self._settings.requirepass:
+                self._statistics.datagrams_refused += 1
+                return None
+            return dialect.error(error)
         if not requests:
             return None
-        session = self._session
+        reply = self.dispatcher.request(self._session, requests[0])
+        answer = None
+        if (len(reply) if type(reply) is bytes else least_size(reply)) <= MAX_DATAGRAM:
+            answer = dialect.render(requests[0], reply, 2)
+            if answer is None:
+                if isinstance(reply, CommandError):
+                    self._statistics.datagram_sets_refused += 1
+                return None
+        return answer if answer is not None and len(answer) <= MAX_DATAGRAM else self._too_large(dialect)
+
+    def _answer_all(self, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
+        """Run requests that share a session; gives the answering datagram, or None."""
+        if not requests:
+            return None
         password = bool(self._settings.requirepass)
-        if password and (dialect.lasting < Lasting.DATAGRAM or requests[0][0].upper() != b"AUTH"):
+        if password and requests[0][0].upper() != b"AUTH":
             self._statistics.datagrams_refused += 1
             return None
-        if dialect.lasting >= Lasting.DATAGRAM:
-            session = self.dispatcher.begin(dialect.lasting)
+        session = self.dispatcher.begin(dialect.lasting)
         parts: list[bytes] = []
         size = 0
         for request in requests:
@@ -120,11 +170,13 @@ class CacheDatagramProtocol(DatagramProtocol):
             if part is not None:
                 size += len(part)
                 parts.append(part)
-            elif isinstance(reply, CommandError):
-                self._statistics.datagram_sets_refused += 1
         if size > MAX_DATAGRAM:
-            return dialect.error(CommandError(TOO_LARGE))
+            return self._too_large(dialect)
         return b"".join(parts) if parts else None
+
+    @staticmethod
+    def _too_large(dialect: Dialect) -> bytes:
+        return dialect.error(CommandError(TOO_LARGE))
 
     def _only_reads(self, request: Request) -> bool:
         """Tell whether a request leaves the data, the server and what the rest of the datagram works on as they are."""

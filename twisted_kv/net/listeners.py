@@ -16,6 +16,7 @@ from twisted_kv.config import Settings
 from twisted_kv.net import multiplexer
 from twisted_kv.net.addresses import address_name, parse_address
 from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
+from twisted_kv.net.datagram_batches import BatchPort
 from twisted_kv.net.multiplexer import Multiplexer
 from twisted_kv.net.stream import RespFactory
 
@@ -88,7 +89,6 @@ class Listeners:
         fast = multiplexer.is_possible and settings.transport == "fast"
         self._multiplexer = Multiplexer(reactor, dispatcher.wakeup) if fast else None
         self._reactor = self._multiplexer or reactor
-        self._outer = reactor
         self._settings = settings
         self._dispatcher = dispatcher
         self._factory = RespFactory(dispatcher)
@@ -101,11 +101,15 @@ class Listeners:
         """Open all ports; raises `CannotListenError`, and then none is open."""
         try:
             self._open_pair()
+            self._dispatcher.server.count_drops = self._count_drops
             for description in self._settings.endpoint:
                 self._open_endpoint(description)
         except BaseException:
             self.close()
             raise
+
+    def _count_drops(self) -> int:
+        return sum(port.drops() for port in self._ports if isinstance(port, BatchPort))
 
     def close(self) -> Deferred[Any]:
         """Close all ports and end all connections, for good; fires when that is done."""
@@ -181,9 +185,9 @@ class Listeners:
     def _listen_udp(self, number: int, host: str) -> Any:
         protocol = CacheDatagramProtocol(self._dispatcher)
         if host != "::":
-            return self._outer.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
+            return self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
         with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
-            return self._outer.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
+            return self._reactor.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
 
     def _open_endpoint(self, description: str) -> None:
         opened = serverFromString(self._reactor, description).listen(self._factory)

@@ -26,7 +26,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Final
 
-from twisted.internet import tcp, unix
+from twisted.internet import tcp, udp, unix
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
@@ -35,6 +35,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_kv.engine.wakeup import WakeUp
+from twisted_kv.net import datagram_batches
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
@@ -227,6 +228,16 @@ class Multiplexer:
         if addressFamily == socket.AF_UNIX:
             return UnixConnection._fromConnectedSocket(fileDescriptor, factory, self)
         return Connection._fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
+        kind = datagram_batches.BatchPort if datagram_batches.is_possible else udp.Port
+        return self._listen(kind(port, protocol, interface, maxPacketSize, self))
+
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
+    ) -> Any:
+        kind = datagram_batches.BatchPort if datagram_batches.is_possible else udp.Port
+        return self._listen(kind._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize))
 
     def _listen(self, port: Any) -> Any:
         port.startListening()

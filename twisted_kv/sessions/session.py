@@ -47,6 +47,8 @@ class Server:
         self.databases = [Database(index, now, alarm, discard, self.random) for index in range(settings.databases)]
         self.port = 0
         """The TCP port that is open, or 0."""
+        self.count_drops: Callable[[], int] = lambda: 0
+        """Counts the datagrams that the system has dropped before anybody could read them."""
         self.sessions: dict[int, Session] = {}
         """The sessions that have a link, by their id: what CLIENT LIST lists."""
         self.setting_changed: dict[str, Callable[[], None]] = {}

@@ -69,12 +69,16 @@ class Equals(Dialect):
     name = "equals"
 
     def parse(self, datagram: bytes) -> list[Request]:
-        key, separator, value = self._without_line_ending(datagram).partition(b"=")
+        if datagram[-1:] == b"\n":
+            datagram = self._without_line_ending(datagram)
+        key, separator, value = datagram.partition(b"=")
         return [[b"SET", key, value]] if separator else [[b"GET", key]]
 
     def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
         if len(request) == 3:
             return None
+        if type(reply) is bytes:
+            return b"%b=%b" % (request[1], reply)
         if reply is None:
             return b"keyDoesNotExists"
         if isinstance(reply, CommandError):
@@ -140,12 +144,15 @@ class Auto(Dialect):
     name = "auto"
     _COMMAND = re.compile(rb"(?:PING|GET|SET)(?=[ \t\n\r\v\f]|\Z)", re.IGNORECASE)
     _RESP = re.compile(rb"\*[0-9]")
+    _BEGINNINGS: Final = frozenset(b"%c" % each for each in b"PpGgSs*")  # of all that is not in `equals`
 
     def __init__(self, binary: bool = False) -> None:
         super().__init__(binary)
         self._equals, self._words, self._resp = Equals(binary), Words(binary), Resp(binary)
 
     def choose(self, datagram: bytes) -> Dialect:
+        if datagram[:1] not in self._BEGINNINGS:
+            return self._equals
         if self._COMMAND.match(datagram):
             return self._words
         return self._resp if self._RESP.match(datagram) else self._equals
