@@ -70,7 +70,7 @@ class Memory(Integer):
     _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 
     def parse(self, text: str) -> int:
-        return self._bounded(parse_memory(text))
+        return self._bounded(parse_memory(_until_nul(text)))
 
 
 def parse_memory(text: str) -> int:
@@ -82,15 +82,21 @@ def parse_memory(text: str) -> int:
     return int(digits or "0") * unit
 
 
+def _until_nul(text: str) -> str:
+    """Cut a text where C's strings end, as Redis does for all but whole numbers."""
+    return text.partition("\0")[0]
+
+
 class YesNo(Kind):
     """`yes` or `no`."""
 
     placeholder = "yes|no"
 
     def parse(self, text: str) -> bool:
-        if text.lower() not in ("yes", "no"):
+        word = _until_nul(text).lower()
+        if word not in ("yes", "no"):
             raise ValueError("argument must be 'yes' or 'no'")
-        return text.lower() == "yes"
+        return word == "yes"
 
     def format(self, value: bool) -> str:
         return "yes" if value else "no"
@@ -107,9 +113,10 @@ class Choice(Kind):
         return "|".join(self.words)
 
     def parse(self, text: str) -> str:
-        if text.lower() not in self.words:
+        word = _until_nul(text)
+        if not word.isascii() or word.lower() not in self.words:  # a Kelvin sign in lower case is a k
             raise ValueError("argument(s) must be one of the following: " + ", ".join(self.words))
-        return text.lower()
+        return word.lower()
 
 
 class Words(Kind):

@@ -88,6 +88,7 @@ class Command:
     most: int
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
     no_auth: bool = False  # is served before the password was given
+    denies_oom: bool = False  # is refused when there is no memory
     calls: int = 0
     rejected: int = 0
     failed: int = 0
@@ -174,6 +175,7 @@ class Group:
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
                 no_auth="no_auth" in flags.split(),
+                denies_oom="denyoom" in flags.split(),
             )
             if subcommand:
                 self.commands[container.encode()].subcommands[subcommand.encode()] = command

@@ -11,6 +11,7 @@ import resource
 import sys
 from typing import Callable
 
+from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.replies import Reply, Verbatim
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
 from twisted_kv.table import Group
@@ -67,18 +68,25 @@ def _clients(server: Server) -> dict[str, object]:
 
 
 def _memory(server: Server) -> dict[str, object]:
-    """The memory of the whole process: in an embedded cache that of the host program too."""
+    """What the keys take by estimate; resident memory is of the whole process, with a host program's own."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     try:
         with open("/proc/self/statm") as statm:
             resident = int(statm.read().split()[1]) * resource.getpagesize()
     except OSError:
         resident = peak  # not on this system: the most there ever was
+    used = sum(database.memory for database in server.databases)
+    limit = server.settings.maxmemory
     return {
+        "used_memory": used,
+        "used_memory_human": human(used),
         "used_memory_rss": resident,
         "used_memory_rss_human": human(resident),
         "used_memory_rss_peak": peak,
         "used_memory_rss_peak_human": human(peak),
+        "maxmemory": limit if limit <= INT64_MAX else limit - UINT64_MAX - 1,  # printed with a sign, as Redis does
+        "maxmemory_human": human(limit),
+        "maxmemory_policy": server.settings.maxmemory_policy,
     }
 
 
@@ -91,6 +99,7 @@ def _stats(server: Server) -> dict[str, object]:
         "total_net_output_bytes": statistics.bytes_sent,
         "rejected_connections": statistics.connections_rejected,
         "expired_keys": sum(database.expired for database in server.databases),
+        "evicted_keys": sum(database.evicted for database in server.databases),
         "keyspace_hits": sum(database.hits for database in server.databases),
         "keyspace_misses": sum(database.misses for database in server.databases),
         "client_query_buffer_limit_disconnections": statistics.query_limit_disconnections,
@@ -152,7 +161,7 @@ SECTIONS: dict[str, Callable[[Server], dict[str, object]]] = {
 
 def human(count: int) -> str:
     """Write a number of bytes as Redis does: 512B, 1.50K, 2.00M, 3.25G."""
-    if count < 1024:
+    if count < 1024 or count >= 1 << 60:
         return f"{count}B"
     size = float(count)
     for unit in "KMGT":

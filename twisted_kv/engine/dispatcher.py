@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
 from twisted_kv.config import Settings
+from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.errors import ArityError, CommandError, c_string
@@ -55,7 +56,13 @@ class Dispatcher:
         self._statistics = self.server.statistics
         self.wakeup = WakeUp(self._now, self._statistics)
         """Where whoever reads requests from a network has them run."""
-        self._spelled = self.server.commands.spelled
+        self._eviction = Eviction(
+            self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon
+        )
+        self._spelled: dict[bytes, Command] = {}
+        self._limit_changed()
+        self.server.setting_changed["maxmemory"] = self._limit_changed
+        self.server.setting_changed["maxmemory-policy"] = self._eviction.policy_changed
 
     def start(self) -> None:
         """Begin to remove keys when their time comes.  Without it they go when they are asked for."""
@@ -121,7 +128,7 @@ class Dispatcher:
 
     def _admit(self, session: Session, words: Sequence[bytes]) -> Command:
         """Give the command of a request, if the session may call it now and so; raises `CommandError` if not."""
-        command = self._spelled.get(words[0]) or self._find(session, words)
+        command = self._find(session, words)
         try:
             # Redis's table knows no most words of an open arity, so there the password comes first.
             least, most, count = command.least, command.most, len(words)
@@ -129,6 +136,8 @@ class Dispatcher:
                 raise ArityError(command.name)
             if not command.no_auth and session.must_authenticate:
                 raise CommandError("Authentication required.", "NOAUTH")
+            if self.server.settings.maxmemory and not self._eviction.make_room() and command.denies_oom:
+                raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
             if command.lasting > session.lasting:
                 raise CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")
         except CommandError:
@@ -136,8 +145,12 @@ class Dispatcher:
             raise
         return command
 
+    def _limit_changed(self) -> None:
+        """Have every request looked at with care while memory is limited: each may find that room must be made."""
+        self._spelled = {} if self.server.settings.maxmemory else self.server.commands.spelled
+
     def _find(self, session: Session, words: Sequence[bytes]) -> Command:
-        """Find a command that is not spelled all upper or all lower case, or that has subcommands."""
+        """Find a command, however it is spelled; raises `CommandError` if there is none."""
         if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
             self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
             session.closing = True

@@ -7,7 +7,7 @@ nothing runs: keys then go when they are asked for, and what is discarded goes a
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Iterable
+from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.clock import Now
 from twisted_kv.store.database import Database, Entry, Releasable
@@ -35,7 +35,7 @@ class Housekeeping:
         self._running = False
         self._expiry_call: IDelayedCall | None = None
         self._expiry_date = 0
-        self._release_call: IDelayedCall | None = None
+        self._soon_calls: dict[Callable[[], None], IDelayedCall] = {}
         self._discarded: deque[Releasable] = deque()
 
     def start(self, databases: Iterable[Database]) -> None:
@@ -48,10 +48,11 @@ class Housekeeping:
         """Leave no timer behind."""
         self._running = False
         self._discarded.clear()
-        for call in (self._expiry_call, self._release_call):
+        for call in (self._expiry_call, *self._soon_calls.values()):
             if call is not None:
                 call.cancel()
-        self._expiry_call = self._release_call = None
+        self._expiry_call = None
+        self._soon_calls.clear()
 
     def alarm(self, deadline: int) -> None:
         """Take note that a key is to go at a date in milliseconds, sooner than all others of its database."""
@@ -68,8 +69,16 @@ class Housekeeping:
         if not self._running:
             return
         self._discarded.append(value)
-        if self._release_call is None:
-            self._release_call = self._now.clock.callLater(0, self._release)
+        self.soon(self._release)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have something called once, when the requests that wait have been served."""
+        if self._running and call not in self._soon_calls:
+            self._soon_calls[call] = self._now.clock.callLater(0, self._call, call)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        del self._soon_calls[call]
+        call()
 
     def _expire(self) -> None:
         self._expiry_call = None
@@ -90,7 +99,6 @@ class Housekeeping:
             self.alarm(nearest)
 
     def _release(self) -> None:
-        self._release_call = None
         left = VALUES_AT_ONCE
         while left > 0 and self._discarded:
             released = self._discarded[0].release()
@@ -103,4 +111,4 @@ class Housekeeping:
             values = (each.value if isinstance(each, Entry) else each for each in released)
             self._discarded.extend(value for value in values if isinstance(value, ShardedDict))
         if self._discarded:
-            self._release_call = self._now.clock.callLater(0, self._release)
+            self.soon(self._release)

@@ -64,7 +64,7 @@ class Server:
         """Begin to count anew, as CONFIG RESETSTAT does."""
         self.statistics.reset()
         for database in self.databases:
-            database.hits = database.misses = database.expired = 0
+            database.hits = database.misses = database.expired = database.evicted = 0
         for command in self.commands.every():
             command.reset_statistics()
 

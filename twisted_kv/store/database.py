@@ -82,6 +82,7 @@ class Database:
         "_keys",
         "_now",
         "changes",
+        "evicted",
         "expired",
         "expiry",
         "hits",
@@ -110,6 +111,7 @@ class Database:
         self.hits = 0
         self.misses = 0
         self.expired = 0
+        self.evicted = 0
         self._now = now
         self._alarm = alarm
         self._discard = discard
@@ -209,6 +211,14 @@ class Database:
                 return key
         return None
 
+    def draw(self, *, volatile: bool = False) -> bytes | None:
+        """Give any key, or any that is to go, each as likely as the others; it may have expired already."""
+        return self.expiry.random_key(self.random) if volatile else self._keys.random_key(self.random)
+
+    def holds(self, key: bytes, *, volatile: bool = False) -> bool:
+        """Tell whether there is a key, or one that is to go; it may have expired already."""
+        return self.deadline(key) is not None if volatile else key in self._keys
+
     # Change
 
     def set(self, key: bytes, value: Value, deadline: int | None = None, *, keep_deadline: bool = False) -> None:
@@ -284,6 +294,12 @@ class Database:
         self.expiry = Expiry(self._alarm)
         self.memory = 0
 
+    def evict(self, key: bytes) -> None:
+        """Remove an existing key to make room."""
+        self.changes += 1
+        self.evicted += 1
+        self._remove(key)
+
     def expire_due(self, most: int) -> int:
         """Remove up to `most` keys whose time has come; gives how many they were."""
         keys = self.expiry.due(self._now.milliseconds, most)
@@ -329,7 +345,7 @@ class Database:
             if entry.deadline is not None:
                 self.expiry.remove(key, entry.deadline)
                 self.memory -= DEADLINE_SIZE
-        self.memory -= ITEM + bytes_size(key) + _memory(value)
+        self.memory -= ITEM + bytes_size(key) + _counted(value)
         return value
 
     def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
@@ -340,7 +356,7 @@ class Database:
         if before is None:
             self.memory += ITEM + bytes_size(key)
         else:
-            self.memory -= _memory(before)
+            self.memory -= _counted(before)
             self._dispose(before)
         self.memory += _memory(value)
         if self.usage is not None:
@@ -384,9 +400,12 @@ class Database:
 
 
 def _memory(value: Value) -> int:
-    """Bytes of memory that a value takes; from now on, a hash tells how many it has become."""
-    if type(value) is bytes:
-        return (len(value) + ROUNDING) & GRAIN_MASK
-    assert type(value) is Hash
-    value.counted = value.memory
-    return value.memory
+    """Bytes of memory that a value takes, which are counted from now on."""
+    if type(value) is Hash:
+        value.counted = value.memory
+    return _counted(value)
+
+
+def _counted(value: Value) -> int:
+    """Bytes of memory that were counted of a value; a hash may have grown since."""
+    return bytes_size(value) if isinstance(value, bytes) else value.counted

@@ -188,7 +188,8 @@ def test_counts_begin_anew_with_resetstat(cache: MemoryCache, clock: Clock) -> N
         (3328 << 20, "3.25G"),
         (1 << 40, "1.00T"),
         (1 << 50, "1.00P"),
-        (1 << 61, "2048.00P"),
+        ((1 << 60) - 1, "1024.00P"),
+        (1 << 61, "2305843009213693952B"),
     ],
 )
 def test_sizes_are_written_for_people(count: int, text: str) -> None:
