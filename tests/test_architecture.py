@@ -17,7 +17,7 @@ PACKAGE = "twisted_kv"
 MAX_LINES = 700
 
 LAYERS = (
-    ("replies", "errors", "numbers", "glob", "clock", "table", "arguments", "version"),  # the vocabulary
+    ("replies", "errors", "numbers", "glob", "clock", "table", "groups", "arguments", "version"),  # the vocabulary
     ("wire", "values"),
     ("config",),
     ("store",),

@@ -1,30 +1,20 @@
-"""What a command declares, and the table in which a request finds its command.
+"""What is known of a command, and the table in which a request finds its command.
 
-A command is a plain function `(session, *words) -> reply`.  Its declaration is the only source for everything that is
-said about it: COMMAND INFO and DOCS, the check of its number of words, and what a datagram may call.
-
-    @strings.command("GETDEL", flags="write fast", keys=first("RW access delete"), since="6.2.0")
-    def getdel(session: Session, key: bytes) -> Reply:
-        '''Return the string value of a key and delete the key.'''
-
-The arity is the signature: it is written once.
+A command is a plain function `(session, *words) -> reply`; how one is declared is in `groups`.
 """
 
 from __future__ import annotations
 
-import copy
-import inspect
 import sys
 from enum import IntEnum
-from typing import Any, Callable, Final, Iterable, Iterator, Sequence, TypeVar
+from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol, Sequence
 
 import attrs
 
 from twisted_kv.errors import CommandError, as_text, c_string
-from twisted_kv.replies import Reply, Status
+from twisted_kv.replies import Reply
 
 Function = Callable[..., Reply]
-F = TypeVar("F", bound=Function)
 
 MANY: Final = sys.maxsize
 """The most words of a command that takes any number."""
@@ -52,46 +42,95 @@ class KeySpec:
     notes: str = ""
 
 
-def first(access: str, notes: str = "") -> tuple[KeySpec, ...]:
-    """Declare that the first word is a key, and what is done with it in Redis's words (`RW access update`)."""
-    return (KeySpec(tuple(access.split()), 1, notes=notes),)
-
-
-def second(access: str) -> tuple[KeySpec, ...]:
-    """Declare that the second word is a key."""
-    return (KeySpec(tuple(access.split()), 2),)
-
-
-def every(access: str, step: int = 1) -> tuple[KeySpec, ...]:
-    """Declare that all words are keys, or every `step`th from the first on."""
-    return (KeySpec(tuple(access.split()), 1, -1, step),)
-
-
-@attrs.define(eq=False)
 class Command:
     """One command, or one subcommand of a container; `name` is in lower case, a subcommand's `config|get`."""
 
-    name: str
-    function: Function
-    group: str
-    since: str
-    flags: tuple[str, ...]
-    keys: tuple[KeySpec, ...]
-    categories: tuple[str, ...]
-    tips: tuple[str, ...]
-    complexity: str
-    deprecated: bool
-    lasting: Lasting
-    summary: str
-    skip: int  # words before the arguments of the function: the name of the command, and of the subcommand
-    least: int  # words in all
-    most: int
-    subcommands: dict[bytes, Command] = attrs.field(factory=dict)
-    no_auth: bool = False  # is served before the password was given
-    denies_oom: bool = False  # is refused when there is no memory
-    calls: int = 0
-    rejected: int = 0
-    failed: int = 0
+    __slots__ = (
+        "calls",
+        "categories",
+        "complexity",
+        "denies_oom",
+        "deprecated",
+        "failed",
+        "flags",
+        "function",
+        "group",
+        "keys",
+        "lasting",
+        "least",
+        "most",
+        "name",
+        "no_auth",
+        "rejected",
+        "since",
+        "skip",
+        "subcommands",
+        "summary",
+        "tips",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        function: Function,
+        group: str,
+        since: str,
+        flags: tuple[str, ...],
+        keys: tuple[KeySpec, ...],
+        categories: tuple[str, ...],
+        tips: tuple[str, ...],
+        complexity: str,
+        deprecated: bool,
+        lasting: Lasting,
+        summary: str,
+        least: int,
+        most: int,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.group = group
+        self.since = since
+        self.flags = flags
+        self.keys = keys
+        self.categories = categories
+        self.tips = tips
+        self.complexity = complexity
+        self.deprecated = deprecated
+        self.lasting = lasting
+        self.summary = summary
+        self.skip = name.count("|") + 1
+        """Words before the arguments of the function: the name of the command, and of the subcommand."""
+        self.least = least
+        """Words in all, those of the name among them."""
+        self.most = most
+        self.no_auth = "no_auth" in flags
+        """Is served before the password was given."""
+        self.denies_oom = "denyoom" in flags
+        """Is refused when there is no memory."""
+        self.subcommands: dict[bytes, Command] = {}
+        self.calls = self.rejected = self.failed = 0
+
+    def copy(self) -> Command:
+        """Give the same command with counts of its own."""
+        own = Command(
+            name=self.name,
+            function=self.function,
+            group=self.group,
+            since=self.since,
+            flags=self.flags,
+            keys=self.keys,
+            categories=self.categories,
+            tips=self.tips,
+            complexity=self.complexity,
+            deprecated=self.deprecated,
+            lasting=self.lasting,
+            summary=self.summary,
+            least=self.least,
+            most=self.most,
+        )
+        own.subcommands = {name: subcommand.copy() for name, subcommand in self.subcommands.items()}
+        return own
 
     @property
     def arity(self) -> int:
@@ -128,105 +167,21 @@ _CATEGORIES_OF_FLAGS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class Group:
-    """The commands of one of Redis's groups, filled by the decorators of its module.
+class Commands(Protocol):
+    """The commands of a group, by their names in lower case."""
 
-    `category` is the ACL category that all of them share, where there is one.
-    """
-
-    def __init__(self, name: str, category: str = "") -> None:
-        self.name = name
-        self.category = category
-        self.commands: dict[bytes, Command] = {}
-
-    def command(
-        self,
-        name: str,
-        *,
-        since: str,
-        flags: str = "",
-        keys: tuple[KeySpec, ...] = (),
-        categories: str | None = None,
-        tips: str = "",
-        complexity: str = "O(1)",
-        deprecated: bool = False,
-        lasting: Lasting = Lasting.REQUEST,
-    ) -> Callable[[F], F]:
-        """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before."""
-
-        def declare(function: F) -> F:
-            container, _, subcommand = name.lower().partition(" ")
-            least, most = _bounds(function)
-            skip = 2 if subcommand else 1
-            command = Command(
-                name=name.lower().replace(" ", "|"),
-                function=function,
-                group=self.name,
-                since=since,
-                flags=tuple(flags.split()),
-                keys=keys,
-                categories=tuple((self.category if categories is None else categories).split()),
-                tips=tuple(tips.split()),
-                complexity=complexity,
-                deprecated=deprecated,
-                lasting=lasting,
-                summary=(inspect.getdoc(function) or "").partition("\n")[0],
-                skip=skip,
-                least=least + skip,
-                most=MANY if most == MANY else most + skip,
-                no_auth="no_auth" in flags.split(),
-                denies_oom="denyoom" in flags.split(),
-            )
-            if subcommand:
-                self.commands[container.encode()].subcommands[subcommand.encode()] = command
-            else:
-                self.commands[container.encode()] = command
-            return function
-
-        return declare
-
-    def container(self, name: str, *, since: str, summary: str) -> None:
-        """Declare a command that only has subcommands, HELP among them."""
-
-        def refuse(session: Any, subcommand: bytes, *words: bytes) -> Reply:
-            raise AssertionError("a container is never called: its subcommands are")
-
-        refuse.__doc__ = summary
-        self.command(name, since=since, categories="", complexity="Depends on subcommand.")(refuse)
-        self.help(name)
-
-    def help(self, name: str) -> None:
-        """Declare the HELP subcommand of a command that has subcommands."""
-
-        def help_(session: Any) -> Reply:
-            """Return a short text about the subcommands."""
-            subcommands = self.commands[name.lower().encode()].subcommands
-            lines = [f"{name} <subcommand> [<arg> ...]. Subcommands are:"]
-            for subcommand in sorted(subcommands):
-                lines += [subcommand.decode().upper(), f"    {subcommands[subcommand].summary}"]
-            return [Status(line.encode()) for line in lines]
-
-        self.command(f"{name} HELP", since="5.0.0", flags="loading stale")(help_)
-
-
-def _bounds(function: Function) -> tuple[int, int]:
-    """Count the least and the most words that a function takes behind its session."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    least = sum(each.default is each.empty and each.kind is not each.VAR_POSITIONAL for each in parameters)
-    many = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-    return least, MANY if many else len(parameters)
+    @property
+    def commands(self) -> Mapping[bytes, Command]: ...
 
 
 class CommandTable:
     """The commands of one cache, each with its own counts."""
 
-    def __init__(self, groups: Iterable[Group]) -> None:
+    def __init__(self, groups: Iterable[Commands]) -> None:
         self._commands: dict[bytes, Command] = {}
         for group in groups:
             for name, command in group.commands.items():
-                own = copy.copy(command)
-                own.subcommands = {each: copy.copy(known) for each, known in command.subcommands.items()}
-                self._commands[name] = own
+                self._commands[name] = command.copy()
         self.spelled: dict[bytes, Command] = {}
         """Commands without subcommands by their name as clients spell it: one look-up for most requests."""
         for name, command in self._commands.items():

@@ -8,8 +8,9 @@ import pytest
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError
+from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply
-from twisted_kv.table import MANY, CommandTable, Group, Lasting, every, first, second
+from twisted_kv.table import MANY, CommandTable, Lasting
 
 
 @pytest.fixture

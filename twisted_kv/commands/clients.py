@@ -8,10 +8,11 @@ from typing import Callable, Iterable
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.connection import check_name
 from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string, c_text
+from twisted_kv.groups import Group
 from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import OK, Reply, Verbatim
 from twisted_kv.sessions.session import DEFAULT_USER, Session
-from twisted_kv.table import Group, Lasting
+from twisted_kv.table import Lasting
 
 clients = Group("connection", category="connection")
 

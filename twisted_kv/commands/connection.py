@@ -6,9 +6,10 @@ import re
 
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
+from twisted_kv.groups import Group
 from twisted_kv.replies import OK, PONG, Reply, Status
 from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
-from twisted_kv.table import Group, Lasting
+from twisted_kv.table import Lasting
 
 connection = Group("connection", category="connection")
 

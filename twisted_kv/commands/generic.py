@@ -10,10 +10,10 @@ from twisted_kv.arguments import Arguments
 from twisted_kv.commands.expiration import deadline
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
 from twisted_kv.glob import Matcher, compile_pattern
+from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import TYPE_NAMES
-from twisted_kv.table import Group, every, first, second
 
 generic = Group("generic", category="keyspace")
 

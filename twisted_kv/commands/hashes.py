@@ -5,10 +5,10 @@ from __future__ import annotations
 from twisted_kv.arguments import integer
 from twisted_kv.commands.generic import ScanOptions, read_cursor
 from twisted_kv.errors import OVERFLOW, ArityError, CommandError
+from twisted_kv.groups import Group, first
 from twisted_kv.numbers import INT64_MAX, INT64_MIN
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Group, first
 from twisted_kv.values.hashes import Hash
 
 hashes = Group("hash", category="hash")

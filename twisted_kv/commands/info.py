@@ -11,10 +11,10 @@ import resource
 import sys
 from typing import Callable
 
+from twisted_kv.groups import Group
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.replies import Reply, Verbatim
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
-from twisted_kv.table import Group
 from twisted_kv.version import VERSION
 
 info = Group("server")

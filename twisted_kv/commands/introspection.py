@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Iterable
 
+from twisted_kv.groups import Group
 from twisted_kv.replies import OrderedSet, Reply, Status
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Command, Group, KeySpec
+from twisted_kv.table import Command, KeySpec
 
 introspection = Group("server", category="connection")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
+from twisted_kv.groups import Group
 from twisted_kv.replies import NO_REPLY, OK, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import Group, Lasting
+from twisted_kv.table import Lasting
 
 server = Group("server")
 

@@ -9,6 +9,7 @@ import attrs
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.expiration import TIME_OPTIONS, future_deadline
 from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError
+from twisted_kv.groups import Group, every, first
 from twisted_kv.numbers import (
     INT64_MAX,
     INT64_MIN,
@@ -18,7 +19,6 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Group, every, first
 
 strings = Group("string", category="string")
 

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 
-import attrs
 
-
-@attrs.define
 class Statistics:
     """Counts since the start, or since CONFIG RESETSTAT."""
 
-    connections_received: int = 0
-    connections_rejected: int = 0
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    datagrams_received: int = 0
-    datagrams_refused: int = 0
-    """Datagrams of peers that are not allowed, or without the password."""
-    datagram_sets_refused: int = 0
-    """Sets in the `equals` dialect that failed: that dialect has no reply to say so."""
-    output_limit_disconnections: int = 0
-    query_limit_disconnections: int = 0
-    errors: Counter[str] = attrs.field(factory=Counter)
-    """Error replies by their code."""
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "connections_received",
+        "connections_rejected",
+        "datagram_sets_refused",
+        "datagrams_received",
+        "datagrams_refused",
+        "errors",
+        "output_limit_disconnections",
+        "query_limit_disconnections",
+    )
+
+    def __init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         """Begin to count anew."""
-        for field in attrs.fields(Statistics):
-            setattr(self, field.name, Counter() if field.name == "errors" else 0)
+        self.connections_received = 0
+        self.connections_rejected = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.datagrams_received = 0
+        self.datagrams_refused = 0
+        """Datagrams of peers that are not allowed, or without the password."""
+        self.datagram_sets_refused = 0
+        """Sets in the `equals` dialect that failed: that dialect has no reply to say so."""
+        self.output_limit_disconnections = 0
+        self.query_limit_disconnections = 0
+        self.errors: Counter[str] = Counter()
+        """Error replies by their code."""

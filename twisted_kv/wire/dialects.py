@@ -12,7 +12,7 @@ datagram, or into None for silence.  Any bytes may come; none make a dialect rai
 from __future__ import annotations
 
 import re
-from typing import Final, List
+from typing import ClassVar, Final, FrozenSet, List, Pattern
 
 from twisted_kv.errors import ArityError, CommandError, ProtocolError
 from twisted_kv.numbers import parse_integer
@@ -35,8 +35,8 @@ class Dialect:
     `binary` takes a line ending at the end of a datagram as data; otherwise one is not part of the request.
     """
 
-    name = ""
-    lasting = Lasting.REQUEST
+    name: ClassVar[str] = ""
+    lasting: ClassVar[Lasting] = Lasting.REQUEST
 
     def __init__(self, binary: bool = False) -> None:
         self.binary = binary
@@ -66,7 +66,7 @@ class Dialect:
 class Equals(Dialect):
     """`foo=bar` sets and is not answered, anything without an equals sign is retrieved."""
 
-    name = "equals"
+    name: ClassVar[str] = "equals"
 
     def parse(self, datagram: bytes) -> list[Request]:
         if datagram[-1:] == b"\n":
@@ -89,7 +89,7 @@ class Equals(Dialect):
 class Words(Dialect):
     """Words as in redis-cli's prompt, answered by a text that ends with a line feed."""
 
-    name = "command"
+    name: ClassVar[str] = "command"
 
     def parse(self, datagram: bytes) -> list[Request]:
         try:
@@ -117,8 +117,8 @@ class Words(Dialect):
 class Resp(Dialect):
     """Whole RESP requests, answered in their order by RESP."""
 
-    name = "resp"
-    lasting = Lasting.DATAGRAM
+    name: ClassVar[str] = "resp"
+    lasting: ClassVar[Lasting] = Lasting.DATAGRAM
 
     def parse(self, datagram: bytes) -> list[Request]:
         reader = RequestReader(MAX_DATAGRAM, inline=False)
@@ -141,10 +141,12 @@ class Resp(Dialect):
 class Auto(Dialect):
     """The dialect is told by how the datagram begins."""
 
-    name = "auto"
-    _COMMAND = re.compile(rb"(?:PING|GET|SET)(?=[ \t\n\r\v\f]|\Z)", re.IGNORECASE)
-    _RESP = re.compile(rb"\*[0-9]")
-    _BEGINNINGS: Final = frozenset(b"%c" % each for each in b"PpGgSs*")  # of all that is not in `equals`
+    name: ClassVar[str] = "auto"
+    _COMMAND: ClassVar[Pattern[bytes]] = re.compile(rb"(?:PING|GET|SET)(?=[ \t\n\r\v\f]|\Z)", re.IGNORECASE)
+    _RESP: ClassVar[Pattern[bytes]] = re.compile(rb"\*[0-9]")
+    _BEGINNINGS: ClassVar[FrozenSet[bytes]] = frozenset(
+        b"%c" % each for each in b"PpGgSs*"
+    )  # of all that is not in `equals`
 
     def __init__(self, binary: bool = False) -> None:
         super().__init__(binary)
