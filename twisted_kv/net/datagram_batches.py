@@ -16,18 +16,11 @@ import errno
 import socket
 import struct
 from array import array
+from importlib import import_module
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Dict, Final, List, Tuple
+from typing import Any, Dict, Final, List, Tuple
 
 from twisted.internet import udp
-
-if TYPE_CHECKING:
-    cffi: Any
-else:
-    try:
-        import cffi
-    except ImportError:
-        cffi = None
 
 BATCH: Final = 64
 """Datagrams that are received before others have their turn."""
@@ -68,9 +61,10 @@ Datagrams = List[Tuple[bytes, Any]]
 
 def _load() -> tuple[Any, Any]:
     """Give cffi's view of the system's library; None twice where there is none."""
-    if cffi is None:
+    try:
+        ffi = import_module("cffi").FFI()
+    except ImportError:
         return None, None
-    ffi = cffi.FFI()
     ffi.cdef(_DECLARATIONS)
     library = ffi.dlopen(None)
     return (ffi, library) if hasattr(library, "recvmmsg") and hasattr(library, "sendmmsg") else (None, None)

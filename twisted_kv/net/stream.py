@@ -51,10 +51,9 @@ class RespProtocol(Protocol):
     """
 
     _log = Logger("owncache")
-    factory: RespFactory
 
     def __init__(self, factory: RespFactory) -> None:
-        self.factory = factory
+        self.factory = self._factory = factory
         self._dispatcher = factory.dispatcher
         self._wakeup = factory.dispatcher.wakeup
         self._statistics = factory.dispatcher.server.statistics
@@ -79,7 +78,7 @@ class RespProtocol(Protocol):
         self._producing = True
         if hasattr(self.transport, "bufferSize"):
             self.transport.bufferSize = READ_SIZE
-        refusal = self.factory.admit(self)
+        refusal = self._factory.admit(self)
         if refusal is not None:
             self._write(encode_resp2(refusal))
             self._left = self._dispatcher.server.now.read()
@@ -178,7 +177,7 @@ class RespProtocol(Protocol):
             # The two know each other: without this their buffers would stay until the garbage collector comes by.
             self._session.link = None
             self._session = None
-        self.factory.forget(self)
+        self._factory.forget(self)
 
     # What the transport calls
 
@@ -394,7 +393,7 @@ class RespFactory(Factory):
             self._sweep_call.cancel()
             self._sweep_call = None
 
-    def buildProtocol(self, addr: IAddress | None) -> RespProtocol:  # type: ignore[override]  # it is one, not any
+    def buildProtocol(self, addr: IAddress | None) -> RespProtocol:
         return RespProtocol(self)
 
     def admit(self, connection: RespProtocol) -> CommandError | None:
