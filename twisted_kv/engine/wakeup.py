@@ -10,12 +10,15 @@ Without a multiplexer that opens a wake-up for many, each joining is a wake-up o
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Final, Protocol
 
 from twisted.logger import Logger
 
 from twisted_kv.clock import Now
 from twisted_kv.sessions.statistics import Statistics
+
+READ_SIZE: Final = 16 * 1024
+"""Bytes that are read from a connection before others have their turn; as Redis does."""
 
 Commit = Callable[[Callable[[], None]], None]
 """Makes lasting what was changed, and calls what it was given when that is done; in the order of the calls."""
@@ -70,11 +73,11 @@ class WakeUp:
     def close(self) -> None:
         """Run the requests of all who joined, commit, and answer."""
         self._is_open = False
+        self._statistics.bytes_received += self.load
+        self.load = 0
         members = self._members
         if not members:
             return
-        self._statistics.bytes_received += self.load
-        self.load = 0
         self._members = []
         self._now.stale = True
         self.milliseconds = self._now.milliseconds
@@ -82,19 +85,26 @@ class WakeUp:
         for member in members:
             try:
                 answers.append((member, member.run()))
-            except Exception:
+            except BaseException:  # whatever it is, the others are served
                 self._fail(member)
 
         def answer() -> None:
             for member, each in answers:
                 try:
                     member.answer(each)
-                except Exception:
+                except BaseException:  # as above
                     self._fail(member)
 
-        self.commit(answer)
+        try:
+            self.commit(answer)
+        except BaseException:  # nobody may be told that something was done that is not lasting
+            for member, _ in answers:
+                self._fail(member)
 
     def _fail(self, member: Member) -> None:
         """End the conversation that a fault of ours came up in; nobody else notices."""
         self._log.failure("a conversation is ended by a fault of the server")
-        member.close(abort=True)
+        try:
+            member.close(abort=True)
+        except BaseException:  # as above
+            self._log.failure("a conversation could not even be ended")

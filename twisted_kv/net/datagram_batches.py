@@ -18,6 +18,7 @@ import struct
 from array import array
 from importlib import import_module
 from itertools import accumulate
+from mmap import mmap
 from typing import Any, Dict, Final, List, Tuple
 
 from twisted.internet import udp
@@ -83,7 +84,7 @@ class _Messages:
         self.headers = _ffi.new("struct mmsghdr[]", BATCH)
         vectors = _ffi.new("struct iovec[]", BATCH)
         self.names = bytearray(BATCH * _NAME)
-        self.data = bytearray(size)
+        self.data = mmap(-1, size)  # pages that no datagram has needed take no memory
         names = _ffi.from_buffer(self.names)
         data = _ffi.from_buffer(self.data)
         self._keep = (vectors, names, data)  # what the headers point to

@@ -34,7 +34,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_kv.engine.wakeup import WakeUp
+from twisted_kv.engine.wakeup import READ_SIZE, WakeUp
 from twisted_kv.net import datagram_batches
 
 if TYPE_CHECKING:
@@ -53,14 +53,43 @@ is_possible: Final = hasattr(select, "epoll")
 """Whether this system has what the multiplexer needs."""
 
 
-class _Direct:
-    """A connection with short ways: it reads in one step, and sends at once when it has nothing to send before.
+class _DirectSend:
+    """A connection that sends at once when it has nothing to send before; mixed in before Twisted's class.
 
-    Mixed in before Twisted's class.  Sending belongs here and not into a protocol: under TLS a protocol that reaches
-    past its transport sends plain text.
+    Sending belongs here and not into a protocol: under TLS a protocol that reaches past its transport sends plain text.
     """
 
-    def doRead(self: Any) -> Exception | None:
+    bufferSize = READ_SIZE
+    _direct = True  # until something comes that Twisted's own way is needed for
+
+    def write(self: Any, data: bytes) -> None:
+        if not self._direct or self.dataBuffer or self._tempDataBuffer or self.disconnecting or not self.connected:
+            super().write(data)  # type: ignore[misc]  # of the class that this is mixed into
+            return
+        try:
+            sent = self.socket.send(data)
+        except OSError:
+            sent = 0  # it is full, or broken: what waits to be written will tell
+        if sent < len(data):
+            super().write(data[sent:])  # type: ignore[misc]  # as above
+
+    def startTLS(self, *arguments: Any) -> None:
+        self._direct = False
+        super().startTLS(*arguments)  # type: ignore[misc]  # as above
+
+    def abortConnection(self) -> None:
+        self._direct = False
+        super().abortConnection()  # type: ignore[misc]  # as above
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self._direct = self._direct and streaming  # one that is asked for data is asked when some was sent
+        super().registerProducer(producer, streaming)  # type: ignore[misc]  # as above
+
+
+class Connection(_DirectSend, tcp.Server):
+    """A TCP connection behind a multiplexer."""
+
+    def doRead(self: Any) -> Any:
         try:
             data = self.socket.recv(self.bufferSize)
         except BlockingIOError:
@@ -72,24 +101,13 @@ class _Direct:
         self.protocol.dataReceived(data)
         return None
 
-    def write(self: Any, data: bytes) -> None:
-        if self.dataBuffer or self._tempDataBuffer or self.TLS or self.disconnecting or not self.connected:
-            super().write(data)  # type: ignore[misc]  # of the class that this is mixed into
-            return
-        try:
-            sent = self.socket.send(data)
-        except OSError:
-            sent = 0  # it is full, or broken: what waits to be written will tell
-        if sent < len(data):
-            super().write(data[sent:])  # type: ignore[misc]  # as above
 
-
-class Connection(_Direct, tcp.Server):  # type: ignore[misc]  # one doRead may do what another does
-    """A TCP connection behind a multiplexer."""
-
-
-class UnixConnection(_Direct, unix.Server):  # type: ignore[misc]  # as above
+class UnixConnection(_DirectSend, unix.Server):
     """A connection over a Unix socket, behind a multiplexer."""
+
+    def sendFileDescriptor(self, descriptor: int) -> None:
+        self._direct = False  # it goes with the bytes that are written next
+        super().sendFileDescriptor(descriptor)
 
 
 class _Port(tcp.Port):
@@ -112,12 +130,14 @@ class Multiplexer:
         self._epoll: Any = None
         self._interests: dict[Any, tuple[int, int]] = {}  # of each selectable, its descriptor and what it waits for
         self._selectables: dict[int, Any] = {}  # by their descriptors
+        self._readers: dict[int, Any] = {}  # those of them that wait for something to read
         self._unserved: list[tuple[int, int]] = []  # events that the last wake-up left over
 
     def close(self) -> None:
         """Leave the reactor.  Whoever is still here is served no more."""
         self._interests.clear()
         self._selectables.clear()
+        self._readers.clear()
         self._unserved.clear()
         if self._epoll is not None:
             self._reactor.removeReader(self)
@@ -144,17 +164,15 @@ class Multiplexer:
             served = 0
             for descriptor, event in events:
                 served += 1
-                selectable = self._selectables.get(descriptor)
-                if selectable is None:
-                    continue
-                if event != IN:
-                    self._serve(selectable, event)
+                selectable = self._readers.get(descriptor)
+                if event != IN or selectable is None:
+                    self._serve(descriptor, event)
                     continue
                 try:
                     why = selectable.doRead()
-                except Exception as error:
+                except BaseException as error:
                     why = self._fault(error)
-                if why is not None:
+                if why:
                     self._end(selectable, why, True)
                 if wakeup.load > BYTES_AT_ONCE:
                     self._unserved = events[served:]
@@ -259,19 +277,32 @@ class Multiplexer:
             self._reactor.addReader(self)
         if not wanted:
             del self._interests[selectable]
-            del self._selectables[descriptor]
-            with suppress(OSError, ValueError):  # somebody closed it behind our back
-                self._epoll.unregister(descriptor)
+            if self._selectables.get(descriptor) is selectable:  # unless it was closed, and another has its number
+                del self._selectables[descriptor]
+                self._readers.pop(descriptor, None)
+                with suppress(OSError, ValueError):  # it was closed behind our back
+                    self._epoll.unregister(descriptor)
             return
         if mask:
-            self._epoll.modify(descriptor, wanted)
+            try:
+                self._epoll.modify(descriptor, wanted)
+            except (OSError, ValueError):  # as above
+                if more:
+                    raise
         else:
             self._epoll.register(descriptor, wanted)
         self._interests[selectable] = descriptor, wanted
         self._selectables[descriptor] = selectable
+        if wanted & IN:
+            self._readers[descriptor] = selectable
+        else:
+            self._readers.pop(descriptor, None)
 
-    def _serve(self, selectable: Any, event: int) -> None:
+    def _serve(self, descriptor: int, event: int) -> None:
         """Do what a selectable waits for.  Any event but OUT may mean there is something to read, be it the end."""
+        selectable = self._selectables.get(descriptor)
+        if selectable is None:
+            return
         _, mask = self._interests[selectable]
         if mask & IN and event & ~OUT:
             self._do(selectable, selectable.doRead, True)
@@ -283,12 +314,12 @@ class Multiplexer:
         """Let a selectable read or write; it is lost if it says so or fails."""
         try:
             why = act()
-        except Exception as error:
+        except BaseException as error:
             why = self._fault(error)
-        if why is not None:
+        if why:
             self._end(selectable, why, is_read)
 
-    def _fault(self, error: Exception) -> Exception:
+    def _fault(self, error: BaseException) -> BaseException:
         self._log.failure("a connection is ended by a fault of its protocol")
         return error
 
@@ -298,7 +329,7 @@ class Multiplexer:
             self._want(selectable, 0, IN)
             try:
                 selectable.readConnectionLost(Failure(why))
-            except Exception as error:
+            except BaseException as error:
                 self._lose(selectable, Failure(self._fault(error)))
         else:
             self._lose(selectable, Failure(why if isinstance(why, BaseException) else ConnectionLost()))
@@ -308,5 +339,5 @@ class Multiplexer:
         self._want(selectable, 0, IN | OUT)
         try:
             selectable.connectionLost(reason)
-        except Exception:
+        except BaseException:
             self._log.failure("a lost connection failed once more")

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.net.addresses import address_name, is_loopback
 from twisted_kv.replies import OK, Push, Reply
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
     from twisted.python.failure import Failure
 
-READ_SIZE = 16 * 1024
-"""Bytes that are read from a client before others have their turn; as Redis does."""
-
 SMALL = len(BULK_HEADERS)
 """Bytes of a reply that goes out together with others without being counted by itself."""
 
 CHUNK = 64 * 1024
 """Bytes of waiting replies that are handed to the transport at a time."""
+
+FAREWELL = 60.0
+"""Seconds that a connection has to end once its last reply was handed over: a TLS client may never answer."""
 
 PATIENCE = 1.0
 """Seconds that a client has to take what was sent to it, once its connection is to end in any case."""
@@ -65,6 +66,8 @@ class RespProtocol(Protocol):
         self._waiting_bytes = 0
         self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds
         self._left: int | None = None  # when the client was told to go, in milliseconds
+        self._finished: int | None = None  # when the last reply was handed over, in milliseconds
+        self._owed = 0  # wake-ups whose answers were not given yet
         self._producing = False  # the transport tells us when it is full
         self._joined = False  # requests have come and wait for the end of the wake-up
         self._ended = False  # the client sends no more
@@ -90,9 +93,9 @@ class RespProtocol(Protocol):
         self._session = self._dispatcher.begin(Lasting.CONNECTION, self)
 
     def dataReceived(self, data: bytes) -> None:
+        self._wakeup.load += len(data)
         if self._session is None or self._closing:
             return
-        self._wakeup.load += len(data)
         self._reader.feed(data)
         if not self._joined:
             self._joined = True
@@ -101,6 +104,7 @@ class RespProtocol(Protocol):
     def run(self) -> list[bytes]:
         """Run the requests that have come, and give the replies, in one part unless they are large."""
         self._joined = False
+        self._owed += 1
         parts: list[bytes] = []
         session, reader, request = self._session, self._reader, self._dispatcher.request
         if session is None or self._closing:
@@ -144,6 +148,7 @@ class RespProtocol(Protocol):
 
     def answer(self, answers: list[bytes]) -> None:
         """Send replies, unless the connection was closed meanwhile."""
+        self._owed -= 1
         session = self._session
         if session is None or self._closing or not answers:
             return
@@ -153,13 +158,13 @@ class RespProtocol(Protocol):
         elif data:
             self._statistics.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
-        if session.closing or self._ended:
+        if (session.closing or self._ended) and not self._owed:
             self._finish()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it still gets the replies that it is owed."""
         self._ended = True
-        if not self._joined:
+        if not self._joined and not self._owed:
             self._finish()
 
     def writeConnectionLost(self) -> None:
@@ -167,8 +172,14 @@ class RespProtocol(Protocol):
         self.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._joined:
-            self.run()  # what has come is done, though nobody hears of it
+        try:
+            if self._joined:
+                self.run()  # what has come is done, though nobody hears of it
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of everything: the connection is lost."""
         self._closing = True
         self._waiting.clear()
         self._reader = RequestReader()
@@ -201,7 +212,10 @@ class RespProtocol(Protocol):
 
     @property
     def local(self) -> str:
-        return self._name(self.transport.getHost())  # type: ignore[union-attr]  # as above
+        try:
+            return self._name(self.transport.getHost())  # type: ignore[union-attr]  # as above
+        except AttributeError:  # the connection is lost, and Twisted's transport has no socket any more
+            return "?:0"
 
     @property
     def descriptor(self) -> int:
@@ -243,6 +257,9 @@ class RespProtocol(Protocol):
         if self._left is not None:
             if now - self._left > PATIENCE * 1000:
                 self._disconnect(abort=True)
+            return
+        if self._finished is not None and now - self._finished > FAREWELL * 1000:
+            self._disconnect(abort=True)
             return
         if self._session is None:
             return
@@ -295,6 +312,8 @@ class RespProtocol(Protocol):
         """Read no more, and end the connection as soon as all replies are out."""
         self._closing = True
         if not self._waiting and self.transport is not None:
+            if self._finished is None:
+                self._finished = self._dispatcher.server.now.milliseconds
             self._disconnect(abort=False)
 
     def _disconnect(self, *, abort: bool) -> None:
