@@ -75,5 +75,9 @@ class ExpireTimeError(CommandError):
         super().__init__(f"invalid expire time in '{command}' command")
 
 
+class AttackError(Exception):
+    """A request that gets no reply, because it is not meant for us; its connection is closed."""
+
+
 class ProtocolError(Exception):
     """What a peer sent is not RESP: nothing after it can be read.  `str()` is Redis's own text for it."""

@@ -13,7 +13,7 @@ from twisted_kv.table import Lasting
 Word = Union[str, bytes, int, float]
 
 
-def encode_word(word: Word) -> bytes:
+def encode_word(word: object) -> bytes:
     """Turn a word of a call into bytes: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
     if isinstance(word, bytes):
         return bytes(word)
@@ -52,7 +52,8 @@ class LocalSession:
         if not words:
             raise TypeError("a request has at least one word")
         request = []
-        for word in words:  # the kinds that are most frequent are spelled out: a call for each would double the time
+        given: tuple[object, ...] = words
+        for word in given:  # the kinds that are most frequent are spelled out: a call for each would double the time
             if type(word) is bytes:
                 request.append(word)
             elif type(word) is str and word.isascii():

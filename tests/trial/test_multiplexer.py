@@ -407,6 +407,7 @@ class TransportCases:
 
         self.run_on(main)
 
+    @pytest.mark.pure
     def test_a_connection_may_turn_to_tls(self) -> None:
         context = context_factory(self.folder())
 

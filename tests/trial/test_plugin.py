@@ -47,9 +47,13 @@ class PluginTests(unittest.SynchronousTestCase):
         assert isinstance(service, CacheService)
 
     def test_no_package_hides_the_plugins_of_others(self) -> None:
+        from twisted.internet import base as reactor_base
+
         from twisted.plugins import owncache_plugin
 
         folder = os.path.dirname(owncache_plugin.__file__)
+        if os.path.dirname(folder) == os.path.dirname(os.path.dirname(os.path.abspath(reactor_base.__file__))):
+            return  # installed among Twisted's own plugins, which are a package
         for each in (folder, os.path.dirname(folder)):
             assert "__init__.py" not in os.listdir(each)
 

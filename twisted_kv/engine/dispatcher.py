@@ -20,7 +20,7 @@ from twisted_kv.config import Settings
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.errors import ArityError, CommandError, c_string
+from twisted_kv.errors import ArityError, AttackError, CommandError, c_string
 from twisted_kv.replies import NO_REPLY, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.table import Command, CommandTable, Lasting
@@ -100,7 +100,7 @@ class Dispatcher:
             except CommandError as error:
                 self._statistics.errors[error.code] += 1
                 return error
-            except _AttackError:
+            except AttackError:
                 return NO_REPLY
         command.calls += 1
         session.last_command = command
@@ -155,9 +155,5 @@ class Dispatcher:
             self._log.warn("closed {peer}: it sent HTTP, a browser may have been tricked", peer=session.link.peer)
             session.closing = True
             session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
-            raise _AttackError
+            raise AttackError
         return self.server.commands.find(words)
-
-
-class _AttackError(Exception):
-    """The request gets no reply, and its connection is closed."""

@@ -101,8 +101,7 @@ class CacheDatagramProtocol(DatagramProtocol):
 
     def _write_each(self, answers: Datagrams) -> None:
         """Send answers through a transport that takes them one by one."""
-        transport = self.transport
-        assert transport is not None
+        transport: Any = self.transport
         for answer, address in answers:
             try:
                 transport.write(answer, address)

@@ -334,6 +334,7 @@ def fail_on_bad(machine: Machine) -> None:
     machine.dispatcher.request = lambda session, words: failing() if words == [b"BAD"] else really(session, words)
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("phase", ["run", "answer"])
 def test_a_connection_that_fails_in_a_later_phase_ends_alone(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, phase: str
@@ -436,6 +437,7 @@ def test_what_asks_for_the_addresses_of_a_lost_connection_is_no_fault_of_ours(ma
     assert [event for event in logged if "log_failure" in event] == []
 
 
+@pytest.mark.pure
 def test_a_fault_in_the_last_requests_of_a_lost_connection_leaves_nobody_behind(machine: Machine) -> None:
     fail_on_bad(machine)
     lose_after_reading(machine, b"BAD\r\n")

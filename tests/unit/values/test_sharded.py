@@ -102,6 +102,7 @@ def test_a_walk_finds_the_one_key_that_is_left_of_many(tiny_shards: None) -> Non
     assert list(walk(table, 1)) == [stay]
 
 
+@pytest.mark.pure
 def test_a_step_ends_after_a_number_of_empty_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHARD_SIZE", 4)
     monkeypatch.setattr(module, "_NEARLY_EMPTY", -1)  # nothing is joined
@@ -114,6 +115,7 @@ def test_a_step_ends_after_a_number_of_empty_shards(monkeypatch: pytest.MonkeyPa
     assert list(walk(table, 1)) == []
 
 
+@pytest.mark.pure
 def test_keys_that_share_a_position_are_given_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_position", lambda key: 7)
     table = filled(20)
@@ -141,6 +143,7 @@ def test_a_table_that_shrank_grows_again() -> None:
     assert Counter(walk(table, 50)) == Counter(b"%d" % number for number in range(5000))
 
 
+@pytest.mark.pure
 def test_no_shard_stays_much_fuller_than_it_may(tiny_shards: None) -> None:
     table = filled(3000)
     assert max(map(len, table._each_shard())) <= 2 * 8
