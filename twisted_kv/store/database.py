@@ -155,10 +155,11 @@ class Database:
 
     def read_as(self, key: bytes, kind: Type[V]) -> V | None:
         """Like `read` for one type of value; raises `WrongTypeError` for another."""
-        value = self._keys.get(key)
-        if type(value) is kind and self.usage is None:  # the way of most requests, as short as it can be
+        keys = self._keys
+        held = keys.shards[hash(key) >> keys.shift].get(key)
+        if type(held) is kind and self.usage is None:  # the way of most requests, as short as it can be
             self.hits += 1
-            return value
+            return held
         value = self.read(key)
         if value is None or type(value) is kind:
             return value

@@ -3,7 +3,7 @@
 One Python dict of millions of keys is rebuilt in one go when it grows (355 ms at 5.6 million keys, measured on CPython
 3.11) and gives no cursor.  So the keys are spread over many small dicts, the shards, by the leading bits of their hash:
 
-* each shard holds an interval of the hashes; `_shards` lists them in the order of the hashes.  A shard that became too
+* each shard holds an interval of the hashes; `shards` lists them in the order of the hashes.  A shard that became too
   full is cut in the middle of its interval; two neighbours that became nearly empty are joined again.
 * the list has one place for each value of the leading `depth` bits.  A shard that was cut less often than others stands
   in several places side by side (extendible hashing), so the list doubles only when a shard of full depth is cut.
@@ -36,48 +36,51 @@ _EMPTY_SHARDS_PER_STEP: Final = 64
 
 
 class ShardedDict(Generic[V]):
-    """A mapping from bytes to values: the methods of a dict that are needed, and `scan`."""
+    """A mapping from bytes to values: the methods of a dict that are needed, and `scan`.
 
-    __slots__ = ("_deepest", "_depths", "_length", "_shards", "_shift")
+    `shards[hash(key) >> shift].get(key)` is what `get()` does, for one who cannot afford a call.
+    """
+
+    __slots__ = ("_deepest", "_depths", "_length", "shards", "shift")
 
     def __init__(self) -> None:
-        self._shards: list[dict[bytes, V]] = [{}]
+        self.shards: list[dict[bytes, V]] = [{}]
         self._depths = [0]  # how often the shard at this place was cut
         self._deepest = 1  # shards that stand in one place only: the list can be halved when there are none
-        self._shift = _HASH_BITS
+        self.shift = _HASH_BITS
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._shards[hash(key) >> self._shift]
+        return key in self.shards[hash(key) >> self.shift]
 
     def get(self, key: bytes) -> V | None:
         """Give the value of a key, or None."""
-        return self._shards[hash(key) >> self._shift].get(key)
+        return self.shards[hash(key) >> self.shift].get(key)
 
     def set(self, key: bytes, value: V) -> V | None:
         """Set the value of a key; gives the one it had, or None."""
-        place = hash(key) >> self._shift
-        shard = self._shards[place]
+        place = hash(key) >> self.shift
+        shard = self.shards[place]
         old = shard.get(key)
         shard[key] = value
         if old is None:
             self._length += 1
             if len(shard) > SHARD_SIZE:
-                self._cut(place % len(self._shards))
+                self._cut(place % len(self.shards))
         return old
 
     def pop(self, key: bytes) -> V | None:
         """Remove a key and give the value it had, or None."""
-        place = hash(key) >> self._shift
-        shard = self._shards[place]
+        place = hash(key) >> self.shift
+        shard = self.shards[place]
         value = shard.pop(key, None)
         if value is not None:
             self._length -= 1
-            if len(shard) <= _NEARLY_EMPTY and len(self._shards) > 1:
-                self._join(place % len(self._shards))
+            if len(shard) <= _NEARLY_EMPTY and len(self.shards) > 1:
+                self._join(place % len(self.shards))
         return value
 
     def __iter__(self) -> Iterator[bytes]:
@@ -97,17 +100,17 @@ class ShardedDict(Generic[V]):
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, V]]]:
         """Give some items from a cursor on, about `count`, and the cursor to go on with; 0 begins and ends the walk."""
         found: list[tuple[bytes, V]] = []
-        bits = len(self._shards).bit_length() - 1
+        bits = len(self.shards).bit_length() - 1
         cursor &= _CURSOR_MASK
         for _ in range(_EMPTY_SHARDS_PER_STEP + count):
             place = cursor >> (_CURSOR_BITS - bits)
-            ahead = [(position, key) for key in self._shards[place] if (position := _position(key)) >= cursor]
+            ahead = [(position, key) for key in self.shards[place] if (position := _position(key)) >= cursor]
             missing = count - len(found)
             if len(ahead) > missing:
                 last = heapq.nsmallest(missing, ahead)[-1][0]  # keys that share a position are not parted
-                found += [(key, self._shards[place][key]) for position, key in ahead if position <= last]
+                found += [(key, self.shards[place][key]) for position, key in ahead if position <= last]
                 return (last + 1) & _CURSOR_MASK, found
-            found += [(key, self._shards[place][key]) for _, key in ahead]
+            found += [(key, self.shards[place][key]) for _, key in ahead]
             span = 1 << (bits - self._depths[place])
             cursor = ((place // span + 1) * span) << (_CURSOR_BITS - bits)
             if cursor > _CURSOR_MASK:
@@ -120,28 +123,28 @@ class ShardedDict(Generic[V]):
         """Give any key, each as likely as the others, or None if there is none."""
         if not self._length:
             return None
-        most = SHARD_SIZE if len(self._shards) > 1 else self._length
+        most = SHARD_SIZE if len(self.shards) > 1 else self._length
         while True:
             # A place is drawn, then a seat in its shard; with an empty seat both are drawn again, so that a full shard
             # is met more often than one that is nearly empty.
-            place = random.randrange(len(self._shards))
-            seat = random.randrange(most << (len(self._shards).bit_length() - 1 - self._depths[place]))
-            shard = self._shards[place]
+            place = random.randrange(len(self.shards))
+            seat = random.randrange(most << (len(self.shards).bit_length() - 1 - self._depths[place]))
+            shard = self.shards[place]
             if seat < len(shard):
                 return next(islice(shard, seat, None))
 
     def release(self) -> list[V] | None:
         """Take a small part out of a table that nobody uses any more; gives its values, None when nothing is left."""
-        if not self._shards:
+        if not self.shards:
             return None
-        shard = self._shards.pop()
-        while self._shards and self._shards[-1] is shard:
-            self._shards.pop()
+        shard = self.shards.pop()
+        while self.shards and self.shards[-1] is shard:
+            self.shards.pop()
         return list(shard.values())
 
     def _each_shard(self) -> Iterator[dict[bytes, V]]:
         previous = None
-        for shard in self._shards:
+        for shard in self.shards:
             if shard is not previous:
                 yield shard
                 previous = shard
@@ -151,20 +154,20 @@ class ShardedDict(Generic[V]):
         depth = self._depths[place]
         if depth >= _MAX_DEPTH:
             return
-        if 1 << depth == len(self._shards):
-            self._shards = [shard for shard in self._shards for _ in (0, 1)]
+        if 1 << depth == len(self.shards):
+            self.shards = [shard for shard in self.shards for _ in (0, 1)]
             self._depths = [each for each in self._depths for _ in (0, 1)]
-            self._shift -= 1
+            self.shift -= 1
             self._deepest = 0
             place *= 2
         bit = _HASH_BITS - 1 - depth
         halves: tuple[dict[bytes, V], dict[bytes, V]] = ({}, {})
-        for key, value in self._shards[place].items():
+        for key, value in self.shards[place].items():
             halves[hash(key) >> bit & 1][key] = value
-        span = len(self._shards) >> depth
+        span = len(self.shards) >> depth
         start = place // span * span
         half = span // 2
-        self._shards[start : start + span] = [halves[0]] * half + [halves[1]] * half
+        self.shards[start : start + span] = [halves[0]] * half + [halves[1]] * half
         self._depths[start : start + span] = [depth + 1] * span
         if half == 1:
             self._deepest += 2
@@ -172,15 +175,15 @@ class ShardedDict(Generic[V]):
     def _join(self, place: int) -> None:
         """Join the shard at a place with its neighbour, if that one is as small and was cut from the same."""
         depth = self._depths[place]
-        span = len(self._shards) >> depth
+        span = len(self.shards) >> depth
         start = place // span * span
         other = start ^ span
-        shard, neighbour = self._shards[start], self._shards[other]
+        shard, neighbour = self.shards[start], self.shards[other]
         if self._depths[other] != depth or len(shard) + len(neighbour) > _NEARLY_EMPTY * 2:
             return
         neighbour.update(shard)
         first = min(start, other)
-        self._shards[first : first + 2 * span] = [neighbour] * (2 * span)
+        self.shards[first : first + 2 * span] = [neighbour] * (2 * span)
         self._depths[first : first + 2 * span] = [depth - 1] * (2 * span)
         if span == 1:
             self._deepest -= 2
@@ -189,10 +192,10 @@ class ShardedDict(Generic[V]):
 
     def _halve(self) -> None:
         """Drop every second place: no shard needs the last bit any more."""
-        self._shards = self._shards[::2]
+        self.shards = self.shards[::2]
         self._depths = self._depths[::2]
-        self._shift += 1
-        self._deepest = self._depths.count(_HASH_BITS - self._shift)
+        self.shift += 1
+        self._deepest = self._depths.count(_HASH_BITS - self.shift)
 
 
 def _position(key: bytes) -> int:

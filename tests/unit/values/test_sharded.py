@@ -126,11 +126,11 @@ def test_keys_that_share_a_position_are_given_together(monkeypatch: pytest.Monke
 
 def test_a_table_grows_and_shrinks_back_to_one_shard() -> None:
     table = filled(20_000)
-    assert len(table._shards) > 16
+    assert len(table.shards) > 16
     for number in range(20_000):
         assert table.pop(b"%d" % number) == number
     assert len(table) == 0
-    assert len(table._shards) <= 2
+    assert len(table.shards) <= 2
     assert list(table) == []
 
 
@@ -155,7 +155,7 @@ def test_keys_whose_hashes_cannot_be_parted_are_kept_all_the_same(
 ) -> None:
     monkeypatch.setattr(module, "_MAX_DEPTH", 2)
     table = filled(200)
-    assert len(table._shards) <= 4
+    assert len(table.shards) <= 4
     assert all(table.get(b"%d" % number) == number for number in range(200))
 
 
