@@ -555,3 +555,14 @@ def test_a_cache_that_is_not_started_keeps_its_limit_too() -> None:
     assert 100 < size <= 501
     text = service.call("INFO", "memory")
     assert int(text.split(b"used_memory:")[1].split(b"\r\n")[0]) <= base + 500_000 + 2 * SIZE
+
+
+def test_requests_that_come_together_make_room_together(cache: MemoryCache) -> None:
+    """Or those of one segment evict tens of thousands of keys before anybody else is served."""
+    fill(cache, number=30_000, size=10)
+    cache.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+    client = cache.connect()
+    cache.call("CONFIG", "SET", "maxmemory", 1000)
+    before = count(cache, "evicted_keys")
+    client.send(b"PING\r\n" * 200)
+    assert count(cache, "evicted_keys") - before < 2_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
@@ -161,6 +163,10 @@ def _apply(session: Session, wanted: dict[str, str]) -> None:
     except ValueError as error:
         for each, value in before.items():
             setattr(settings, SETTINGS[each].attribute, value)
+        for each in wanted:
+            if each in session.server.setting_changed:
+                with suppress(ValueError):  # which it was refused for
+                    session.server.setting_changed[each]()
         raise _refused(name, str(error)) from None
 
 

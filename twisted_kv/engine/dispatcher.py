@@ -20,7 +20,7 @@ from twisted_kv.config import Settings
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.errors import ArityError, AttackError, CommandError, c_string
+from twisted_kv.errors import ArityError, AttackError, CommandError, as_text, c_string
 from twisted_kv.replies import NO_REPLY, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.table import Command, CommandTable, Lasting
@@ -71,6 +71,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Leave no timer behind; requests are served all the same."""
         self._housekeeping.stop()
+        self._eviction.stop()
 
     def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
         """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
@@ -102,6 +103,8 @@ class Dispatcher:
                 return error
             except AttackError:
                 return NO_REPLY
+            except Exception:
+                return self._internal_error(as_text(words[0][:128]))
         command.calls += 1
         session.last_command = command
         try:
@@ -116,15 +119,18 @@ class Dispatcher:
             self._statistics.errors[error.code] += 1
             return error
         except Exception:
-            # A fault of ours: told to whoever asked and to the log, and nobody else notices.
-            self._log.failure("{command} failed", command=command.name)
             command.failed += 1
-            self._statistics.errors["ERR"] += 1
-            return CommandError("internal error, see the log of the server")
+            return self._internal_error(command.name)
 
     def end(self, session: Session) -> None:
         """End a conversation."""
         self.server.sessions.pop(session.id, None)
+
+    def _internal_error(self, command: str) -> CommandError:
+        """Tell of a fault of ours to whoever asked and to the log; nobody else notices."""
+        self._log.failure("{command} failed", command=command)
+        self._statistics.errors["ERR"] += 1
+        return CommandError("internal error, see the log of the server")
 
     def _admit(self, session: Session, words: Sequence[bytes]) -> Command:
         """Give the command of a request, if the session may call it now and so; raises `CommandError` if not."""
@@ -136,7 +142,7 @@ class Dispatcher:
                 raise ArityError(command.name)
             if not command.no_auth and session.must_authenticate:
                 raise CommandError("Authentication required.", "NOAUTH")
-            if self.server.settings.maxmemory and not self._eviction.make_room() and command.denies_oom:
+            if self.server.settings.maxmemory and not self._eviction.make_room(command.denies_oom):
                 raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
             if command.lasting > session.lasting:
                 raise CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")

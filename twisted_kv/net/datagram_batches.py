@@ -29,6 +29,9 @@ BATCH: Final = 64
 SLOT: Final = 65_536
 """Bytes of room for each: more than any datagram holds, so none is ever cut."""
 
+BYTES: Final = 64 * 1024
+"""Bytes that a batch should not exceed: after one that did, fewer datagrams are received at once."""
+
 BUFFER: Final = 4 * 1024 * 1024
 """Bytes that the system is asked to keep for us in each direction; it may give less (`net.core.rmem_max`)."""
 
@@ -103,7 +106,7 @@ class _Messages:
 
 
 class _Peers(Dict[bytes, Address]):
-    """Addresses by their bytes; those read last are kept, since most datagrams come from the same few peers."""
+    """Addresses by their bytes.  They are kept, up to a number, since most datagrams come from the same few peers."""
 
     def __init__(self, family: int) -> None:
         super().__init__()
@@ -134,6 +137,7 @@ class BatchPort(udp.Port):
         self._incoming = _Messages(BATCH * SLOT)
         self._outgoing = _Messages(BATCH * SLOT)
         self._room = memoryview(self._incoming.data)
+        self._most = 4  # datagrams of the next batch
         self._peers = _Peers(self.addressFamily)
         for place in range(BATCH):
             self._incoming.bases[place] = self._incoming.start + place * SLOT
@@ -148,12 +152,17 @@ class BatchPort(udp.Port):
     def doRead(self) -> None:
         """Receive a batch and hand it to the protocol."""
         incoming = self._incoming
-        count = _library.recvmmsg(self.socket.fileno(), incoming.headers, BATCH, socket.MSG_DONTWAIT, _ffi.NULL)
+        count = _library.recvmmsg(self.socket.fileno(), incoming.headers, self._most, socket.MSG_DONTWAIT, _ffi.NULL)
         if count <= 0:
             return  # nothing there, or an error that came back for an earlier answer
         names = bytes(incoming.names)
         room, peer = self._room, self._peers.__getitem__
         lengths = incoming.lengths[:count].tolist()
+        size = sum(lengths)
+        if size > BYTES:
+            self._most = max(1, BYTES * count // size)
+        elif count == self._most:
+            self._most = min(2 * count, BATCH)
         self.protocol.datagramsReceived(
             [
                 (room[start : start + length].tobytes(), peer(names[place : place + _NAME]))

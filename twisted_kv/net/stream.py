@@ -135,8 +135,8 @@ class RespProtocol(Protocol):
                     ended = session.closing
                     if ended:
                         break
-                    if not session.authenticated:  # any more: what follows has to be read with more care
-                        reader.give_back(following)
+                    if not session.authenticated and session.must_authenticate:
+                        reader.give_back(following)  # it was RESET: what follows has to be read with more care
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
@@ -242,7 +242,7 @@ class RespProtocol(Protocol):
         if self.transport is None:
             return
         if self._left is None:
-            self._left = self._dispatcher.server.now.milliseconds
+            self._left = self._dispatcher.server.now.read()
         self._closing = True
         if self._session is not None:
             self._session.closing = True  # no request that came with others is run any more
@@ -286,7 +286,7 @@ class RespProtocol(Protocol):
         self._waiting += parts
         self._waiting_bytes += size
         self._send_waiting()
-        self._check_output_limits(self._dispatcher.server.now.milliseconds)
+        self._check_output_limits(self._dispatcher.server.now.read())
 
     def _send_waiting(self) -> None:
         """Hand waiting replies to the transport, a chunk at a time, until it is full again."""
@@ -313,7 +313,7 @@ class RespProtocol(Protocol):
         self._closing = True
         if not self._waiting and self.transport is not None:
             if self._finished is None:
-                self._finished = self._dispatcher.server.now.milliseconds
+                self._finished = self._dispatcher.server.now.read()
             self._disconnect(abort=False)
 
     def _disconnect(self, *, abort: bool) -> None:
@@ -338,7 +338,9 @@ class RespProtocol(Protocol):
             large += len(reply)
         elif type(reply) not in (list, dict):
             parts.append(encode(reply, session.resp))  # after the request: HELLO is answered in the new version
-            return large
+            if len(parts[-1]) < SMALL:
+                return large
+            large += len(parts[-1])
         elif self._may_hold(large + least_size(reply)):
             parts.append(encode(reply, session.resp))
             large += len(parts[-1])

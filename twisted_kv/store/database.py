@@ -28,6 +28,8 @@ Held = Union[bytes, Hash, "Entry"]
 TYPE_NAMES: Final[dict[type, bytes]] = {bytes: b"string", Hash: b"hash"}
 """What TYPE answers for each kind of value."""
 
+_UNLUCKY_DRAWS: Final = 100
+
 ENTRY_SIZE: Final = 96
 """Bytes of an `Entry` and its number."""
 DEADLINE_SIZE: Final = 96
@@ -207,10 +209,11 @@ class Database:
 
     def random_key(self) -> bytes | None:
         """Give any key, each as likely as the others, or None if there is none."""
-        while (key := self._keys.random_key(self.random)) is not None:
-            if self.peek(key) is not None:
+        for _ in range(_UNLUCKY_DRAWS):
+            key = self._keys.random_key(self.random)
+            if key is None or self.peek(key) is not None:
                 return key
-        return None
+        return next(self.live_keys(), None)  # nearly all have expired at once, and are not removed yet
 
     def draw(self, *, volatile: bool = False) -> bytes | None:
         """Give any key, or any that is to go, each as likely as the others; it may have expired already."""

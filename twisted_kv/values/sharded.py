@@ -33,6 +33,7 @@ _CURSOR_BITS: Final = min(52, _HASH_BITS)  # cursors stay exact in clients that 
 _CURSOR_MASK: Final = (1 << _CURSOR_BITS) - 1
 _CURSOR_SHIFT: Final = _HASH_BITS - _CURSOR_BITS
 _EMPTY_SHARDS_PER_STEP: Final = 64
+_UNLUCKY_DRAWS: Final = 100
 
 
 class ShardedDict(Generic[V]):
@@ -124,7 +125,7 @@ class ShardedDict(Generic[V]):
         if not self._length:
             return None
         most = SHARD_SIZE if len(self.shards) > 1 else self._length
-        while True:
+        for _ in range(_UNLUCKY_DRAWS):
             # A place is drawn, then a seat in its shard; with an empty seat both are drawn again, so that a full shard
             # is met more often than one that is nearly empty.
             place = random.randrange(len(self.shards))
@@ -132,6 +133,12 @@ class ShardedDict(Generic[V]):
             shard = self.shards[place]
             if seat < len(shard):
                 return next(islice(shard, seat, None))
+        seat = random.randrange(self._length)  # nearly all shards are nearly empty: count through them
+        for shard in self._each_shard():
+            if seat < len(shard):
+                return next(islice(shard, seat, None))
+            seat -= len(shard)
+        raise AssertionError("there are as many keys as were counted")
 
     def release(self) -> list[V] | None:
         """Take a small part out of a table that nobody uses any more; gives its values, None when nothing is left."""

@@ -24,6 +24,7 @@ from twisted_kv.wire.words import split_words
 MAX_LINE: Final = 64 * 1024
 """Bytes of an inline command, or of a line that announces a length."""
 MAX_ARGUMENTS: Final = 1024 * 1024
+INT32_MAX: Final = 2**31 - 1
 MAX_BULK: Final = 512 * 1024 * 1024
 
 UNAUTHENTICATED_ARGUMENTS: Final = 10
@@ -117,10 +118,12 @@ class RequestReader:
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
         """Put back requests that were taken and shall be read again, with more care."""
-        self._tries = 0
-        self._buffer = b"".join(map(encode_request, requests)) + self._buffer[self._at :]
-        self._at = 0
-        self.more = True
+        data = b"".join(map(encode_request, requests))
+        if data:
+            self._tries = 0
+            self._buffer = data + self._buffer[self._at :]
+            self._at = 0
+            self.more = True
 
     def gets(self) -> list[bytes] | None:
         """Give the next request, or None until more bytes come.
@@ -146,7 +149,7 @@ class RequestReader:
                 count = self._length(b"mbulk count", "invalid multibulk length")
                 if count is None:
                     return None
-                if count > UNAUTHENTICATED_ARGUMENTS and not self.authenticated:
+                if count > UNAUTHENTICATED_ARGUMENTS and not self.authenticated and count <= INT32_MAX:
                     raise ProtocolError("unauthenticated multibulk length")
                 if count > MAX_ARGUMENTS:
                     raise ProtocolError("invalid multibulk length")

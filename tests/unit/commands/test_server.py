@@ -203,7 +203,7 @@ class TestConfig:
         cache.service.dispatcher.server.setting_changed["tcp-keepalive"] = refuse
         error = refusal(cache, "CONFIG", "SET", "timeout", 5, "tcp-keepalive", 6, "requirepass", "x")
         assert error == "ERR CONFIG SET failed (possibly related to argument 'tcp-keepalive') - not today"
-        assert seen == [6]
+        assert seen == [6, 300]  # it is told of what was put back too
         assert cache.call("CONFIG", "GET", "timeout", "tcp-keepalive", "requirepass") == {
             b"timeout": b"0",
             b"tcp-keepalive": b"300",
