@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.launch import benchmark_options
+
 pytestmark = pytest.mark.processes
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -35,7 +37,7 @@ def run(name: str, *options: str, path: str | None = None) -> subprocess.Complet
 
 def assert_measures(name: str, results: Path) -> None:
     """Hold that a benchmark prints and writes the same tables, that nothing of it is left, and that it can be drawn."""
-    ended = run(name, "--quick", "--results", str(results))
+    ended = run(name, "--quick", "--results", str(results), *benchmark_options())
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr == ""
     printed = [line for line in ended.stdout.splitlines() if line.startswith("| ")]

@@ -20,6 +20,7 @@ from typing import Any, Iterator
 import pytest
 import redis
 
+from tests.launch import launch
 from twisted_kv.version import VERSION
 
 pytestmark = [pytest.mark.processes, pytest.mark.peer]
@@ -27,7 +28,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.peer]
 PATIENCE = 60.0
 """Seconds after which a process that does not do what it should is a failure."""
 
-TWISTD = shutil.which("twistd", path=os.path.dirname(sys.executable)) or shutil.which("twistd") or "twistd"
 CLI = [sys.executable, "-m", "twisted_kv.cli"]
 
 
@@ -44,7 +44,7 @@ def start(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], int]:
     log = folder / "log"
     with open(log, "wb") as file:
         process = subprocess.Popen(
-            [sys.executable, TWISTD, "-n", "owncache", "--port", "0", *options],
+            launch("--port", "0", *options),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=file,

@@ -46,6 +46,7 @@ print("served", cache.call("GET", "n").decode(), "left", len(cache.dispatcher.se
 """
 
 
+@pytest.mark.fast
 @pytest.mark.processes
 @pytest.mark.skipif(not multiplexer.is_possible, reason="the system has no epoll")
 def test_the_select_reactor_serves_descriptors_that_it_does_not_know() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from tests.launch import LAUNCHERS, launch, launch_daemon
 from twisted_kv.version import VERSION
 from twisted_kv.wire.encoder import encode_request
 
@@ -24,9 +23,6 @@ pytestmark = pytest.mark.processes
 
 PATIENCE = 30.0
 """Seconds after which a process that does not do what it should is a failure."""
-
-TWISTD = shutil.which("twistd", path=os.path.dirname(sys.executable)) or shutil.which("twistd") or "twistd"
-LAUNCHERS = {"twistd": [sys.executable, TWISTD, "-n"], "python -m twisted": [sys.executable, "-m", "twisted"]}
 
 
 def wait_until(true: Callable[[], Any], what: str) -> Any:
@@ -47,12 +43,9 @@ class Program:
         self.folder = folder
         self.log = folder / "log"
         arguments = ["--port", "0", *options] if "--port" not in options else list(options)
-        launch = list(LAUNCHERS[launcher])
-        if launcher != "twistd":
-            launch.append("--log-format=text")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*launch, "owncache", *arguments],
+                launch(*arguments, launcher=launcher),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -344,7 +337,7 @@ def test_shutdown_by_datagram_is_refused(tmp_path: Path) -> None:
 def test_a_daemon_is_started_and_stopped_by_its_pid(tmp_path: Path) -> None:
     pid_file, log = tmp_path / "owncache.pid", tmp_path / "owncache.log"
     started = subprocess.run(
-        [sys.executable, TWISTD, f"--pidfile={pid_file}", f"--logfile={log}", "owncache", "--port", "0"],
+        launch_daemon(f"--pidfile={pid_file}", f"--logfile={log}", options=("--port", "0")),
         cwd=tmp_path,
         capture_output=True,
         timeout=PATIENCE,
@@ -367,7 +360,7 @@ def test_a_daemon_is_started_and_stopped_by_its_pid(tmp_path: Path) -> None:
 
 def test_a_daemon_that_cannot_start_tells_the_one_who_starts_it(program: Program, tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, TWISTD, "--logfile=log", "owncache", "--port", str(program.port)],
+        launch_daemon("--logfile=log", options=("--port", str(program.port))),
         cwd=tmp_path,
         capture_output=True,
         timeout=PATIENCE,
@@ -385,7 +378,7 @@ def test_a_daemon_that_cannot_start_tells_the_one_who_starts_it(program: Program
 def refused(folder: Path, *options: str, launcher: str = "twistd") -> str:
     """Start the program in vain; gives the one line that it says on stderr."""
     ended = subprocess.run(
-        [*LAUNCHERS[launcher], "owncache", *options], cwd=folder, capture_output=True, timeout=PATIENCE, check=False
+        launch(*options, launcher=launcher), cwd=folder, capture_output=True, timeout=PATIENCE, check=False
     )
     assert ended.returncode not in (0, None)
     told = ended.stderr.decode()

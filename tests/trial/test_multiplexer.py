@@ -29,6 +29,8 @@ from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
 from twisted_kv.wire.encoder import encode_request
 
+pytestmark = pytest.mark.fast
+
 BIG = b"x" * 300_000
 BIG_REPLY = b"$300000\r\n" + BIG + b"\r\n"
 SECRET = b"nobody may read this on the wire"

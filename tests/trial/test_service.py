@@ -296,6 +296,7 @@ class PortTests(ServiceCase):
         yield task.deferLater(reactor_in_use(), 0.01)
         yield self.assertFailure(self.client(number).call("SET", "k", "v"), error.ConnectionRefusedError)
 
+    @pytest.mark.fast
     def test_a_number_that_udp_has_already_is_passed_over(self) -> None:
         cache = self.service(start=False)
         refusals = [error.CannotListenError("127.0.0.1", 0, OSError(98, "Address already in use"))] * 2

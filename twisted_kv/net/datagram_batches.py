@@ -22,6 +22,7 @@ from mmap import mmap
 from typing import Any, Dict, Final, List, Tuple
 
 from twisted.internet import udp
+from twisted.logger import Logger
 
 BATCH: Final = 64
 """Datagrams that are received before others have their turn."""
@@ -40,7 +41,8 @@ _SO_MEMINFO: Final = 55
 _DROPS: Final = 8  # the place of the count among the 32-bit numbers of SO_MEMINFO
 _MOST_PEERS: Final = 4096
 _NAME_4: Final = struct.Struct("!2xH4s")
-_NAME_6: Final = struct.Struct("!2xH4x16sI")
+_NAME_6: Final = struct.Struct("!2xH4x16s")
+_SCOPE_6: Final = struct.Struct("=24xI")  # alone in the machine's own order
 
 _STARTS: Final = range(0, BATCH * SLOT, SLOT)
 _PLACES: Final = range(0, BATCH * _NAME, _NAME)
@@ -114,7 +116,8 @@ class _Peers(Dict[bytes, Address]):
 
     def __missing__(self, name: bytes) -> Address:
         if self._family == socket.AF_INET6:
-            port, host, scope = _NAME_6.unpack_from(name)
+            port, host = _NAME_6.unpack_from(name)
+            (scope,) = _SCOPE_6.unpack_from(name)
             text = socket.inet_ntop(socket.AF_INET6, host)
             peer = (f"{text}%{scope}" if scope else text, port, name)
         else:
@@ -132,6 +135,8 @@ class BatchPort(udp.Port):
     The protocol has `datagramsReceived(datagrams)` beside its `datagramReceived`, and may call `write_all(datagrams)`
     here; both take a list of bytes and addresses.
     """
+
+    _log = Logger("owncache")
 
     def startListening(self) -> None:
         self._incoming = _Messages(BATCH * SLOT)
@@ -163,12 +168,14 @@ class BatchPort(udp.Port):
             self._most = max(1, BYTES * count // size)
         elif count == self._most:
             self._most = min(2 * count, BATCH)
-        self.protocol.datagramsReceived(
-            [
-                (room[start : start + length].tobytes(), peer(names[place : place + _NAME]))
-                for start, length, place in zip(_STARTS, lengths, _PLACES)
-            ]
-        )
+        datagrams = [
+            (room[start : start + length].tobytes(), peer(names[place : place + _NAME]))
+            for start, length, place in zip(_STARTS, lengths, _PLACES)
+        ]
+        try:
+            self.protocol.datagramsReceived(datagrams)
+        except BaseException:  # as with `udp.Port`, a port outlives the faults of its protocol
+            self._log.failure("datagrams are lost by a fault of their protocol")
 
     def write_all(self, datagrams: Datagrams) -> None:
         """Send datagrams; those that cannot be sent are lost, as datagrams may be."""

@@ -108,6 +108,8 @@ class RequestReader:
         """Give the next requests, as far as they are whole and plain; none where `gets()` has to look."""
         if self._left or self._missing or not self._tries or not self.authenticated:
             return []
+        if len(self._buffer) - self._at > self.max_bulk:
+            return []  # a word may be too long, which `gets()` tells
         self._tries -= 1
         requests, self._at = take_plain(self._buffer, self._at)
         if self._at == len(self._buffer):

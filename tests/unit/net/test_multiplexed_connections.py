@@ -21,7 +21,10 @@ from twisted_kv.net.multiplexer import BYTES_AT_ONCE
 from twisted_kv.net.stream import READ_SIZE, RespProtocol
 from twisted_kv.wire.encoder import encode_request
 
-pytestmark = pytest.mark.skipif(not multiplexer.is_possible, reason="the system has no epoll")
+pytestmark = [
+    pytest.mark.fast,
+    pytest.mark.skipif(not multiplexer.is_possible, reason="the system has no epoll"),
+]
 
 BIG = b"x" * 300_000
 BIG_REPLY = b"$300000\r\n" + BIG + b"\r\n"

@@ -19,7 +19,10 @@ from twisted_kv.net import multiplexer
 from twisted_kv.net.multiplexer import BYTES_AT_ONCE, CONNECTIONS_AT_ONCE
 from twisted_kv.service import CacheService
 
-pytestmark = pytest.mark.skipif(not multiplexer.is_possible, reason="the system has no epoll")
+pytestmark = [
+    pytest.mark.fast,
+    pytest.mark.skipif(not multiplexer.is_possible, reason="the system has no epoll"),
+]
 
 
 @pytest.fixture
