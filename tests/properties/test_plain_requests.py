@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.properties.test_streams import cuts, pieces, request_tokens, words
 from twisted_kv.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.plain_requests import by_bytes, by_lines
 from twisted_kv.wire.requests import RequestReader
 
 Request = list[bytes]
@@ -270,3 +271,30 @@ def test_more_bytes_are_no_more_work_each_however_slowly_they_drip(shape: str, s
 def test_who_is_not_trusted_makes_no_more_work(size: int) -> None:
     once, often = (work(GET * count, size, trusted=False) for count in (300, 1200))
     assert often < 1.5 * once
+
+
+@given(st.one_of(st.binary(max_size=60), st.lists(request_tokens, max_size=12).map(b"".join)), st.integers(0, 3))
+@example(b"*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$100000\r\n", 0)
+@example(b"*100000\r\n", 0)
+@example(b"*1\r\n$4\r\nPIN", 0)
+@example(b"*1\r\n$4\r\nPING\r", 0)
+@example(b"*1x\r\n", 0)
+@example(b"*1\r\n$1x\r\na\r\n", 0)
+@example(b"*1\r\n$01\r\na\r\n", 0)
+@example(b"*10\r\n" + b"$10\r\n0123456789\r\n" * 10, 0)
+@example(b"*1\r\n$3\r\na\r\n\r\n*1\r\n$1\r\nb\r\n", 0)
+def test_both_ways_to_take_plain_requests_give_a_beginning_of_what_the_careful_reader_gives(
+    stream: bytes, start: int
+) -> None:
+    for take in (by_lines, by_bytes):
+        requests, end = take(b"x" * start + stream, start)
+        careful = read_by_gets([stream[: end - start]], RequestReader())
+        assert careful == Outcome(requests, None)
+        behind = read_by_gets([stream[end - start :]], RequestReader())
+        assert read_by_gets([stream], RequestReader()) == Outcome(requests + behind.requests, behind.error)
+
+
+@given(st.lists(st.lists(st.binary(max_size=30).filter(lambda word: b"\r" not in word), min_size=1, max_size=12)))
+def test_both_ways_take_all_that_is_plain(requests: list[Request]) -> None:
+    stream = b"".join(map(encode_request, requests))
+    assert by_lines(stream, 0) == by_bytes(stream, 0) == (requests, len(stream))

@@ -32,8 +32,14 @@ from tests.memory import (
     ttl_for,
     used,
 )
+from twisted_kv.clock import Now
+from twisted_kv.config import Settings
+from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
+from twisted_kv.replies import OK
 from twisted_kv.service import CacheService
+from twisted_kv.store.usage import MOST_COUNT, UseCount
+from twisted_kv.table import Lasting
 from twisted_kv.testing import Clock, MemoryCache
 
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
@@ -566,3 +572,50 @@ def test_requests_that_come_together_make_room_together(cache: MemoryCache) -> N
     before = count(cache, "evicted_keys")
     client.send(b"PING\r\n" * 200)
     assert count(cache, "evicted_keys") - before < 2_000
+
+
+def test_a_cache_without_timers_makes_room_at_each_request() -> None:
+    dispatcher = Dispatcher(Settings.of({"maxmemory-policy": "allkeys-random"}))
+    session = dispatcher.begin(Lasting.CONNECTION)
+    for number in range(500):
+        assert dispatcher.request(session, [b"SET", b"%d" % number, b"x" * 1000]) is OK
+    dispatcher.request(session, [b"CONFIG", b"SET", b"maxmemory", b"1"])
+    for _ in range(10):
+        dispatcher.request(session, [b"PING"])
+    assert dispatcher.request(session, [b"DBSIZE"]) == 0
+
+
+def test_room_that_was_made_otherwise_ends_the_eviction(cache: MemoryCache) -> None:
+    choose(cache, "allkeys-random")
+    fill(cache)
+    cache.call("CONFIG", "SET", "maxmemory", 1)
+    cache.call("PING")
+    cache.call("CONFIG", "SET", "maxmemory", 0)
+    there = len(left(cache))
+    settle(cache)
+    assert len(left(cache)) == there > 0
+
+
+def test_a_candidate_that_is_gone_is_passed_over(cache: MemoryCache, clock: Clock) -> None:
+    choose(cache, "allkeys-lru")
+    fill(cache, number=20)
+    clock.advance(10)
+    cache.call("CONFIG", "SET", "maxmemory", used(cache) - 1)
+    cache.call("PING")
+    assert len(left(cache, number=20)) == 19
+    cache.call("CONFIG", "SET", "maxmemory", 0)
+    cache.call("FLUSHALL")
+    fill(cache, "other", number=20)
+    cache.call("CONFIG", "SET", "maxmemory", used(cache) - 1)
+    cache.call("PING")
+    assert len(left(cache, "other", 20)) == 19
+
+
+def test_a_use_count_ends_at_its_most() -> None:
+    now = Now(Clock())
+    usage = UseCount(now, Settings.of({"lfu-log-factor": 0}), Random(1))
+    mark = usage.used(None)
+    for _ in range(300):
+        mark = usage.used(mark)
+    assert usage.count(mark) == MOST_COUNT
+    assert usage.idleness(mark) == 0

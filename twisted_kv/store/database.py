@@ -246,11 +246,12 @@ class Database:
         self.changes += 1
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
-        if not value:
-            self._remove(key)
-        elif type(value) is Hash:
+        if value:
+            assert type(value) is Hash  # strings are never changed in place
             self.memory += value.memory - value.counted
             value.counted = value.memory
+        else:
+            self._remove(key)
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; True if there was one."""
@@ -377,8 +378,6 @@ class Database:
         entry = self._keys.get(key)
         assert entry is not None
         if type(entry) is not Entry:
-            if deadline is None:
-                return
             entry = self._put_entry(key, Entry(entry))
         if entry.deadline is not None:
             self.expiry.remove(key, entry.deadline)

@@ -81,9 +81,8 @@ class Equals(Dialect):
             return b"%b=%b" % (request[1], reply)
         if reply is None:
             return b"keyDoesNotExists"
-        if isinstance(reply, CommandError):
-            return self.error(reply)
-        return request[1] + b"=" + bytes(reply)
+        assert isinstance(reply, CommandError)  # GET has no other replies
+        return self.error(reply)
 
 
 class Words(Dialect):

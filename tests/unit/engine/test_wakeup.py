@@ -192,3 +192,18 @@ def test_where_nothing_is_kept_the_answer_is_given_at_once() -> None:
     answered: list[bool] = []
     commit_nothing(lambda: answered.append(True))
     assert answered == [True]
+
+
+def test_nobody_is_told_that_something_was_done_if_it_cannot_be_committed() -> None:
+    log: list[str] = []
+    wakeup = WakeUp(Now(Clock()), Statistics())
+
+    def refuse(answer: Callable[[], None]) -> None:
+        raise OSError("no space left on device")
+
+    wakeup.commit = refuse
+    wakeup.open()
+    for name in ("a", "b"):
+        wakeup.join(Member(name, log))
+    wakeup.close()
+    assert log == ["run a", "run b", "abort a", "abort b"]

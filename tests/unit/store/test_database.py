@@ -9,6 +9,7 @@ import pytest
 from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.database import Database, Entry, Releasable
+from twisted_kv.store.usage import LastUse
 from twisted_kv.testing import Clock
 from twisted_kv.values.hashes import Hash
 
@@ -267,3 +268,29 @@ def test_every_change_is_counted_and_no_look_up_is(db: Database, time: Time) -> 
     db.persist(b"k")
     db.rename(b"k", b"l")
     assert db.changes == before
+
+
+def test_a_random_key_is_found_among_expired_ones(db: Database, time: Time) -> None:
+    for number in range(2000):
+        db.set(b"%d" % number, b"v", time.after(100))
+    db.set(b"stays", b"v")
+    time.advance(100)
+    assert db.random_key() == b"stays"
+    assert len(db) > 1000  # it does not wait until all are removed
+
+
+def test_the_use_of_a_key_is_known_from_the_first_use_on(db: Database, time: Time) -> None:
+    db.set(b"k", b"v")
+    db.set(b"goes", b"v", time.after(1000))
+    db.usage = LastUse(time.now)
+    assert db.mark(b"k") is None
+    time.advance(10)
+    assert db.lookup(b"k") == b"v"
+    assert db.mark(b"k") == time.now.milliseconds
+    assert db.lookup(b"goes") == b"v"
+    assert db.persist(b"goes")
+    assert db.mark(b"goes") == time.now.milliseconds
+    assert db.deadline(b"goes") is None
+    for key in (b"k", b"goes"):
+        db.delete(key)
+    assert db.memory == 0
