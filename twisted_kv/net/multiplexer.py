@@ -6,7 +6,7 @@ call serves all that is ready, in the phases of a wake-up (`engine/wakeup.py`). 
 they take a `reactor` argument, and this stands in for it.  Buffers, producers, half-close and TLS are Twisted's too;
 what is added is that a connection with nothing to send before sends at once.
 
-Measured (50 clients, one GET at a time, CPython 3.11): 7.1 us of CPU for a GET, 17.0 with `listenTCP`, 5 for redis-server.
+Measured (50 clients, one GET at a time, CPython 3.11): 7.1 us of CPU for a GET, 17.0 with `listenTCP`, 5 for Redis.
 Without it, on a system that has no epoll or with the setting `transport plain`, everything works the same, slower.
 
 What must hold here, because it went wrong before:
