@@ -21,6 +21,7 @@ LAYERS = (
     ("wire", "values"),
     ("config",),
     ("store",),
+    ("rdb",),
     ("sessions",),
     ("commands",),
     ("engine",),

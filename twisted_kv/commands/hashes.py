@@ -28,10 +28,8 @@ def _to_read(session: Session, key: bytes) -> Hash:
 
 def _to_change(session: Session, key: bytes) -> Hash:
     """Give the hash of a key, made now if there is none."""
-    fields = session.db.lookup_as(key, Hash)
-    if fields is None:
-        fields = Hash()
-        session.db.set(key, fields)
+    fields = session.db.edit(key, Hash, make=True)
+    assert fields is not None
     return fields
 
 
@@ -50,7 +48,7 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     added = int(fields.set(field, value) is None)
     for place in range(0, len(more), 2):
         added += fields.set(more[place], more[place + 1]) is None
-    session.db.changed(key)
+    session.db.changed(key, 1 + len(more) // 2)
     return added
 
 
@@ -93,12 +91,12 @@ def hmget(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
 )
 def hdel(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
     """Delete fields of a hash, and return how many there were."""
-    fields = session.db.lookup_as(key, Hash)
+    fields = session.db.edit(key, Hash)
     if fields is None:
         return 0
     removed = sum(fields.pop(each) is not None for each in (field, *more))
     if removed:
-        session.db.changed(key)
+        session.db.changed(key, removed)
     return removed
 
 

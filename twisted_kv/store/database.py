@@ -58,8 +58,18 @@ class Releasable(Protocol):
         """Take a small part out; gives what was in it, None when nothing is left."""
 
 
+class Witness(Protocol):
+    """Somebody who wants to know what the keys held before they change."""
+
+    def before(self, index: int, key: bytes, held: Held | None) -> None:
+        """Take note that a key of a database is about to change, and of what it holds; None if it is new."""
+
+    def flushed(self, index: int, keys: ShardedDict[Held]) -> None:
+        """Take over the keys that a database had: it begins anew."""
+
+
 def is_large(value: Hash) -> bool:
-    """Tell whether to drop a value would take so long that it is better done in steps."""
+    """Tell whether a value is so large that what takes it as a whole is better done in steps."""
     return len(value) > SHARD_SIZE
 
 
@@ -84,15 +94,18 @@ class Database:
         "_keys",
         "_now",
         "changes",
+        "deaf_to_time",
         "evicted",
         "expired",
         "expiry",
         "hits",
         "index",
+        "lost",
         "memory",
         "misses",
         "random",
         "usage",
+        "witness",
     )
 
     def __init__(
@@ -110,6 +123,12 @@ class Database:
         """The bytes that the keys take, as an estimate."""
         self.usage: Usage | None = None
         """Keeps account of the use of keys, while a policy asks for it."""
+        self.witness: Witness | None = None
+        """Is told of every change before it is made, while a snapshot is taken."""
+        self.lost: Callable[[int, bytes], None] | None = None
+        """Is told of each key that is removed though no request asked for it: expired, or evicted."""
+        self.deaf_to_time = False
+        """Keys stay though their time has come, while a log is replayed: it says itself when each was gone."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -146,6 +165,19 @@ class Database:
             return value
         raise WrongTypeError
 
+    def edit(self, key: bytes, kind: Type[V], *, make: bool = False) -> V | None:
+        """Like `lookup_as`, for one who is about to change the value in place, and says `changed` when it is done.
+
+        With `make`, a key that is not there gets an empty value.
+        """
+        value = self.lookup_as(key, kind)
+        if value is None and make:
+            value = kind()
+            self._replaced(key, value, self._keys.set(key, value), None, False)
+        elif self.witness is not None:
+            self.witness.before(self.index, key, self._keys.get(key))
+        return value
+
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
         """Give the value of a key of any type, or None, and count a hit or a miss, and by default a use of the key."""
         value = self.lookup(key) if use else self.peek(key)
@@ -171,6 +203,11 @@ class Database:
         """Give the date in milliseconds at which a key goes, or None if it stays."""
         entry = self._keys.get(key)
         return entry.deadline if type(entry) is Entry else None
+
+    @property
+    def table(self) -> ShardedDict[Held]:
+        """All keys, those among them whose time has come; only for a snapshot, which changes nothing."""
+        return self._keys
 
     def mark(self, key: bytes) -> int | None:
         """Give what is known of the use of a key: a number for `usage`, or None."""
@@ -232,7 +269,8 @@ class Database:
         """
         self.changes += 1
         old = self._keys.set(key, value)
-        if type(value) is bytes and deadline is None and self.usage is None:  # the way of most requests
+        # The way of most requests:
+        if type(value) is bytes and deadline is None and self.usage is None and self.witness is None:
             if type(old) is bytes:
                 self.memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
                 return
@@ -241,9 +279,25 @@ class Database:
                 return
         self._replaced(key, value, old, deadline, keep_deadline)
 
-    def changed(self, key: bytes) -> None:
-        """Say that the value of a key was changed in place.  A value that became empty takes its key along."""
-        self.changes += 1
+    def load(self, key: bytes, value: Value, deadline: int | None = None, mark: int | None = None) -> bool:
+        """Put a key where it was before the process began, which is no change; False if it is there already."""
+        held: Held = value if deadline is None and mark is None else Entry(value, deadline, mark)
+        if self._keys.set(key, held) is not None:
+            return False
+        self.memory += ITEM + bytes_size(key) + _memory(value)
+        if type(held) is Entry:
+            self.memory += ENTRY_SIZE
+            if deadline is not None:
+                self.expiry.add(key, deadline)
+                self.memory += DEADLINE_SIZE
+        return True
+
+    def changed(self, key: bytes, count: int = 1) -> None:
+        """Say that the value of a key was changed in place, in so many of its members.
+
+        A value that became empty takes its key along.
+        """
+        self.changes += count
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
         if value:
@@ -264,10 +318,7 @@ class Database:
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Let an existing key go at a date in milliseconds; at once, if that has passed."""
         self.changes += 1
-        if deadline <= self._now.milliseconds:
-            self._remove(key)
-        else:
-            self._set_deadline(key, deadline)
+        self._let_go_at(key, deadline)
 
     def persist(self, key: bytes) -> bool:
         """Let a key stay; True if it was to go."""
@@ -292,7 +343,10 @@ class Database:
         if not len(self._keys):
             return
         self.changes += len(self._keys)
-        self._discard(self._keys)
+        if self.witness is not None:
+            self.witness.flushed(self.index, self._keys)
+        else:
+            self._discard(self._keys)
         if self.expiry:
             self._discard(self.expiry)
         self._keys = ShardedDict()
@@ -303,7 +357,7 @@ class Database:
         """Remove an existing key to make room."""
         self.changes += 1
         self.evicted += 1
-        self._remove(key)
+        self._lose(key)
 
     def expire_due(self, most: int) -> int:
         """Remove up to `most` keys whose time has come; gives how many they were."""
@@ -329,19 +383,27 @@ class Database:
     def _has_expired(self, key: bytes, entry: Entry) -> bool:
         """Tell whether a key's time has come, and remove it then."""
         deadline = entry.deadline
-        if deadline is None or deadline > self._now.milliseconds:
+        if deadline is None or deadline > self._now.milliseconds or self.deaf_to_time:
             return False
         self._expire(key)
         return True
 
     def _expire(self, key: bytes) -> None:
         self.expired += 1
+        self._lose(key)
+
+    def _lose(self, key: bytes) -> None:
+        """Remove a key though no request asked for it."""
         self._remove(key)
+        if self.lost is not None:
+            self.lost(self.index, key)
 
     def _remove(self, key: bytes) -> None:
         self._dispose(self._take_out(key))
 
     def _take_out(self, key: bytes) -> Value:
+        if self.witness is not None:
+            self.witness.before(self.index, key, self._keys.get(key))
         entry = self._keys.pop(key)
         assert entry is not None
         value = entry.value if type(entry) is Entry else entry
@@ -355,6 +417,8 @@ class Database:
 
     def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
         """Do what there is to do when a value was put in the place of another: of one with an entry, or a large one."""
+        if self.witness is not None:
+            self.witness.before(self.index, key, old)
         before, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
         if type(old) is Entry:
             self.memory -= ENTRY_SIZE
@@ -369,13 +433,22 @@ class Database:
         elif old_deadline is not None:
             self._put_entry(key, Entry(value, old_deadline))
         if deadline is not None:
-            self.expire_at(key, deadline)
+            self._let_go_at(key, deadline)
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
+
+    def _let_go_at(self, key: bytes, deadline: int) -> None:
+        """Give an existing key a deadline, or remove it if that has passed."""
+        if deadline <= self._now.milliseconds and not self.deaf_to_time:
+            self._remove(key)
+        else:
+            self._set_deadline(key, deadline)
 
     def _set_deadline(self, key: bytes, deadline: int | None) -> None:
         """Change the deadline of an existing key."""
         entry = self._keys.get(key)
+        if self.witness is not None:
+            self.witness.before(self.index, key, entry)
         assert entry is not None
         if type(entry) is not Entry:
             entry = self._put_entry(key, Entry(entry))

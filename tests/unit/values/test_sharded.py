@@ -117,7 +117,7 @@ def test_a_step_ends_after_a_number_of_empty_shards(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.pure
 def test_keys_that_share_a_position_are_given_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_position", lambda key: 7)
+    monkeypatch.setattr(module, "position", lambda key: 7)
     table = filled(20)
     cursor, items = table.scan(0, 5)
     assert len(items) == 20

@@ -1,0 +1,66 @@
+"""The numbers of the RDB format: what the first byte of each part of a file, and of a length, says."""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = 10
+"""What is written: the version of Redis 7.0."""
+NEWEST: Final = 12
+"""What is read: the version of Redis 7.4."""
+MAGIC: Final = b"REDIS"
+
+STRING: Final = 0
+HASH: Final = 4
+HASH_ZIPMAP: Final = 9
+HASH_ZIPLIST: Final = 13
+HASH_LISTPACK: Final = 16
+
+SLOT_INFO: Final = 244
+FUNCTION: Final = 245
+FUNCTION_BEFORE_RELEASE: Final = 246
+MODULE_AUX: Final = 247
+IDLE: Final = 248
+FREQUENCY: Final = 249
+AUX: Final = 250
+RESIZE: Final = 251
+EXPIRE_MILLISECONDS: Final = 252
+EXPIRE_SECONDS: Final = 253
+SELECT: Final = 254
+END: Final = 255
+
+LENGTH_32: Final = 0x80
+LENGTH_64: Final = 0x81
+ENCODED: Final = 0xC0
+"""From here on it is no length, but says how a string is encoded: one of the four below."""
+INT8: Final = 0xC0
+INT16: Final = 0xC1
+INT32: Final = 0xC2
+LZF: Final = 0xC3
+
+NOT_KEPT: Final = {
+    1: "a list",
+    2: "a set",
+    3: "a sorted set",
+    5: "a sorted set",
+    6: "a value of a module",
+    7: "a value of a module",
+    10: "a list",
+    11: "a set",
+    12: "a sorted set",
+    14: "a list",
+    15: "a stream",
+    17: "a sorted set",
+    18: "a list",
+    19: "a stream",
+    20: "a set",
+    21: "a stream",
+    22: "a hash with fields that expire",
+    23: "a hash with fields that expire",
+    24: "a hash with fields that expire",
+    25: "a hash with fields that expire",
+    FUNCTION: "a function library",
+    FUNCTION_BEFORE_RELEASE: "a function library",
+    MODULE_AUX: "data of a module",
+}
+"""What Redis writes and is not kept here: to leave it out in silence would lose it."""

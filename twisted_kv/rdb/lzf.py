@@ -1,0 +1,91 @@
+"""LZF, the compression of strings in RDB: runs of literal bytes, and references to what came up to 8 KiB before.
+
+A control byte below 32 announces that many literal bytes and one more.  From 32 on its upper three bits are the length
+of a reference less two (with all three set, the next byte adds to it), its lower five and the byte that follows the
+distance less one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_LONGEST_RUN: Final = 32
+_LONGEST_REFERENCE: Final = 264
+_FARTHEST: Final = 1 << 13
+
+
+def decompress(data: bytes, length: int) -> bytes:
+    """Give what was compressed, which has `length` bytes; raises ValueError if the data do not say so."""
+    out = bytearray()
+    at, end = 0, len(data)
+    while at < end:
+        control = data[at]
+        at += 1
+        if control < _LONGEST_RUN:
+            run = data[at : at + control + 1]
+            if len(run) <= control:
+                raise ValueError("a compressed string ends too early")
+            out += run
+            at += control + 1
+            continue
+        size = control >> 5
+        try:
+            if size == 7:
+                size += data[at]
+                at += 1
+            distance = ((control & 0x1F) << 8 | data[at]) + 1
+        except IndexError:
+            raise ValueError("a compressed string ends too early") from None
+        at += 1
+        size += 2
+        start = len(out) - distance
+        if start < 0:
+            raise ValueError("a compressed string refers to what is before its start")
+        piece = out[start : start + size]
+        if len(piece) < size:  # it overlaps what it makes: a pattern that repeats
+            piece = (piece * (size // len(piece) + 1))[:size]
+        out += piece
+        if len(out) > length:
+            break
+    if len(out) != length:
+        raise ValueError("a compressed string has another length than announced")
+    return bytes(out)
+
+
+def compress(data: bytes) -> bytes | None:
+    """Give data in fewer bytes, or None if that takes at least four bytes less than they have, as Redis asks for."""
+    most = len(data) - 4
+    out = bytearray()
+    seen: dict[bytes, int] = {}
+    at = literal = 0
+    end = len(data)
+    while at < end - 2:
+        triple = data[at : at + 3]
+        before = seen.get(triple)
+        seen[triple] = at
+        if before is None or at - before > _FARTHEST:
+            at += 1
+            continue
+        size = 3
+        while size < _LONGEST_REFERENCE and at + size < end and data[before + size] == data[at + size]:
+            size += 1
+        _add_literals(out, data[literal:at])
+        distance = at - before - 1
+        if size - 2 < 7:
+            out.append((size - 2) << 5 | distance >> 8)
+        else:
+            out += bytes((7 << 5 | distance >> 8, size - 2 - 7))
+        out.append(distance & 0xFF)
+        at += size
+        literal = at
+        if len(out) > most:
+            return None
+    _add_literals(out, data[literal:])
+    return bytes(out) if len(out) <= most else None
+
+
+def _add_literals(out: bytearray, data: bytes) -> None:
+    for start in range(0, len(data), _LONGEST_RUN):
+        run = data[start : start + _LONGEST_RUN]
+        out.append(len(run) - 1)
+        out += run

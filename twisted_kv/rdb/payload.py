@@ -1,0 +1,48 @@
+"""The payloads of DUMP: a value as RDB has it, the version of RDB, and a checksum."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.reader import Cursor, RdbError, ShortError, kept
+from twisted_kv.rdb.writer import kind_and_body
+from twisted_kv.store.database import Value
+from twisted_kv.values.hashes import Hash
+
+_FOOT: Final = 10  # two bytes of version, eight of checksum
+
+
+def dump(value: Value) -> bytes:
+    """Give the payload that holds a value."""
+    kind, body = kind_and_body(value)
+    payload = bytes((kind,)) + body + rdb.VERSION.to_bytes(2, "little")
+    return payload + crc64(payload, 0).to_bytes(8, "little")
+
+
+def is_sound(payload: bytes) -> bool:
+    """Tell whether a payload is of a version that is known and arrived as it was sent."""
+    if len(payload) < _FOOT:
+        return False
+    version = int.from_bytes(payload[-_FOOT : -_FOOT + 2], "little")
+    checksum = int.from_bytes(payload[-8:], "little")
+    return version <= rdb.VERSION and checksum == crc64(payload[:-8], 0)
+
+
+def restore(payload: bytes) -> Value:
+    """Give the value of a sound payload; raises `RdbError` if it holds none that can be kept."""
+    cursor = Cursor(payload[:-_FOOT])
+    try:
+        kind = kept(cursor.byte())
+        if kind == rdb.STRING:
+            return cursor.string()
+        if kind != rdb.HASH:
+            return cursor.packed_hash(kind)
+        value = Hash()
+        cursor.fields(value, cursor.length())
+    except ShortError:
+        raise RdbError("the payload is cut") from None
+    if not value:
+        raise RdbError("a hash without fields")
+    return value

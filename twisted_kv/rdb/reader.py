@@ -1,0 +1,338 @@
+"""Reads RDB, versions 1 to 12: bytes in, keys out.
+
+`feed()` takes the bytes of a file as they come, `read()` hands on so many keys, so that others have their turn between
+two calls.  What is damaged raises `RdbError`, which knows where; what is well and cannot be kept here raises it too.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Optional, Tuple
+
+from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.lzf import decompress
+from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap
+from twisted_kv.store.database import Value
+from twisted_kv.values.hashes import Hash
+
+Use = Optional[Tuple[int, int]]
+"""How a key was used, if the file says so: `format.IDLE` with seconds, or `format.FREQUENCY` with a count."""
+
+Keep = Callable[[bytes, Value, Optional[int], Use], bool]
+"""Takes a key with its value, its deadline in milliseconds and its use; False if it was there already."""
+
+_HEAD: Final = len(rdb.MAGIC) + 4
+_FIRST_CHECKED: Final = 5  # versions before it have no checksum
+_MOST_EXPANSION: Final = 132
+"""How many times longer than its compressed form a string can be: 264 bytes for two, at the best."""
+_PACKED: Final[dict[int, Callable[[bytes], list[bytes]]]] = {
+    rdb.HASH_ZIPMAP: read_zipmap,
+    rdb.HASH_ZIPLIST: read_ziplist,
+    rdb.HASH_LISTPACK: read_listpack,
+}
+
+
+class RdbError(Exception):
+    """A file that cannot be loaded: `offset` in bytes is where it shows, `str()` tells why."""
+
+    def __init__(self, why: str, offset: int = 0) -> None:
+        super().__init__(why)
+        self.offset = offset
+
+
+class EmptyValueError(RdbError):
+    """A collection without members, which older versions of Redis may have written.  Redis passes it over in files."""
+
+
+class ShortError(Exception):
+    """More bytes have to come; `missing` of them at least."""
+
+    def __init__(self, missing: int) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+
+class Cursor:
+    """A place in bytes: reads what begins there, and moves behind it.  `ShortError` if it is not all there."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes = b"", at: int = 0) -> None:
+        self.data = data
+        self.at = at
+
+    def take(self, size: int) -> bytes:
+        """Read so many bytes."""
+        end = self.at + size
+        if end > len(self.data):
+            raise ShortError(end - len(self.data))
+        piece = self.data[self.at : end]
+        self.at = end
+        return piece
+
+    def byte(self) -> int:
+        """Read one byte."""
+        return self.take(1)[0]
+
+    def length(self) -> int:
+        """Read a length; raises `RdbError` for what is none."""
+        first = self.byte()
+        if first < 0x40:
+            return first
+        if first < 0x80:
+            return (first & 0x3F) << 8 | self.byte()
+        if first == rdb.LENGTH_32:
+            return int.from_bytes(self.take(4), "big")
+        if first == rdb.LENGTH_64:
+            return int.from_bytes(self.take(8), "big")
+        raise RdbError(f"byte {first} where a length should be")
+
+    def string(self) -> bytes:
+        """Read a string in any of its encodings."""
+        first = self.byte()
+        if first < rdb.ENCODED:
+            self.at -= 1
+            return self.take(self.length())
+        if first == rdb.LZF:
+            packed, size = self.length(), self.length()
+            if size > packed * _MOST_EXPANSION:
+                raise RdbError("a compressed string announces more than it can hold")
+            try:
+                return decompress(self.take(packed), size)
+            except ValueError as error:
+                raise RdbError(str(error)) from None
+        width = {rdb.INT8: 1, rdb.INT16: 2, rdb.INT32: 4}.get(first)
+        if width is None:
+            raise RdbError(f"byte {first} where a string should be")
+        return b"%d" % int.from_bytes(self.take(width), "little", signed=True)
+
+    def packed_hash(self, kind: int) -> Hash:
+        """Read a hash that is packed into one string."""
+        try:
+            entries = _PACKED[kind](self.string())
+        except ValueError as error:
+            raise RdbError(str(error)) from None
+        if not entries:
+            raise EmptyValueError("a hash without fields")
+        if len(entries) % 2:
+            raise RdbError("a hash with a field that has no value")
+        value = Hash()
+        for place in range(0, len(entries), 2):
+            if value.set(entries[place], entries[place + 1]) is not None:
+                raise RdbError("a hash that has a field twice")
+        return value
+
+    def fields(self, value: Hash, most: int) -> None:
+        """Read so many fields into a hash."""
+        for _ in range(most):
+            field, content = self.string(), self.string()
+            if value.set(field, content) is not None:
+                raise RdbError("a hash that has a field twice")
+
+
+def kept(kind: int) -> int:
+    """Give back a type that can be read; raises `RdbError` that names any other."""
+    if kind == rdb.STRING or kind == rdb.HASH or kind in _PACKED:
+        return kind
+    if kind in rdb.NOT_KEPT:
+        raise RdbError(f"there is {rdb.NOT_KEPT[kind]}, which this version of owncache does not keep")
+    raise RdbError(f"byte {kind} where a type should be")
+
+
+class RdbReader(Cursor):
+    """Reads one file.  `select` is told the number of each database that begins, and gives what takes its keys."""
+
+    def __init__(self, select: Callable[[int], Keep]) -> None:
+        super().__init__()
+        self._select = select
+        self._keep: Keep | None = None
+        self._before = 0  # bytes of the file before the data at hand
+        self._chunks: list[bytes] = []  # came behind the data at hand while a long string was not complete
+        self._missing = _HEAD
+        self._crc = 0
+        self._version = 0
+        self._deadline: int | None = None
+        self._use: Use = None
+        self._hash: tuple[bytes, Hash, int] | None = None  # the one under way, and how many of its fields are to come
+        self.done = False
+        """Whether the end of the file was read; what came behind it is `rest`."""
+        self.aux: dict[bytes, bytes] = {}
+        """What the file says about itself."""
+
+    @property
+    def rest(self) -> bytes:
+        """What came behind the end."""
+        return b"".join((self.data[self.at :], *self._chunks))
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the file were read."""
+        return self._before + self.at
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the file."""
+        self._chunks.append(data)
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self._crc = crc64(self.data[: self.at], self._crc)
+            self._before += self.at
+            self.data = b"".join((self.data[self.at :], *self._chunks))
+            self.at = 0
+            self._chunks.clear()
+
+    def read(self, most: int) -> bool:
+        """Hand on up to `most` keys (large hashes count by their fields); False if more bytes have to come."""
+        start = self.at
+        try:
+            while most > 0 and not self.done:
+                start = self.at
+                most -= self._read_some(most)
+        except ShortError as short:
+            self.at = start
+            self._missing = short.missing
+            return False
+        except RdbError as error:
+            error.offset = self._before + start
+            raise
+        return True
+
+    def finish(self) -> None:
+        """Take note that no more bytes come; raises `RdbError` if that is too early."""
+        if not self.done:
+            raise RdbError("the file ends here, before its end was written", self.offset + len(self.rest))
+
+    def _read_some(self, most: int) -> int:
+        """Read what begins here, or many keys that are plain strings; gives how many keys that were."""
+        if not self._version:
+            self._read_head()
+            return 0
+        if self._hash is not None:
+            return self._read_fields(most)
+        if self._deadline is None and self._use is None:
+            count = self._read_strings(most)
+            if count:
+                return count
+        kind = self.byte()
+        if kind < rdb.SLOT_INFO:
+            return self._read_key(kept(kind))
+        self._read_opcode(kind)
+        return 0
+
+    def _read_strings(self, most: int) -> int:
+        """Read keys that stay and hold plain strings, as far as they are short: the way of most keys of most files."""
+        data, at, keep = self.data, self.at, self._keep
+        end = len(data)
+        count = 0
+        if keep is None:
+            return 0
+        try:
+            while count < most and data[at] == rdb.STRING:
+                middle = at + 2 + data[at + 1]
+                size = data[middle]
+                if size < 64:
+                    start = middle + 1
+                elif size < 128:
+                    start = middle + 2
+                    size = (size & 63) << 8 | data[middle + 1]
+                else:
+                    break
+                if middle - at >= 66 or start + size > end:  # the key is long, or encoded, or the value not all there
+                    break
+                if not keep(data[at + 2 : middle], data[start : start + size], None, None):
+                    raise RdbError("a key is there twice")
+                at = start + size
+                count += 1
+        except IndexError:  # the data end here
+            pass
+        finally:
+            self.at = at
+        return count
+
+    def _read_head(self) -> None:
+        head = self.take(_HEAD)
+        version = head[len(rdb.MAGIC) :]
+        if not head.startswith(rdb.MAGIC) or not version.isdigit():
+            raise RdbError("this is no RDB file: it does not begin with REDIS and a version")
+        self._version = int(version)
+        if not 1 <= self._version <= rdb.NEWEST:
+            raise RdbError(f"RDB version {self._version}, and only 1 to {rdb.NEWEST} are known")
+
+    def _read_key(self, kind: int) -> int:
+        if self._keep is None:
+            self._keep = self._select(0)
+        key = self.string()
+        if kind == rdb.STRING:
+            self._keep_key(key, self.string())
+        elif kind == rdb.HASH:
+            count = self.length()
+            if count:
+                self._hash = key, Hash(), count
+            else:
+                self._deadline = self._use = None  # passed over, as by Redis
+        else:
+            try:
+                self._keep_key(key, self.packed_hash(kind))
+            except EmptyValueError:
+                self._deadline = self._use = None  # as above
+        return 1
+
+    def _read_fields(self, most: int) -> int:
+        """Read some fields of the hash under way, as far as they have come."""
+        assert self._hash is not None
+        key, value, left = self._hash
+        count = 0
+        start = self.at
+        try:
+            while count < min(most, left):
+                start = self.at
+                self.fields(value, 1)
+                count += 1
+        except ShortError:
+            self.at = start
+            if not count:
+                raise
+        if count < left:
+            self._hash = key, value, left - count
+        else:
+            self._hash = None
+            self._keep_key(key, value)
+        return count
+
+    def _keep_key(self, key: bytes, value: Value) -> None:
+        assert self._keep is not None
+        deadline, use = self._deadline, self._use
+        self._deadline = self._use = None
+        if not self._keep(key, value, deadline, use):
+            raise RdbError("a key is there twice")
+
+    def _read_opcode(self, opcode: int) -> None:
+        if opcode == rdb.EXPIRE_MILLISECONDS:
+            self._deadline = int.from_bytes(self.take(8), "little", signed=True)
+        elif opcode == rdb.EXPIRE_SECONDS:
+            self._deadline = 1000 * int.from_bytes(self.take(4), "little", signed=True)
+        elif opcode == rdb.FREQUENCY:
+            self._use = opcode, self.byte()
+        elif opcode == rdb.IDLE:
+            self._use = opcode, self.length()
+        elif opcode == rdb.SELECT:
+            self._keep = self._select(self.length())
+        elif opcode == rdb.AUX:
+            name = self.string()
+            self.aux[name] = self.string()
+        elif opcode == rdb.RESIZE:
+            self.length(), self.length()
+        elif opcode == rdb.SLOT_INFO:
+            self.length(), self.length(), self.length()
+        elif opcode == rdb.END:
+            self._read_end()
+        else:
+            kept(opcode)
+
+    def _read_end(self) -> None:
+        """Read the end, and hold the checksum against the file; 0 says that none was made."""
+        if self._version >= _FIRST_CHECKED:
+            end = self.at
+            announced = int.from_bytes(self.take(8), "little")
+            if announced and announced != crc64(self.data[:end], self._crc):
+                raise RdbError("the checksum at the end is not that of the file: it is damaged somewhere before")
+        self.done = True
