@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Union
 
+from twisted.internet.defer import Deferred
+
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import Reply
+from twisted_kv.replies import Later, Reply
 from twisted_kv.table import Lasting
 
 Word = Union[str, bytes, int, float]
@@ -31,6 +33,13 @@ def encode_word(word: object) -> bytes:
     raise TypeError(f"a word of a request is str, bytes, int or float, not {type(word).__name__}")
 
 
+def _later(reply: Later) -> Deferred[Reply]:
+    """Turn a reply that is not known yet into what Twisted has for it."""
+    deferred: Deferred[Reply] = Deferred()
+    reply.then(lambda given: deferred.errback(given) if isinstance(given, CommandError) else deferred.callback(given))
+    return deferred
+
+
 class LocalSession:
     """A conversation of the same process: it has a selected database and a protocol version of its own.
 
@@ -44,7 +53,7 @@ class LocalSession:
         self._session.resp = 3
 
     def call(self, *words: Word) -> Reply:
-        """Run one request and give its reply value.
+        """Run one request and give its reply value; a Deferred of it for a command that waits, as SAVE does.
 
         Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float, or if
         there is no word at all.
@@ -63,7 +72,7 @@ class LocalSession:
         reply = self._request(self._session, request)
         if isinstance(reply, CommandError):
             raise reply
-        return reply
+        return _later(reply) if type(reply) is Later else reply
 
     def close(self) -> None:
         """End the conversation."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, List
+from typing import Any, Callable, Final, List
 
 from twisted_kv.errors import CommandError
 
@@ -53,6 +53,36 @@ class NoReply:
         return "NO_REPLY"
 
 
+class Later:
+    """A reply that is not known yet.  What the client sends behind the request waits for it."""
+
+    __slots__ = ("_reply", "_taker", "is_given")
+
+    def __init__(self) -> None:
+        self.is_given = False
+        self._reply: Reply = None
+        self._taker: Callable[[Reply], None] | None = None
+
+    def give(self, reply: Reply) -> None:
+        """Give the reply, once; it may be a `CommandError`."""
+        assert not self.is_given
+        self.is_given = True
+        self._reply = reply
+        if self._taker is not None:
+            self._taker(reply)
+
+    def now(self) -> Reply:
+        """Give the reply if it is known, and this if not: what a command returns."""
+        return self._reply if self.is_given else self
+
+    def then(self, taker: Callable[[Reply], None]) -> None:
+        """Have the reply taken as soon as it is known."""
+        if self.is_given:
+            taker(self._reply)
+        else:
+            self._taker = taker
+
+
 OK: Final = Status(b"OK")
 PONG: Final = Status(b"PONG")
 NULL_ARRAY: Final = NullArray()
@@ -67,6 +97,7 @@ __all__ = [
     "OK",
     "PONG",
     "CommandError",
+    "Later",
     "NoReply",
     "NullArray",
     "OrderedSet",

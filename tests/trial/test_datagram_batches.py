@@ -276,9 +276,9 @@ class BatchTests(Case):
             cache = self.service(reactor)
             received: list[int] = []
 
-            def commit(answer: Callable[[], None]) -> None:
+            def commit(answer: Callable[[bool], None]) -> None:
                 received.append(cache.dispatcher.server.statistics.datagrams_received)
-                answer()
+                answer(True)
 
             cache.dispatcher.wakeup.commit = commit
             peer = self.peer_of(cache)
@@ -498,7 +498,7 @@ class EndTests(Case):
             await turns_until(reactor, lambda: held)
             await cache.stopService()
             for answer in held:
-                answer()
+                answer(True)
             assert peer.is_silent()
 
         self.run_on(main)

@@ -20,8 +20,9 @@ from twisted_kv.sessions.statistics import Statistics
 READ_SIZE: Final = 16 * 1024
 """Bytes that are read from a connection before others have their turn; as Redis does."""
 
-Commit = Callable[[Callable[[], None]], None]
-"""Makes lasting what was changed, and calls what it was given when that is done; in the order of the calls."""
+Commit = Callable[[Callable[[bool], None]], None]
+"""Makes lasting what was changed, and calls what it was given when that is done, in the order of the calls; with False
+when it could not be done."""
 
 
 class Member(Protocol):
@@ -37,9 +38,9 @@ class Member(Protocol):
         """End the conversation."""
 
 
-def commit_nothing(answer: Callable[[], None]) -> None:
+def commit_nothing(answer: Callable[[bool], None]) -> None:
     """Answer at once: nothing outlasts the process."""
-    answer()
+    answer(True)
 
 
 class WakeUp:
@@ -88,8 +89,11 @@ class WakeUp:
             except BaseException:  # whatever it is, the others are served
                 self._fail(member)
 
-        def answer() -> None:
+        def answer(done: bool) -> None:
             for member, each in answers:
+                if not done:  # nobody may be told that something was done that is not lasting
+                    self._end(member)
+                    continue
                 try:
                     member.answer(each)
                 except BaseException:  # as above
@@ -97,13 +101,16 @@ class WakeUp:
 
         try:
             self.commit(answer)
-        except BaseException:  # nobody may be told that something was done that is not lasting
+        except BaseException:  # as above
             for member, _ in answers:
                 self._fail(member)
 
     def _fail(self, member: Member) -> None:
         """End the conversation that a fault of ours came up in; nobody else notices."""
         self._log.failure("a conversation is ended by a fault of the server")
+        self._end(member)
+
+    def _end(self, member: Member) -> None:
         try:
             member.close(abort=True)
         except BaseException:  # as above

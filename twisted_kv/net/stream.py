@@ -17,7 +17,7 @@ from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.net.addresses import address_name, is_loopback
-from twisted_kv.replies import OK, Push, Reply
+from twisted_kv.replies import NO_REPLY, OK, Later, Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
@@ -68,6 +68,8 @@ class RespProtocol(Protocol):
         self._left: int | None = None  # when the client was told to go, in milliseconds
         self._finished: int | None = None  # when the last reply was handed over, in milliseconds
         self._owed = 0  # wake-ups whose answers were not given yet
+        self._waits = False  # for the reply of a request that takes its time; what comes behind it is not run yet
+        self._awaited: Reply = NO_REPLY  # that reply, when it has come
         self._producing = False  # the transport tells us when it is full
         self._joined = False  # requests have come and wait for the end of the wake-up
         self._ended = False  # the client sends no more
@@ -97,7 +99,9 @@ class RespProtocol(Protocol):
         if self._session is None or self._closing:
             return
         self._reader.feed(data)
-        if not self._joined:
+        if self._waits:
+            self._check_query_limit()
+        elif not self._joined:
             self._joined = True
             self._wakeup.join(self)
 
@@ -112,6 +116,9 @@ class RespProtocol(Protocol):
         session.last_active = self._wakeup.milliseconds
         reader.max_bulk = self._settings.proto_max_bulk_len
         large = 0  # bytes of the replies that are not small
+        if self._awaited is not NO_REPLY:
+            awaited, self._awaited = self._awaited, NO_REPLY
+            large = self._encode(awaited, parts, large)
         try:
             ended = session.closing
             while reader.more and not ended:
@@ -130,9 +137,13 @@ class RespProtocol(Protocol):
                         continue
                     if reply is OK:
                         parts.append(b"+OK\r\n")
+                    elif type(reply) is Later:
+                        reader.give_back(following)
+                        ended = True
+                        self._wait_for(reply)
                     else:
                         large = self._encode(reply, parts, large)
-                    ended = session.closing
+                    ended = ended or session.closing
                     if ended:
                         break
                     if not session.authenticated and session.must_authenticate:
@@ -140,11 +151,31 @@ class RespProtocol(Protocol):
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
-        if reader.more and not session.closing and reader.pending > self._settings.client_query_buffer_limit:
+        if reader.more and not session.closing:
+            self._check_query_limit()
+        return parts if large else [b"".join(parts)]
+
+    def _wait_for(self, reply: Later) -> None:
+        """Run no more requests until a reply has come."""
+        self._waits = True
+        self._owed += 1
+        reply.then(self._resume)
+
+    def _resume(self, reply: Reply) -> None:
+        """Go on behind a request whose reply has come; it is sent with the others of a wake-up."""
+        self._waits = False
+        self._owed -= 1
+        self._awaited = reply
+        if self._session is not None and not self._joined:
+            self._joined = True
+            self._wakeup.join(self)
+
+    def _check_query_limit(self) -> None:
+        """Disconnect a client that has sent more than may wait to be run."""
+        if self._reader.pending > self._settings.client_query_buffer_limit:
             self._log.warn("closed {peer}: its request is longer than client-query-buffer-limit", peer=self.peer)
             self._statistics.query_limit_disconnections += 1
             self.close()
-        return parts if large else [b"".join(parts)]
 
     def answer(self, answers: list[bytes]) -> None:
         """Send replies, unless the connection was closed meanwhile."""

@@ -45,16 +45,16 @@ class Disk:
 
     def __init__(self, wakeup: WakeUp, log: list[str]) -> None:
         self.log = log
-        self.pending: list[Callable[[], None]] = []
+        self.pending: list[Callable[[bool], None]] = []
         wakeup.commit = self.commit
 
-    def commit(self, answer: Callable[[], None]) -> None:
+    def commit(self, answer: Callable[[bool], None]) -> None:
         self.log.append("commit")
         self.pending.append(answer)
 
     def finish(self) -> None:
         self.log.append("committed")
-        self.pending.pop(0)()
+        self.pending.pop(0)(True)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_its_date_is_that_of_the_last_wake_up(log: list[str]) -> None:
 
 def test_where_nothing_is_kept_the_answer_is_given_at_once() -> None:
     answered: list[bool] = []
-    commit_nothing(lambda: answered.append(True))
+    commit_nothing(answered.append)
     assert answered == [True]
 
 
@@ -198,7 +198,7 @@ def test_nobody_is_told_that_something_was_done_if_it_cannot_be_committed() -> N
     log: list[str] = []
     wakeup = WakeUp(Now(Clock()), Statistics())
 
-    def refuse(answer: Callable[[], None]) -> None:
+    def refuse(answer: Callable[[bool], None]) -> None:
         raise OSError("no space left on device")
 
     wakeup.commit = refuse

@@ -41,11 +41,11 @@ class Disk:
     """A commit that takes its time: `finish()` ends the oldest."""
 
     def __init__(self, machine: Machine) -> None:
-        self.pending: list[Callable[[], None]] = []
+        self.pending: list[Callable[[bool], None]] = []
         machine.wakeup.commit = self.pending.append
 
     def finish(self) -> None:
-        self.pending.pop(0)()
+        self.pending.pop(0)(True)
 
 
 def call(machine: Machine, *words: bytes) -> Any:
