@@ -25,6 +25,7 @@ LAYERS = (
     ("sessions",),
     ("commands",),
     ("engine",),
+    ("persistence",),
     ("net", "local"),
     ("service",),
     ("client",),

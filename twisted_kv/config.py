@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Any, Callable, Final, Iterable, Iterator, Mapping, Union
 
 import attrs
 
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX, parse_integer
 from twisted_kv.wire.words import split_words
+
+INT32_MAX: Final = 2**31 - 1
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -177,8 +180,64 @@ class BufferLimitKind(Kind):
         return f"normal {value.hard} {value.soft} {value.seconds}"
 
 
-def setting(kind: Kind, default: str, purpose: str, *, fixed: bool = False) -> Any:
-    """Declare a setting; `fixed` ones cannot be changed by CONFIG SET."""
+@attrs.frozen
+class SavePoint:
+    """A snapshot is saved when so many changes were made and the last was saved so many seconds ago."""
+
+    seconds: int
+    changes: int
+
+
+class SavePoints(Kind):
+    """Pairs of seconds and changes: `3600 1 300 100`; several in a file or on the command line add up."""
+
+    placeholder = '"SECONDS CHANGES"'
+    repeatable = True
+
+    def parse(self, text: str) -> tuple[SavePoint, ...]:
+        words = _until_nul(text).split(" ") if text else []
+        numbers = [parse_integer(word.encode("utf-8", "surrogateescape")) or 0 for word in words]
+        points = tuple(SavePoint(*pair) for pair in zip(numbers[::2], numbers[1::2]))
+        known = all(word.isdigit() and word.isascii() for word in words)
+        if len(words) % 2 or not known or any(not point.seconds or point.changes > INT32_MAX for point in points):
+            raise ValueError("Invalid save parameters")
+        return points
+
+    def format(self, value: tuple[SavePoint, ...]) -> str:
+        return " ".join(f"{point.seconds} {point.changes}" for point in value)
+
+
+class FolderPath(Kind):
+    """A folder of this machine; a relative path is completed at once, because a daemon changes its own."""
+
+    placeholder = "PATH"
+
+    def parse(self, text: str) -> str:
+        return os.path.abspath(os.path.expanduser(text)) if text else ""
+
+
+@attrs.frozen
+class FileName(Kind):
+    """The name of a file or of a folder, without a path."""
+
+    setting: str
+    what: str
+    placeholder = "NAME"
+
+    def parse(self, text: str) -> str:
+        if not text or text in (".", "..") or "\0" in text:
+            raise ValueError(f"{self.setting} can't be empty")
+        if "/" in text or os.sep in text:
+            raise ValueError(f"{self.setting} can't be a path, just a {self.what}")
+        return text
+
+
+FIXED: Final = "immutable"
+PROTECTED: Final = "protected"
+
+
+def setting(kind: Kind, default: str, purpose: str, *, fixed: str = "") -> Any:
+    """Declare a setting; one that CONFIG SET cannot change says why not, in Redis's word."""
     return attrs.field(factory=lambda: kind.parse(default), metadata={"kind": kind, "purpose": purpose, "fixed": fixed})
 
 
@@ -187,30 +246,36 @@ class Settings:
     """The settings of one cache, each with its default."""
 
     port: int = setting(
-        Integer(0, 65535), "6379", "TCP port, and UDP port; 0 picks one that is free for both", fixed=True
+        Integer(0, 65535), "6379", "TCP port, and UDP port; 0 picks one that is free for both", fixed=FIXED
     )
-    udp_port: int = setting(Integer(-1, 65535), "-1", "another UDP port; -1 is the same as --port", fixed=True)
+    udp_port: int = setting(Integer(-1, 65535), "-1", "another UDP port; -1 is the same as --port", fixed=FIXED)
     bind: tuple[str, ...] = setting(
-        Words("ADDRESS"), "127.0.0.1 -::1", "addresses to listen on; a leading - permits failure, * is all", fixed=True
+        Words("ADDRESS"),
+        "127.0.0.1 -::1",
+        "addresses to listen on; a leading - permits failure, * is all",
+        fixed=FIXED,
     )
-    tcp: bool = setting(YesNo(), "yes", "listen for Redis clients", fixed=True)
-    udp: bool = setting(YesNo(), "yes", "listen for datagrams", fixed=True)
+    tcp: bool = setting(YesNo(), "yes", "listen for Redis clients", fixed=FIXED)
+    udp: bool = setting(YesNo(), "yes", "listen for datagrams", fixed=FIXED)
     endpoint: tuple[str, ...] = setting(
-        Words("ENDPOINT"), "", "one more Twisted endpoint for Redis clients, as unix:/run/owncache.sock", fixed=True
+        Words("ENDPOINT"),
+        "",
+        "one more Twisted endpoint for Redis clients, as unix:/run/owncache.sock",
+        fixed=FIXED,
     )
     udp_dialect: str = setting(
-        Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=True
+        Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=FIXED
     )
-    udp_binary: bool = setting(YesNo(), "no", "take a line ending at the end of a datagram as data", fixed=True)
+    udp_binary: bool = setting(YesNo(), "no", "take a line ending at the end of a datagram as data", fixed=FIXED)
     udp_allow: tuple[Network, ...] = setting(
-        Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=True
+        Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=FIXED
     )
     protected_mode: bool = setting(YesNo(), "yes", "without a password, serve only clients of this machine")
     requirepass: str = setting(Kind(), "", "the password that clients must give")
-    databases: int = setting(Integer(1, 2**31 - 1), "16", "number of databases", fixed=True)
+    databases: int = setting(Integer(1, 2**31 - 1), "16", "number of databases", fixed=FIXED)
     timeout: int = setting(Integer(0, 2**31 - 1), "0", "seconds until an idle client is disconnected; 0 is never")
     tcp_keepalive: int = setting(Integer(0, 2**31 - 1), "300", "seconds between probes of silent clients; 0 is none")
-    tcp_backlog: int = setting(Integer(0, 2**31 - 1), "511", "connections that may wait to be accepted", fixed=True)
+    tcp_backlog: int = setting(Integer(0, 2**31 - 1), "511", "connections that may wait to be accepted", fixed=FIXED)
     maxclients: int = setting(Integer(1, 2**32 - 1), "10000", "clients that may be connected")
     proto_max_bulk_len: int = setting(Memory(1 << 20, INT64_MAX), "512mb", "longest value of a request")
     client_query_buffer_limit: int = setting(Memory(1 << 20, INT64_MAX), "1gb", "longest request of a client")
@@ -225,8 +290,38 @@ class Settings:
     maxmemory_samples: int = setting(Integer(1, 2**31 - 1), "5", "keys that are looked at for each that goes")
     lfu_log_factor: int = setting(Integer(0, 2**31 - 1), "10", "how much more seldom the use count grows as it grows")
     lfu_decay_time: int = setting(Integer(0, 2**31 - 1), "1", "minutes without use until the use count falls by one")
+    dir: str = setting(
+        FolderPath(), "", "folder of the files; without it, save and appendonly, no file is touched", fixed=PROTECTED
+    )
+    save: tuple[SavePoint, ...] = setting(
+        SavePoints(), "", "save a snapshot when there were so many changes and the last is so many seconds old"
+    )
+    dbfilename: str = setting(FileName("dbfilename", "filename"), "dump.rdb", "file of the snapshot", fixed=PROTECTED)
+    rdbcompression: bool = setting(YesNo(), "no", "compress long strings in snapshots; it is slow")
+    rdbchecksum: bool = setting(YesNo(), "yes", "end snapshots with a checksum, and check it", fixed=FIXED)
+    stop_writes_on_bgsave_error: bool = setting(YesNo(), "yes", "refuse writes while snapshots cannot be saved")
+    appendonly: bool = setting(YesNo(), "no", "log every write, and replay the log at the start")
+    appendfsync: str = setting(
+        Choice(("everysec", "always", "no")), "everysec", "when the log is forced to the disk; always: before a reply"
+    )
+    appenddirname: str = setting(
+        FileName("appenddirname", "dirname"), "appendonlydir", "folder of the log, inside dir", fixed=FIXED
+    )
+    appendfilename: str = setting(
+        FileName("appendfilename", "filename"),
+        "appendonly.aof",
+        "what the files of the log are named by",
+        fixed=FIXED,
+    )
+    no_appendfsync_on_rewrite: bool = setting(YesNo(), "no", "do not force the log to the disk during a snapshot")
+    auto_aof_rewrite_percentage: int = setting(
+        Integer(0, 2**31 - 1), "100", "rewrite the log when it grew by so many percent; 0 is never"
+    )
+    auto_aof_rewrite_min_size: int = setting(Memory(0, INT64_MAX), "64mb", "but not before it has so many bytes")
+    aof_load_truncated: bool = setting(YesNo(), "yes", "load a log whose end is torn, less that end")
+    aof_use_rdb_preamble: bool = setting(YesNo(), "yes", "rewrite the log to a snapshot instead of to commands")
     transport: str = setting(
-        Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=True
+        Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=FIXED
     )
 
     @classmethod
@@ -260,7 +355,7 @@ class Setting:
     attribute: str
     kind: Kind
     purpose: str
-    fixed: bool
+    fixed: str
 
 
 SETTINGS: Final[dict[str, Setting]] = {
@@ -295,7 +390,10 @@ def read_config(lines: Iterable[bytes]) -> Iterator[tuple[int, str, str]]:
 
 def apply_config(lines: Iterable[bytes], apply: Callable[[str, str], None]) -> None:
     """Give each setting of a configuration file to `apply`; a ValueError of it gets the number of the line."""
+    points = ""
     for number, name, value in read_config(lines):
+        if isinstance(SETTINGS[name].kind, SavePoints):
+            points = value = f"{points} {value}".strip() if value else ""  # they add up, and an empty one clears
         try:
             apply(name, value)
         except ValueError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, cast
+import os
+from typing import Any, Callable, Mapping
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
 from twisted.internet.threads import blockingCallFromThread
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
 from twisted_kv.clock import Clock, SystemClock
@@ -16,6 +18,8 @@ from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.local import LocalSession, Word
 from twisted_kv.net import listeners
 from twisted_kv.net.open_files import allow_clients
+from twisted_kv.persistence.durability import Durability
+from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.replies import Reply
 from twisted_kv.version import VERSION
 
@@ -31,11 +35,16 @@ class CacheService(MultiService):
     `bind` names the addresses in redis.conf's form.  `config` gives further settings by their redis.conf names; where
     both name one, `config` holds.  A `Settings` object as `config` stands for all of these together.
 
+    With `save`, `appendonly` or `dir` in `config` the data outlast the process.  What is there is loaded when the
+    service starts; until then, and while it is loaded, calls raise `CommandError` with the code LOADING (see
+    `when_loaded`).  `disk` says where files are and who touches them; by default threads, and the files of this machine.
+
     `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
     called for the SHUTDOWN command, which is refused without it.
 
     Calls work before the service is started, without ports, and after it was stopped; the data stays until the object
-    goes.  Raises ValueError for a setting that is wrong; `startService` raises `CannotListenError`.
+    goes.  Raises ValueError for a setting that is wrong; `startService` raises `CannotListenError`, and
+    `DataFolderError` for a folder that cannot be used.
     """
 
     _log = Logger("owncache")
@@ -49,6 +58,7 @@ class CacheService(MultiService):
         reactor: Any = None,
         clock: Clock | None = None,
         on_shutdown: Callable[[], None] | None = None,
+        disk: Disk | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(config, Settings):
@@ -62,6 +72,14 @@ class CacheService(MultiService):
         self.dispatcher = Dispatcher(config, clock or SystemClock(reactor), on_shutdown)
         """The dispatch service, for protocols of one's own."""
         self._local = LocalSession(self.dispatcher)
+        self._durability: Durability | None = None
+        if config.save or config.appendonly or config.dir:
+            config.dir = config.dir or os.path.abspath(".")
+            disk = disk or RealDisk(self._global_reactor)
+            folder = disk.folder(config.dir)
+            self._durability = Durability(self.dispatcher, folder, disk.worker(), disk.worker())
+        self._loaded: Failure | None = None  # why the data could not be loaded
+        self._waiting: list[Deferred[None]] = []  # for the data to be loaded
         self.call = self._local.call  # type: ignore[method-assign]  # passing the words on would cost a tenth of a GET
         self.dispatcher.server.setting_changed["maxclients"] = self._check_maxclients
 
@@ -81,6 +99,28 @@ class CacheService(MultiService):
         Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float.
         """
         return self._local.call(*words)
+
+    def when_loaded(self) -> Deferred[None]:
+        """Give a Deferred that fires when data that outlasted the last process are loaded: at once, if there are none.
+
+        It fails with `LoadError`, which names the file, if they cannot be.
+        """
+        loaded: Deferred[None] = Deferred()
+        if self._loaded is not None:
+            loaded.errback(self._loaded)
+        elif self.dispatcher.server.loading:
+            self._waiting.append(loaded)
+        else:
+            loaded.callback(None)
+        return loaded
+
+    def sync(self) -> Deferred[bool]:
+        """Force all that was changed so far to the disk, in the append-only file.
+
+        The Deferred gives False if that failed, or if there is no such file.  With `appendfsync always` clients wait
+        for this before each reply; a call in process does not.
+        """
+        return succeed(False) if self._durability is None else self._durability.sync()
 
     def call_from_thread(self, *words: Word) -> Reply:
         """Run one request from another thread than the reactor's, and wait for its reply value.
@@ -107,28 +147,54 @@ class CacheService(MultiService):
             return
         self._open()
         super().startService()
-        self.dispatcher.start()
+        if self._durability is None:
+            self._ready(None)
+        else:
+            self._durability.start().addCallbacks(self._ready, self._not_loaded)
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports and end the connections; fires when that is done.  The data stays."""
         self.dispatcher.stop()
-        stopped = super().stopService()
-        if self._listeners is None:
-            return cast("Deferred[Any]", stopped)
-        opened, self._listeners = self._listeners, None
-        self.dispatcher.server.port = 0
-        return DeferredList([opened.close(), stopped], fireOnOneErrback=True, consumeErrors=True)
+        ending = [maybeDeferred(super().stopService)]
+        if self._listeners is not None:
+            opened, self._listeners = self._listeners, None
+            self.dispatcher.server.port = 0
+            ending.append(opened.close())
+        stopped = DeferredList(ending, fireOnOneErrback=True, consumeErrors=True)
+        if self._durability is not None:  # when nobody can change anything any more
+            durability = self._durability
+            stopped.addBoth(lambda result: ensureDeferred(durability.stop()).addCallback(lambda _: result))
+        return stopped
+
+    def _ready(self, _: None) -> None:
+        """Take note that all is loaded."""
+        self.dispatcher.start()
+        self._log.info("owncache {version} is ready", version=VERSION)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def _not_loaded(self, failure: Failure) -> None:
+        """Take note that the data cannot be loaded: nobody will be served."""
+        if failure.check(CancelledError):
+            return  # it was stopped meanwhile
+        self._loaded = failure
+        self._log.critical("cannot load the data: {why}", why=failure.value)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.errback(failure)
 
     def _open(self) -> None:
         if self._listeners is not None:
             return
+        if self._durability is not None:
+            self._durability.lock()
         opened = listeners.Listeners(self._global_reactor(), self.settings, self.dispatcher)
         if self.settings.tcp or self.settings.endpoint:
             self._allow_clients()
         opened.open()
         self._listeners = opened
         self.dispatcher.server.port = opened.port or 0
-        self._log.info("owncache {version} is ready", version=VERSION)
 
     def _allow_clients(self) -> None:
         """Raise the limit of open files to what maxclients needs, or lower maxclients to what the limit allows."""

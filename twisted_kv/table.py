@@ -55,9 +55,11 @@ class Command:
         "flags",
         "function",
         "group",
+        "is_write",
         "keys",
         "lasting",
         "least",
+        "loading",
         "most",
         "name",
         "no_auth",
@@ -108,6 +110,9 @@ class Command:
         """Is served before the password was given."""
         self.denies_oom = "denyoom" in flags
         """Is refused when there is no memory."""
+        self.is_write = "write" in flags
+        self.loading = "loading" in flags
+        """Is served while data are loaded."""
         self.subcommands: dict[bytes, Command] = {}
         self.calls = self.rejected = self.failed = 0
 

@@ -5,16 +5,20 @@ Whatever is wrong with the options, the configuration file or the ports is told 
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from typing import Any, Callable
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from twisted_kv.config import SETTINGS, Setting, Settings, YesNo, apply_config
 from twisted_kv.net import listeners
+from twisted_kv.persistence.durability import DataFolderError
 from twisted_kv.service import CacheService
 from twisted_kv.version import VERSION
 
@@ -72,7 +76,10 @@ class Options(usage.Options):
             self._read(path)
         try:
             for name, values in self.given.items():
-                self.settings.set(name, " ".join(values) if SETTINGS[name].kind.repeatable else values[-1])
+                if SETTINGS[name].kind.repeatable:
+                    last = max((place for place, value in enumerate(values) if not value), default=-1)
+                    values = [" ".join(values[last + 1 :])]  # an empty one clears those before it
+                self.settings.set(name, values[-1])
             listeners.check(self.settings)
             if not (self.settings.tcp or self.settings.udp or self.settings.endpoint):
                 raise ValueError("with neither TCP nor UDP nor an endpoint, nobody could reach it")
@@ -155,10 +162,25 @@ class PluginService(CacheService):
             super()._open()
         except CannotListenError as error:
             where = f"{error.interface}:{error.port}" if error.interface else error.port
-            refusal = StartError(f"cannot listen on {where}: {error.socketError}")
-            if sys.stderr is not sys.__stderr__:
-                print(refusal, file=sys.__stderr__)  # twistd has turned stderr into the log, which may be a file
-            raise refusal from None
+            raise self._refusal(f"cannot listen on {where}: {error.socketError}") from None
+        except DataFolderError as error:
+            raise self._refusal(str(error)) from None
+
+    def _not_loaded(self, failure: Failure) -> None:
+        super()._not_loaded(failure)
+        if not failure.check(CancelledError):
+            self._refusal(f"cannot load the data: {failure.getErrorMessage()}")
+            self._end()
+            # The reactor knows no status to end with.  What is registered last is called first, and twistd has tidied up.
+            atexit.register(os._exit, 1)
+
+    @staticmethod
+    def _refusal(why: str) -> StartError:
+        """Make the error, and have people see it where twistd has turned stderr into the log, which may be a file."""
+        refusal = StartError(why)
+        if sys.stderr is not sys.__stderr__:
+            print(refusal, file=sys.__stderr__, flush=True)
+        return refusal
 
     def _end(self) -> None:
         if not self._ending:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import cycle
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, TypeVar
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, execute, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
@@ -33,11 +33,14 @@ from zope.interface import implementer
 from twisted_kv.local import LocalSession, Word, encode_word
 from twisted_kv.net.datagram import CacheDatagramProtocol
 from twisted_kv.net.stream import RespFactory, RespProtocol
+from twisted_kv.persistence.files import Disk, Folder, RealFolder, Worker
 from twisted_kv.replies import Push, Reply
 from twisted_kv.service import CacheService
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
+
+T = TypeVar("T")
 
 EARLY = 4e-7
 """Seconds: less than half of the microsecond that a `Clock` counts in."""
@@ -169,15 +172,41 @@ class MemoryConnection:
         self.transport.abortConnection()
 
 
+class InlineWorker:
+    """Does at once what else is done in another thread."""
+
+    def run(self, work: Callable[[], T]) -> Deferred[T]:
+        """Do something, and give its outcome."""
+        return execute(work)
+
+    def stop(self) -> None:
+        """Do nothing: nothing is under way."""
+
+
+class InlineDisk:
+    """The files of this machine, touched in the one thread that there is."""
+
+    def folder(self, path: str) -> Folder:
+        """Give a folder by its path."""
+        return RealFolder(path)
+
+    def worker(self) -> Worker:
+        """Give a worker."""
+        return InlineWorker()
+
+
 class MemoryCache:
     """A started `CacheService` without ports, on a `Clock`, with as many clients as a test wants.
 
-    `config` gives settings by their redis.conf names.
+    `config` gives settings by their redis.conf names.  With `dir`, `save` or `appendonly` among them it does keep
+    files; what takes several turns of a reactor goes on when the clock is advanced, be it by 0.
     """
 
-    def __init__(self, config: Mapping[str, object] | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Mapping[str, object] | None = None, clock: Clock | None = None, disk: Disk | None = None
+    ) -> None:
         self.clock = clock or Clock()
-        self.service = CacheService(port=None, config=config, clock=self.clock)
+        self.service = CacheService(port=None, config=config, clock=self.clock, disk=disk or InlineDisk())
         self.service.startService()
         self.factory = RespFactory(self.service.dispatcher)
         self.factory.doStart()

@@ -6,14 +6,22 @@ import re
 
 import attrs
 
-from twisted_kv.arguments import Arguments
-from twisted_kv.commands.expiration import deadline
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.expiration import deadline, expire_at
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
 from twisted_kv.glob import Matcher, compile_pattern
 from twisted_kv.groups import Group, every, first, second
+from twisted_kv.numbers import INT64_MAX
+from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.payload import dump as payload_of
+from twisted_kv.rdb.payload import is_sound
+from twisted_kv.rdb.payload import restore as value_of
+from twisted_kv.rdb.reader import RdbError
+from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import TYPE_NAMES
+from twisted_kv.store.usage import MOST_COUNT
 
 generic = Group("generic", category="keyspace")
 
@@ -132,7 +140,7 @@ def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: s
         when = deadline(session, time, unit, absolute, lower)
         if session.db.lookup(key) is None or not condition.allows(session.db.deadline(key), when):
             return 0
-        session.db.expire_at(key, when)
+        expire_at(session, key, when)
         return 1
 
     expire.__doc__ = summary
@@ -178,6 +186,90 @@ def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
         raise CommandError("no such key")
     if key != new_key:
         session.db.rename(key, new_key)
+    return OK
+
+
+@generic.command(
+    "DUMP",
+    since="2.6.0",
+    flags="readonly",
+    keys=first("RO access"),
+    tips="nondeterministic_output",
+    complexity="O(N) where N is the size of the value.",
+)
+def dump(session: Session, key: bytes) -> Reply:
+    """Return the value of a key in a form that RESTORE takes, here or in Redis."""
+    value = session.db.read(key)
+    return None if value is None else payload_of(value)
+
+
+@attrs.define
+class RestoreOptions:
+    """The options of RESTORE."""
+
+    replace: bool = False
+    absolute: bool = False
+    use: Use = None
+
+    @classmethod
+    def parse(cls, words: tuple[bytes, ...]) -> RestoreOptions:
+        """Read REPLACE, ABSTTL, IDLETIME and FREQ; the last two do not go together."""
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            other = None if options.use is None else options.use[0]
+            if option == b"REPLACE":
+                options.replace = True
+            elif option == b"ABSTTL":
+                options.absolute = True
+            elif option == b"IDLETIME" and arguments and other != rdb.FREQUENCY:
+                options.use = rdb.IDLE, arguments.integer()
+                if options.use[1] < 0:
+                    raise CommandError("Invalid IDLETIME value, must be >= 0")
+            elif option == b"FREQ" and arguments and other != rdb.IDLE:
+                options.use = rdb.FREQUENCY, arguments.integer()
+                if not 0 <= options.use[1] <= MOST_COUNT:
+                    raise CommandError("Invalid FREQ value, must be >= 0 and <= 255")
+            else:
+                raise CommandError(SYNTAX)
+        return options
+
+
+@generic.command(
+    "RESTORE",
+    since="2.6.0",
+    flags="write denyoom",
+    keys=first("OW update"),
+    categories="keyspace dangerous",
+    complexity="O(N) where N is the size of the value.",
+)
+def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: bytes) -> Reply:
+    """Set a key to a value that DUMP gave."""
+    options = RestoreOptions.parse(words)
+    if not options.replace and session.db.lookup(key) is not None:
+        raise CommandError("Target key name already exists.", "BUSYKEY")
+    time = integer(ttl)
+    if time < 0:
+        raise CommandError("Invalid TTL value, must be >= 0")
+    if not is_sound(payload):
+        raise CommandError("DUMP payload version or checksum are wrong")
+    try:
+        value = value_of(payload)
+    except RdbError:
+        raise CommandError("Bad data format") from None
+    deadline = None if not time else time if options.absolute else session.now + time
+    if deadline is not None and (deadline > INT64_MAX or session.db.has_passed(deadline)):
+        if session.db.delete(key):
+            session.log(b"DEL", key)
+        return OK
+    session.db.set(key, value, deadline)
+    mark = mark_of(session.db.usage, options.use)
+    if mark is not None:
+        session.db.set_mark(key, mark)
+    if deadline is not None:
+        absolute = () if options.absolute else (b"ABSTTL",)
+        session.log(b"RESTORE", key, b"%d" % deadline, payload, *words, *absolute)
     return OK
 
 

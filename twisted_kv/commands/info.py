@@ -9,7 +9,7 @@ import os
 import platform
 import resource
 import sys
-from typing import Callable
+from typing import Callable, Mapping
 
 from twisted_kv.groups import Group
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX
@@ -90,6 +90,12 @@ def _memory(server: Server) -> dict[str, object]:
     }
 
 
+def _persistence(server: Server) -> Mapping[str, object]:
+    if server.persistence is None:
+        return {"loading": 0, "rdb_bgsave_in_progress": 0, "aof_enabled": 0, "aof_rewrite_in_progress": 0}
+    return server.persistence.information()
+
+
 def _stats(server: Server) -> dict[str, object]:
     statistics = server.statistics
     return {
@@ -146,10 +152,11 @@ def _keyspace(server: Server) -> dict[str, object]:
     }
 
 
-SECTIONS: dict[str, Callable[[Server], dict[str, object]]] = {
+SECTIONS: dict[str, Callable[[Server], Mapping[str, object]]] = {
     "server": _server,
     "clients": _clients,
     "memory": _memory,
+    "persistence": _persistence,
     "stats": _stats,
     "replication": _replication,
     "cpu": _cpu,

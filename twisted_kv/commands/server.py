@@ -9,7 +9,7 @@ from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group
 from twisted_kv.replies import NO_REPLY, OK, Reply
-from twisted_kv.sessions.session import Session
+from twisted_kv.sessions.session import Persistence, Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 
@@ -63,6 +63,9 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
         raise CommandError(SYNTAX)
     for database in databases:
         database.flush()
+    session.log(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if nothing was there, as Redis does
+    if len(databases) > 1 and session.server.persistence is not None:
+        session.server.persistence.flushed()
     return OK
 
 
@@ -86,15 +89,64 @@ def shutdown(session: Session, *words: bytes) -> Reply:
         raise CommandError(SYNTAX)
     if (b"abort" in options and len(options) > 1) or (b"save" in options and b"nosave" in options):
         raise CommandError(SYNTAX)
+    server = session.server
     if b"abort" in options:
-        raise CommandError("No shutdown in progress.")
-    if session.server.shutdown is None:
+        if server.persistence is None or not server.persistence.abort_shutdown():
+            raise CommandError("No shutdown in progress.")
+        return OK
+    if server.shutdown is None:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
+    if server.persistence is not None:
+        save = True if b"save" in options else False if b"nosave" in options else None
+        return server.persistence.shut_down(save=save, force=b"force" in options)
     if b"save" in options:
-        raise CommandError("Errors trying to SHUTDOWN: nothing can be saved, there is no persistence")
+        raise CommandError(f"Errors trying to SHUTDOWN: {NO_FOLDER}")
     session.closing = True
-    session.server.shutdown()
+    server.shutdown()
     return NO_REPLY
+
+
+NO_FOLDER = "this cache has no folder to write to: it was started without dir, save and appendonly"
+
+
+def _persistence(session: Session) -> Persistence:
+    if session.server.persistence is None:
+        raise CommandError(NO_FOLDER)
+    return session.server.persistence
+
+
+@server.command(
+    "SAVE",
+    since="1.0.0",
+    flags="admin noscript no_async_loading no_multi",
+    complexity="O(N) where N is the total number of keys in all databases",
+    lasting=Lasting.CONNECTION,
+)
+def save(session: Session) -> Reply:
+    """Save a snapshot, and reply when it is on the disk; others are served meanwhile."""
+    return _persistence(session).save()
+
+
+@server.command("BGSAVE", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
+def bgsave(session: Session, *words: bytes) -> Reply:
+    """Begin to save a snapshot."""
+    if words and (len(words) > 1 or c_string(words[0]).upper() != b"SCHEDULE"):
+        raise CommandError(SYNTAX)
+    return _persistence(session).background_save(schedule=bool(words))
+
+
+@server.command(
+    "LASTSAVE", since="1.0.0", flags="loading stale fast", categories="admin dangerous", tips="nondeterministic_output"
+)
+def lastsave(session: Session) -> Reply:
+    """Return the date of the last snapshot that was saved, in seconds since 1970."""
+    return _persistence(session).last_save
+
+
+@server.command("BGREWRITEAOF", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
+def bgrewriteaof(session: Session) -> Reply:
+    """Begin to write the append-only file anew, as short as it can be."""
+    return _persistence(session).rewrite()
 
 
 server.container("CONFIG", since="2.0.0", summary="Read and change the settings.")
@@ -141,7 +193,7 @@ def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Rep
             shown = given.partition("\0")[0]
             raise CommandError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
         if setting.fixed:
-            raise _refused(given, "can't set immutable config")
+            raise _refused(given, f"can't set {setting.fixed} config")
         if setting.name in wanted:
             raise _refused(given, "duplicate parameter")
         wanted[setting.name] = text

@@ -7,7 +7,7 @@ from typing import Callable
 import attrs
 
 from twisted_kv.arguments import Arguments, integer
-from twisted_kv.commands.expiration import TIME_OPTIONS, future_deadline
+from twisted_kv.commands.expiration import TIME_OPTIONS, expire_at, future_deadline
 from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError
 from twisted_kv.groups import Group, every, first
 from twisted_kv.numbers import (
@@ -97,7 +97,13 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     if (options.only_new and exists) or (options.only_old and not exists):
         return old
     session.db.set(key, value, deadline, keep_deadline=options.keep_deadline)
+    if deadline is not None:
+        _log_set_until(session, key, value, deadline)
     return old if options.old_value else OK
+
+
+def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:
+    session.log(b"SET", key, value, b"PXAT", b"%d" % deadline)
 
 
 @strings.command("SETNX", since="1.0.0", flags="write denyoom fast", keys=first("OW insert"))
@@ -112,14 +118,18 @@ def setnx(session: Session, key: bytes, value: bytes) -> Reply:
 @strings.command("SETEX", since="2.0.0", flags="write denyoom", keys=first("OW update"))
 def setex(session: Session, key: bytes, seconds: bytes, value: bytes) -> Reply:
     """Set the string value of a key that goes after some seconds."""
-    session.db.set(key, value, future_deadline(session, seconds, 1000, False, "setex"))
-    return OK
+    return _set_for(session, key, value, future_deadline(session, seconds, 1000, False, "setex"))
 
 
 @strings.command("PSETEX", since="2.6.0", flags="write denyoom", keys=first("OW update"))
 def psetex(session: Session, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     """Set the string value of a key that goes after some milliseconds."""
-    session.db.set(key, value, future_deadline(session, milliseconds, 1, False, "psetex"))
+    return _set_for(session, key, value, future_deadline(session, milliseconds, 1, False, "psetex"))
+
+
+def _set_for(session: Session, key: bytes, value: bytes, deadline: int) -> Reply:
+    session.db.set(key, value, deadline)
+    _log_set_until(session, key, value, deadline)
     return OK
 
 
@@ -137,9 +147,9 @@ def getex(session: Session, key: bytes, *words: bytes) -> Reply:
         return None
     deadline = options.deadline(session, "getex")
     if deadline is not None:
-        session.db.expire_at(key, deadline)
-    elif options.persist:
-        session.db.persist(key)
+        expire_at(session, key, deadline)
+    elif options.persist and session.db.persist(key):
+        session.log(b"PERSIST", key)
     return value
 
 
@@ -148,6 +158,7 @@ def getset(session: Session, key: bytes, value: bytes) -> Reply:
     """Set the string value of a key and return the one it had."""
     old = session.db.read_as(key, bytes)
     session.db.set(key, value)
+    session.log(b"SET", key, value)
     return old
 
 
@@ -157,6 +168,7 @@ def getdel(session: Session, key: bytes) -> Reply:
     value = session.db.read_as(key, bytes)
     if value is not None:
         session.db.delete(key)
+        session.log(b"DEL", key)
     return value
 
 
@@ -272,4 +284,5 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
     session.db.set(key, value, keep_deadline=True)
+    session.log(b"SET", key, value, b"KEEPTTL")
     return value

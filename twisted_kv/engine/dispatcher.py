@@ -60,8 +60,8 @@ class Dispatcher:
             self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon
         )
         self._spelled: dict[bytes, Command] = {}
-        self._limit_changed()
-        self.server.setting_changed["maxmemory"] = self._limit_changed
+        self.admission_changed()
+        self.server.setting_changed["maxmemory"] = self.admission_changed
         self.server.setting_changed["maxmemory-policy"] = self._eviction.policy_changed
 
     def start(self) -> None:
@@ -144,6 +144,10 @@ class Dispatcher:
                 raise CommandError("Authentication required.", "NOAUTH")
             if self.server.settings.maxmemory and not self._eviction.make_room(command.denies_oom):
                 raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
+            if self.server.misconf is not None and (command.is_write or command.name == "ping"):
+                raise self.server.misconf
+            if self.server.loading and not command.loading:
+                raise CommandError("Redis is loading the dataset in memory", "LOADING")
             if command.lasting > session.lasting:
                 raise CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")
         except CommandError:
@@ -151,9 +155,11 @@ class Dispatcher:
             raise
         return command
 
-    def _limit_changed(self) -> None:
-        """Have every request looked at with care while memory is limited: each may find that room must be made."""
-        self._spelled = {} if self.server.settings.maxmemory else self.server.commands.spelled
+    def admission_changed(self) -> None:
+        """Have every request looked at with care while memory is limited, data are loaded, or the disk fails."""
+        server = self.server
+        careful = server.settings.maxmemory or server.loading or server.misconf is not None
+        self._spelled = {} if careful else server.commands.spelled
 
     def _find(self, session: Session, words: Sequence[bytes]) -> Command:
         """Find a command, however it is spelled; raises `CommandError` if there is none."""

@@ -26,6 +26,8 @@ _HIGH: Final = [entry >> 32 for entry in _table()]
 
 def crc64_by_table(data: bytes, crc: int = 0) -> int:
     """Give the checksum of data that come behind others whose checksum is `crc`."""
+    low: int
+    high: int
     low, high = _HALVES.unpack(crc.to_bytes(8, "little"))  # a part of a large number would stay one
     for byte in data:
         place = (low ^ byte) & 0xFF

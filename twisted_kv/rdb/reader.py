@@ -6,17 +6,15 @@ two calls.  What is damaged raises `RdbError`, which knows where; what is well a
 
 from __future__ import annotations
 
-from typing import Callable, Final, Optional, Tuple
+from typing import Callable, Final, Optional
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.lzf import decompress
 from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap
+from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
 from twisted_kv.values.hashes import Hash
-
-Use = Optional[Tuple[int, int]]
-"""How a key was used, if the file says so: `format.IDLE` with seconds, or `format.FREQUENCY` with a count."""
 
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]
 """Takes a key with its value, its deadline in milliseconds and its use; False if it was there already."""
@@ -140,10 +138,14 @@ def kept(kind: int) -> int:
 
 
 class RdbReader(Cursor):
-    """Reads one file.  `select` is told the number of each database that begins, and gives what takes its keys."""
+    """Reads one file.  `select` is told the number of each database that begins, and gives what takes its keys.
 
-    def __init__(self, select: Callable[[int], Keep]) -> None:
+    The checksum is not compared unless `checked` (`rdbchecksum`).
+    """
+
+    def __init__(self, select: Callable[[int], Keep], *, checked: bool = True) -> None:
         super().__init__()
+        self._checked = checked
         self._select = select
         self._keep: Keep | None = None
         self._before = 0  # bytes of the file before the data at hand
@@ -183,6 +185,8 @@ class RdbReader(Cursor):
     def read(self, most: int) -> bool:
         """Hand on up to `most` keys (large hashes count by their fields); False if more bytes have to come."""
         start = self.at
+        if self._missing > 0:
+            return False
         try:
             while most > 0 and not self.done:
                 start = self.at
@@ -333,6 +337,6 @@ class RdbReader(Cursor):
         if self._version >= _FIRST_CHECKED:
             end = self.at
             announced = int.from_bytes(self.take(8), "little")
-            if announced and announced != crc64(self.data[:end], self._crc):
+            if self._checked and announced and announced != crc64(self.data[:end], self._crc):
                 raise RdbError("the checksum at the end is not that of the file: it is damaged somewhere before")
         self.done = True

@@ -10,8 +10,8 @@ from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.lzf import compress
 from twisted_kv.rdb.packed import write_listpack
+from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
-from twisted_kv.values.hashes import Hash
 
 PACKED_FIELDS: Final = 512
 """A hash of no more fields, none of them nor of their values longer than 64 bytes, is written packed, as in Redis."""
@@ -19,7 +19,6 @@ PACKED_BYTES: Final = 64
 
 _LONGEST_NUMBER: Final = 11
 _LEAST_COMPRESSED: Final = 21
-_FIELDS_AT_ONCE: Final = 512
 
 
 def write_length(length: int) -> bytes:
@@ -107,7 +106,7 @@ class RdbWriter:
         key: bytes,
         value: Value,
         deadline: int | None,
-        use: tuple[int, int] | None,
+        use: Use,
     ) -> bytes:
         """Give a key of a database with its value; `use` is an opcode and its number: idle seconds or a count."""
         if deadline is None and use is None and index == self._index and type(value) is bytes:
@@ -122,7 +121,7 @@ class RdbWriter:
         shards: Sequence[Mapping[bytes, bytes]],
         count: int,
         deadline: int | None,
-        use: tuple[int, int] | None,
+        use: Use,
     ) -> Iterator[bytes]:
         """Give a key whose value is a large hash, in parts; nothing else may come between them."""
         yield self._lead(index, deadline, use) + bytes((rdb.HASH,)) + write_string(key)
@@ -133,7 +132,7 @@ class RdbWriter:
         mark = bytes((rdb.END,))
         return mark + (crc64(mark, crc).to_bytes(8, "little") if self._checked else bytes(8))
 
-    def _lead(self, index: int, deadline: int | None, use: tuple[int, int] | None) -> bytes:
+    def _lead(self, index: int, deadline: int | None, use: Use) -> bytes:
         """Give what stands before the type of a key."""
         parts = []
         if index != self._index:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import os
 from random import Random
-from typing import Callable, Protocol
+from typing import Callable, Mapping, Protocol
 
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
+from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.store.database import Database, Releasable
@@ -20,11 +21,49 @@ REDIS_VERSION = "7.0.15"
 DEFAULT_USER = "default"
 
 
+class Persistence(Protocol):
+    """What outlasts the process, as commands see it.  Each raises `CommandError` for what cannot be now."""
+
+    @property
+    def last_save(self) -> int:
+        """Seconds since 1970 at which a snapshot was last saved; at the start, of the start."""
+
+    def save(self) -> Reply:
+        """Save a snapshot; the reply comes when it is on the disk."""
+
+    def background_save(self, *, schedule: bool) -> Reply:
+        """Begin to save a snapshot, or have one saved later if that cannot be now."""
+
+    def rewrite(self) -> Reply:
+        """Begin to write the append-only file anew."""
+
+    def shut_down(self, *, save: bool | None, force: bool) -> Reply:
+        """Save as is due (or always, or never), and stop the process; the reply says why that failed."""
+
+    def abort_shutdown(self) -> bool:
+        """Go on serving; False if nothing was about to stop."""
+
+    def flushed(self) -> None:
+        """Take note that all keys of all databases were removed."""
+
+    def information(self) -> Mapping[str, object]:
+        """Give the fields of INFO persistence."""
+
+
 class Server:
     """The databases, the settings, the sessions, the command table and the counts of one cache.
 
     `shutdown` stops the process for SHUTDOWN; where it is None, as in somebody's application, SHUTDOWN is refused.
     """
+
+    loading = False
+    """Whether what is on the disk is not loaded yet: few commands are served."""
+    misconf: CommandError | None = None
+    """The error that writes are refused with while the disk fails."""
+    persistence: Persistence | None = None
+    """None where nothing outlasts the process."""
+    effects: list[tuple[bytes, ...]] | None = None
+    """What the request that runs has told to log in its place; None while nothing is logged."""
 
     def __init__(
         self,
@@ -140,6 +179,15 @@ class Session:
         self.resp = 2
         self.name = b""
         self.authenticated = self.trusted or not self.server.settings.requirepass
+
+    def log(self, *words: bytes) -> None:
+        """Name a request that does again what this one has done, for the log, where its own words would not.
+
+        A relative time, a random choice: whatever depends on more than the data.  Several follow one another.
+        """
+        effects = self.server.effects
+        if effects is not None:
+            effects.append(words)
 
     def authenticate(self, user: bytes, password: bytes) -> bool:
         """Check a password; the session is authenticated if it is right.

@@ -90,11 +90,11 @@ class Database:
 
     __slots__ = (
         "_alarm",
-        "_discard",
         "_keys",
         "_now",
         "changes",
         "deaf_to_time",
+        "discard",
         "evicted",
         "expired",
         "expiry",
@@ -135,7 +135,7 @@ class Database:
         self.evicted = 0
         self._now = now
         self._alarm = alarm
-        self._discard = discard
+        self.discard = discard
         self._keys: ShardedDict[Held] = ShardedDict()
         self.expiry = Expiry(alarm)
 
@@ -315,6 +315,18 @@ class Database:
         self._remove(key)
         return True
 
+    def set_mark(self, key: bytes, mark: int) -> None:
+        """Say how an existing key was used: a number of `usage`."""
+        entry = self._keys.get(key)
+        assert entry is not None
+        if type(entry) is not Entry:
+            entry = self._put_entry(key, Entry(entry))
+        entry.mark = mark
+
+    def has_passed(self, deadline: int) -> bool:
+        """Tell whether a key with such a deadline goes at once."""
+        return deadline <= self._now.milliseconds and not self.deaf_to_time
+
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Let an existing key go at a date in milliseconds; at once, if that has passed."""
         self.changes += 1
@@ -346,9 +358,9 @@ class Database:
         if self.witness is not None:
             self.witness.flushed(self.index, self._keys)
         else:
-            self._discard(self._keys)
+            self.discard(self._keys)
         if self.expiry:
-            self._discard(self.expiry)
+            self.discard(self.expiry)
         self._keys = ShardedDict()
         self.expiry = Expiry(self._alarm)
         self.memory = 0
@@ -439,7 +451,7 @@ class Database:
 
     def _let_go_at(self, key: bytes, deadline: int) -> None:
         """Give an existing key a deadline, or remove it if that has passed."""
-        if deadline <= self._now.milliseconds and not self.deaf_to_time:
+        if self.has_passed(deadline):
             self._remove(key)
         else:
             self._set_deadline(key, deadline)
@@ -472,7 +484,7 @@ class Database:
     def _dispose(self, value: Value) -> None:
         """Let go of a value that no key holds any more."""
         if type(value) is Hash and is_large(value):
-            self._discard(value)
+            self.discard(value)
 
 
 def _memory(value: Value) -> int:

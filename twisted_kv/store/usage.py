@@ -44,6 +44,10 @@ class LastUse:
     def idleness(self, mark: int | None) -> int:
         return self._now.milliseconds - (self._since if mark is None or mark < 0 else mark)
 
+    def mark(self, idle: int) -> int:
+        """Give the number of a key that was not used for so many seconds."""
+        return max(0, self._now.milliseconds - idle * 1000)
+
 
 class UseCount:
     """How often a key is used, by and large (LFU): the minute of the last decay, and the count of 0 to 255."""
@@ -55,13 +59,13 @@ class UseCount:
 
     def used(self, mark: int | None) -> int:
         if mark is None or mark >= 0:
-            return self._mark(FIRST_COUNT)
+            return self.mark(FIRST_COUNT)
         count = self.count(mark)
         if count < MOST_COUNT:
             beyond = max(0, count - FIRST_COUNT)
             if self._random.random() < 1.0 / (beyond * self._settings.lfu_log_factor + 1):
                 count += 1
-        return self._mark(count)
+        return self.mark(count)
 
     def idleness(self, mark: int | None) -> int:
         return MOST_COUNT - self.count(mark)
@@ -74,5 +78,6 @@ class UseCount:
         decay = self._settings.lfu_decay_time
         return max(0, count - (self._now.milliseconds // _MINUTE - minute) // decay) if decay else count
 
-    def _mark(self, count: int) -> int:
+    def mark(self, count: int) -> int:
+        """Give the number of a key that is used now and has a count of 0 to 255."""
         return -((self._now.milliseconds // _MINUTE) << _COUNT_BITS | count)

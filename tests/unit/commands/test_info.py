@@ -28,8 +28,8 @@ def info(cache: Any, *words: str) -> dict[str, dict[str, str]]:
     return sections_of(cache.call("INFO", *words))
 
 
-DEFAULT = ["Server", "Clients", "Memory", "Stats", "Replication", "CPU", "Errorstats", "Keyspace"]
-ALL = [*DEFAULT[:6], "Commandstats", *DEFAULT[6:]]
+DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Errorstats", "Keyspace"]
+ALL = [*DEFAULT[:7], "Commandstats", *DEFAULT[7:]]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
+from twisted_kv.commands.server import NO_FOLDER
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import CommandError
 from twisted_kv.service import CacheService
@@ -139,7 +140,7 @@ class TestShutdown:
             (("SAVE", "NOSAVE"), "ERR syntax error"),
             (("ABORT", "NOW"), "ERR syntax error"),
             (("ABORT",), "ERR No shutdown in progress."),
-            (("SAVE",), "ERR Errors trying to SHUTDOWN: nothing can be saved, there is no persistence"),
+            (("SAVE",), f"ERR Errors trying to SHUTDOWN: {NO_FOLDER}"),
         ],
     )
     def test_wrong_words_do_not_stop_anything(self, words: tuple[str, ...], error: str) -> None:

@@ -1,0 +1,1 @@
+"""What outlasts the process: snapshots, the append-only file, and how they are found again."""

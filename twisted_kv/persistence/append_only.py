@@ -1,0 +1,455 @@
+"""The append-only file: what was recorded goes to the disk in another thread, together for all who asked meanwhile.
+
+`record()` is told what was changed.  `commit()`, which a wake-up calls before it answers, answers at once, or when all
+that was recorded is on the disk, as `appendfsync` asks for:
+
+* always: when it was forced there.
+* everysec: at once, as long as what was answered is forced to the disk within two seconds.  When the disk takes longer,
+  answers wait for it, as Redis waits.
+* no: at once; the system decides.
+
+A disk that fails is tried again every second; meanwhile `error` says so, and writes are refused.  Nobody who waits is
+answered then, since nobody knows.  What could not be written stays here, and the half of it that was is cut off.  After
+a failed `fsync`, though, the system may have dropped what it could not write, and say the next time that all is well:
+then only a log that is begun anew can be trusted (`is_doubtful`).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Callable, Final, TypeVar
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from twisted_kv.clock import Now
+from twisted_kv.config import Settings
+from twisted_kv.persistence.files import File, Folder, Worker
+from twisted_kv.persistence.log_format import Records, write_records
+from twisted_kv.persistence.manifest import Manifest, Part
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+    from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+PAUSE: Final = 0.01
+"""Seconds for which records are gathered before they are written, where nobody waits for them."""
+
+SYNC_INTERVAL: Final = 1.0
+"""Seconds from one `fsync` to the next, with `everysec`."""
+
+LONGEST_DELAY: Final = 1900
+"""Milliseconds that something answered may be without an `fsync` with `everysec`, before answers wait for it."""
+
+RETRY: Final = 1.0
+"""Seconds until a disk that failed is tried again."""
+
+Answer = Callable[[bool], None]
+
+
+def read_manifest(folder: Folder, file_name: str) -> Manifest:
+    """Read the manifest in a folder, an empty one if there is none; raises OSError and `ManifestError`."""
+    name = f"{file_name}.manifest"
+    if folder.size(name) is None:
+        return Manifest()
+    file = folder.open(name)
+    try:
+        return Manifest.parse(b"".join(iter(lambda: file.read(1 << 16), b"")))
+    finally:
+        file.close()
+
+
+class AppendOnlyFile:
+    """The files of one append-only file, the last of which is written to.
+
+    `changed` is called when `error` has changed, and when something was written.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(
+        self, folder: Folder, settings: Settings, now: Now, worker: Worker, changed: Callable[[], None]
+    ) -> None:
+        self.folder = folder.inner(settings.appenddirname)
+        self.manifest = Manifest()
+        self.error: Exception | None = None
+        """Why nothing can be written for now."""
+        self.is_doubtful = False
+        """Whether what was written may not be what will be read: the log has to be begun anew."""
+        self.sync_is_paused = False
+        """Whether `everysec` waits, while a snapshot is written (`no-appendfsync-on-rewrite`)."""
+        self.delayed = 0
+        """How often answers had to wait for a slow disk."""
+        self._outer = folder
+        self._settings = settings
+        self._now = now
+        self._worker = worker
+        self._changed = changed
+        self._records: Records = []
+        self._taken = 0  # how many records were given to the other thread, in all
+        self._covered = 0  # how many of them are in the base that is being written
+        self._synced = 0  # how many of these are safe
+        self._unsynced_since: int | None = None  # when the oldest record came that is not safe, in milliseconds
+        self._last_sync = 0  # when the last successful one began, in milliseconds
+        self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
+        self._steps: deque[Callable[[], None]] = deque()  # what has to be done between two writes
+        self._is_busy = False
+        self._call: IDelayedCall | None = None
+        # The file that is written to; while the other thread is busy, only that may use these:
+        self._part: Part | None = None
+        self._file: File | None = None
+        self._file_size = 0
+        self._older_size = 0  # bytes of the files before it
+        self._file_is_doubtful = False
+        self._database = -1  # in which what was written ends
+        self._unwritten = b""  # what could not be written, in front of the records
+        self._must_cut = False  # a part of it was, and is still there
+
+    @property
+    def recorded(self) -> int:
+        """How many records there were, in all."""
+        return self._taken + len(self._records)
+
+    @property
+    def unsynced(self) -> int:
+        """How many of them are not safe yet."""
+        return self.recorded - self._synced
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return self._older_size + self._file_size
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file to write to."""
+        return self._file is not None
+
+    def record(self, index: int, requests: list[tuple[bytes, ...]]) -> None:
+        """Take note of what was done in a database: all of these requests, or none."""
+        self._records.append((index, requests))
+        if self._unsynced_since is None:
+            self._unsynced_since = self._now.milliseconds
+        if self._call is None and not self._is_busy:
+            self._come_again(PAUSE)
+
+    def commit(self, answer: Answer) -> None:
+        """Answer when what was recorded is as safe as `appendfsync` asks for."""
+        if not self._waiting and self._may_answer():
+            answer(True)
+        else:
+            self.delayed += self._settings.appendfsync == "everysec"
+            self._wait(answer)
+
+    def sync(self) -> Deferred[bool]:
+        """Force all that was recorded to the disk; gives False if that failed."""
+        forced: Deferred[bool] = Deferred()
+        if not self.unsynced:
+            forced.callback(True)
+        elif self.error is not None or self._file is None:
+            forced.callback(False)
+        else:
+            self._wait(forced.callback)
+        return forced
+
+    def open(self, manifest: Manifest, empty_base: bytes, *, is_rdb: bool) -> Deferred[None]:
+        """Go on with the files that were loaded, or begin with an empty base; fails with OSError."""
+
+        def work() -> tuple[Manifest, Part, File, int, int]:
+            self.folder.make()
+            self._outer.sync()
+            known = manifest
+            if not known.parts:
+                base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb)
+                self._write_file(base.name, empty_base)
+                known = known.begun_anew(base, ())
+            if not known.increments:
+                known = known.with_increment(known.next_increment(self._settings.appendfilename))
+            part = known.increments[-1]
+            file = self.folder.append(part.name)
+            self.folder.sync()
+            if known != manifest:
+                self._write_manifest(known)
+            size = self.folder.size(part.name) or 0
+            return self._without_history(known), part, file, size, self._size_of(known) - size
+
+        def opened(outcome: tuple[Manifest, Part, File, int, int]) -> None:
+            self.manifest, part, file, size, older = outcome
+            self._begin(part, file, size, older)
+
+        return self._worker.run(work).addCallback(opened)
+
+    def rotate(self, *, afresh: bool, is_logging: bool = True) -> Deferred[Part | None]:
+        """Write to a new file what is recorded from now on; gives it, or fails with OSError.
+
+        `afresh`: the files that are there hold other data, and the manifest is left as it is until `replace_base`.
+        Without `is_logging` there will be no such file.
+        """
+        records, taken = self._take()
+        self._covered = taken
+
+        def work() -> tuple[Manifest, Part | None, File | None, int]:
+            if self._file is not None and not self._file_is_doubtful and not afresh:
+                self._put(records, sync=True)
+            self.folder.make()
+            known = read_manifest(self.folder, self._settings.appendfilename) if afresh else self.manifest
+            if not is_logging:
+                return known, None, None, 0
+            part = known.next_increment(self._settings.appendfilename)
+            file = self.folder.create(part.name)
+            self.folder.sync()
+            known = known.with_increment(part)
+            if not afresh:
+                self._write_manifest(known)
+            if self._file is not None:
+                self._file.close()
+            return known, part, file, self.size
+
+        def rotated(outcome: tuple[Manifest, Part | None, File | None, int]) -> Part | None:
+            self.manifest, part, file, older = outcome
+            if part is not None and file is not None:
+                self._begin(part, file, 0, older)
+                if not afresh and not self.is_doubtful:
+                    self._are_safe(taken, self._now.read())
+            return part
+
+        return self._between_writes(work).addCallback(rotated)
+
+    def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
+        """Put a file of our folder in the place of all before an increment; fails with OSError."""
+
+        def work() -> tuple[Manifest, int]:
+            base = self.manifest.next_base(self._settings.appendfilename, is_rdb=is_rdb)
+            self.folder.replace(name, base.name)
+            self.folder.sync()
+            increments = self.manifest.increments
+            increments = () if first is None else increments[increments.index(first) :]
+            known = self.manifest.begun_anew(base, increments)
+            self._write_manifest(known)
+            return self._without_history(known), self._size_of(known)
+
+        def replaced(outcome: tuple[Manifest, int]) -> None:
+            self.manifest, size = outcome
+            self._older_size = size - self._file_size
+            if self.is_doubtful and not self._file_is_doubtful:
+                self.is_doubtful = False
+                self._has_failed(None)
+            if not self.is_doubtful:
+                self._are_safe(self._covered, self._now.read())
+
+        return self._between_writes(work).addCallback(replaced)
+
+    def close(self) -> Deferred[bool]:
+        """Force all to the disk, and let go of the files; gives False if that failed."""
+
+        def forced(is_safe: bool) -> bool:
+            if self._call is not None:
+                self._call.cancel()
+                self._call = None
+            if self._file is not None:
+                file, self._file = self._file, None
+                self._worker.run(file.close).addErrback(lambda _: None)
+            self._release(False)
+            return is_safe
+
+        return self.sync().addCallback(forced)
+
+    # When to write
+
+    def _may_answer(self) -> bool:
+        since = self._unsynced_since
+        policy = self._settings.appendfsync
+        if since is None or policy == "no" or self._file is None or self.error is not None:
+            return True  # while the disk fails, nobody can have changed anything
+        if policy == "always":
+            return False
+        return self.sync_is_paused or self._now.milliseconds - since < LONGEST_DELAY
+
+    def _wait(self, answer: Answer) -> None:
+        self._waiting.append((self.recorded, answer))
+        self._write()
+
+    def _come_again(self, delay: float) -> None:
+        if self._call is None:
+            self._call = self._now.clock.callLater(delay, self._due)
+
+    def _due(self) -> None:
+        self._call = None
+        self._write()
+
+    def _plan(self, _: object) -> None:
+        """Say when to write next."""
+        if self._steps or (self._waiting and self.error is None):
+            self._write()
+        elif self.error is not None:
+            self._come_again(RETRY)
+        elif self._records:
+            self._come_again(PAUSE)
+        elif self._settings.appendfsync == "everysec" and self._synced < self._taken:
+            self._come_again(max(PAUSE, SYNC_INTERVAL - (self._now.read() - self._last_sync) / 1000))
+
+    def _must_sync(self) -> bool:
+        policy = self._settings.appendfsync
+        if self._waiting or policy == "always":
+            return True
+        is_time = self._now.milliseconds - self._last_sync >= SYNC_INTERVAL * 1000
+        return policy == "everysec" and is_time and not self.sync_is_paused
+
+    def _write(self) -> None:
+        """Have what there is to do next done in the other thread, unless that is busy."""
+        if self._is_busy:
+            return
+        if self._steps:
+            self._steps.popleft()()
+            return
+        if self._file is None or self._file_is_doubtful:
+            return
+        began = self._now.read()
+        sync = self._must_sync()
+        records, taken = self._take()
+
+        def written(result: None) -> None:
+            if not self.is_doubtful:
+                self._has_failed(None)
+            if sync:
+                self._last_sync = began
+                self._are_safe(taken, began)
+
+        put = self._run(lambda: self._put(records, sync=sync))
+        put.addCallback(written).addErrback(self._note_failure).addCallback(self._plan)
+
+    def _take(self) -> tuple[Records, int]:
+        """Take the records that are to be written; gives them, and how many there were then in all."""
+        records, self._records = self._records, []
+        self._taken += len(records)
+        return records, self._taken
+
+    def _between_writes(self, work: Callable[[], T]) -> Deferred[T]:
+        """Have something done in the other thread in its turn."""
+        outcome: Deferred[T] = Deferred()
+
+        def step() -> None:
+            self._run(work).addCallbacks(outcome.callback, fail).addCallback(self._plan)
+
+        def fail(failure: Failure) -> None:
+            self._note_failure(failure)
+            outcome.errback(failure)
+
+        self._steps.append(step)
+        self._write()
+        return outcome
+
+    def _run(self, work: Callable[[], T]) -> Deferred[T]:
+        self._is_busy = True
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+        def ran(result: T) -> T:
+            self._is_busy = False
+            return result
+
+        return self._worker.run(work).addBoth(ran)
+
+    # What became of it
+
+    def _begin(self, part: Part, file: File, size: int, older_size: int) -> None:
+        """Write to a file from now on."""
+        self._part = part
+        self._file = file
+        self._file_size = size
+        self._older_size = older_size
+        self._file_is_doubtful = False
+        self._database = -1
+        self._unwritten = b""
+        self._must_cut = False
+
+    def _are_safe(self, taken: int, began: int) -> None:
+        """Take note that so many records are safe, and others came after a date in milliseconds."""
+        self._synced = max(self._synced, taken)
+        self._unsynced_since = began if self.unsynced else None
+        self._release(True)
+
+    def _release(self, is_safe: bool) -> None:
+        """Answer those who wait for what is safe now; or all, if it will not be."""
+        while self._waiting and (not is_safe or self._waiting[0][0] <= self._synced):
+            _, answer = self._waiting.popleft()
+            answer(is_safe)
+
+    def _note_failure(self, failure: Failure) -> None:
+        """Take note that the disk fails; whatever it is, it must not stop the cache."""
+        error = failure.value
+        if self.error is None:
+            self._log.error("cannot write the append-only file {name}: {why}", name=self._name, why=error)
+        self.is_doubtful = self.is_doubtful or self._file_is_doubtful
+        self._release(False)
+        self._has_failed(error if isinstance(error, Exception) else RuntimeError(str(error)))
+
+    def _has_failed(self, error: Exception | None) -> None:
+        if self.error is not None and error is None:
+            self._log.info("the append-only file {name} can be written again", name=self._name)
+        self.error = error
+        self._changed()
+
+    @property
+    def _name(self) -> str:
+        return f"{self.folder.path}/{self._part.name if self._part is not None else self._settings.appendfilename}"
+
+    # In the other thread
+
+    def _put(self, records: Records, *, sync: bool) -> None:
+        """Write records at the end of the file."""
+        file, part = self._file, self._part
+        assert file is not None
+        assert part is not None
+        data, self._database = write_records(records, self._database)
+        self._unwritten += data
+        if self._must_cut:
+            file.cut(self._file_size)
+            self._must_cut = False
+        if self._unwritten:
+            self._must_cut = True
+            file.write(self._unwritten)
+            self._must_cut = False
+            self._file_size += len(self._unwritten)
+            self._unwritten = b""
+        if sync:
+            try:
+                file.sync()
+                if self.folder.size(part.name) is None:
+                    raise FileNotFoundError(errno.ENOENT, "it was removed")
+            except OSError:
+                self._file_is_doubtful = True
+                raise
+
+    def _write_file(self, name: str, data: bytes) -> None:
+        file = self.folder.create(name)
+        try:
+            file.write(data)
+            file.sync()
+        finally:
+            file.close()
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        """Put another manifest in the place of the one that is there, all of it or nothing."""
+        name = f"{self._settings.appendfilename}.manifest"
+        self._write_file(f"temp-{name}", manifest.format())
+        self.folder.replace(f"temp-{name}", name)
+        self.folder.sync()
+
+    def _without_history(self, manifest: Manifest) -> Manifest:
+        """Remove the files that are not needed any more."""
+        if not manifest.history:
+            return manifest
+        for part in manifest.history:
+            self.folder.remove(part.name)
+        known = evolve(manifest, history=())
+        self._write_manifest(known)
+        return known
+
+    def _size_of(self, manifest: Manifest) -> int:
+        return sum(self.folder.size(part.name) or 0 for part in manifest.parts)

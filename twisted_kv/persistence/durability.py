@@ -1,0 +1,542 @@
+"""Durability of one cache: when snapshots are saved, what is logged, what is done when the disk fails, and the end.
+
+There is at most one snapshot under way, either to save it (BGSAVE, SAVE, the save points, SHUTDOWN) or to begin the
+append-only file anew (BGREWRITEAOF, its growth, `appendonly` switched on, a log that is in doubt).  Who comes second
+waits or is refused, in Redis's words.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Callable, Final, Mapping
+
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.wakeup import commit_nothing
+from twisted_kv.errors import CommandError
+from twisted_kv.persistence.append_only import AppendOnlyFile
+from twisted_kv.persistence.files import Folder, Worker
+from twisted_kv.persistence.journal import Journal
+from twisted_kv.persistence.loading import Loader, LoadError
+from twisted_kv.persistence.log_format import CommandWriter
+from twisted_kv.persistence.saving import Saving
+from twisted_kv.persistence.snapshot import Snapshot, Writer
+from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.writer import RdbWriter
+from twisted_kv.replies import OK, Later, Reply, Status
+from twisted_kv.sessions.session import REDIS_VERSION
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+TICK: Final = 0.1
+"""Seconds between two looks at the save points and at the growth of the log, as in Redis."""
+
+RETRY: Final = 5.0
+"""Seconds until a snapshot that could not be saved is tried again."""
+
+CANNOT_SHUT_DOWN: Final = "Errors trying to SHUTDOWN. Check logs."
+RDB_MISCONF: Final = CommandError(
+    "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify "
+    "the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    "error.",
+    "MISCONF",
+)
+
+
+class DataFolderError(Exception):
+    """The folder for the data cannot be used; `str()` names it and says why."""
+
+
+class Durability:
+    """Keeps the data of one cache in a folder.
+
+    `save_worker` writes snapshots, `log_worker` the append-only file.  Until `start()` has loaded what is there, nobody
+    is served; the Deferred that it gives fails with `LoadError`, and then nobody ever is.
+    """
+
+    _log = Logger("owncache")
+
+    def __init__(self, dispatcher: Dispatcher, folder: Folder, save_worker: Worker, log_worker: Worker) -> None:
+        self._dispatcher = dispatcher
+        self._server = server = dispatcher.server
+        self._settings = server.settings
+        self._now = server.now
+        self._folder = folder
+        self._worker = save_worker
+        self._log_worker = log_worker
+        self._aof = self._new_log()
+        self._journal = Journal(server, self._aof.record)
+        self._loader: Loader | None = None
+        self._is_loaded = False
+        self._loaded_keys = 0
+        self._expired_keys = 0
+        self._is_running = False
+        self._starting: Deferred[None] | None = None
+        self._tick_call: IDelayedCall | None = None
+        self._rdb = _Saves(self._seconds())
+        self._rewrites = _Saves(self._seconds())
+        self._saving: Saving | None = None
+        self._saves_rdb = False  # what the snapshot under way is for; else it is for the log
+        self._waiting_saves: list[Later] = []  # SAVE commands that wait for the snapshot under way, or for their turn
+        self._rewrite_scheduled = False
+        self._save_scheduled = False
+        self._has_base = False  # whether the manifest names what we write to
+        self._saved_changes = 0  # how many changes there had been when the last snapshot that was saved began
+        self._base_size = 0  # bytes of the log when it was begun anew
+        self._shutdowns: list[Later] = []  # SHUTDOWN commands that wait
+        self._final_save: bool | None = None  # whether the end is to save; None as the save points say
+        server.persistence = self
+        server.loading = True
+        for name in ("save", "stop-writes-on-bgsave-error"):
+            server.setting_changed[name] = self._update_misconf
+        server.setting_changed["appendonly"] = self._appendonly_changed
+        dispatcher.admission_changed()
+
+    # The service's part
+
+    def lock(self) -> None:
+        """Keep all others from using the folder; raises `DataFolderError`."""
+        try:
+            if self._folder.lock():
+                return
+        except OSError as error:
+            raise DataFolderError(f"cannot use the folder {self._folder.path}: {error.strerror}") from None
+        raise DataFolderError(f"the folder {self._folder.path} is used by another server")
+
+    def start(self) -> Deferred[None]:
+        """Load what is there, unless that was done before, and begin to keep the data; fails with `LoadError`."""
+        self._is_running = True
+        self._starting = ensureDeferred(self._start())
+        return self._starting
+
+    async def _start(self) -> None:
+        if not self._is_loaded:
+            await self._load()
+            if not self._is_running:
+                return
+            self._saved_changes = self._changes()
+            self._server.loading = False
+            self._loaded_keys = sum(map(len, self._server.databases))
+            self._expired_keys = 0 if self._loader is None else self._loader.progress.expired
+            self._loader = None
+            self._is_loaded = True
+            self._dispatcher.admission_changed()
+        elif self._settings.appendonly:
+            self._begin_log()
+        self._tick_call = self._now.clock.callLater(TICK, self._tick)
+
+    async def _load(self) -> None:
+        """Load the data; raises `LoadError`."""
+        self._loader = loader = Loader(self._server, self._folder, self._log_worker)
+        try:
+            if not self._settings.appendonly:
+                await loader.load_snapshot()
+                return
+            manifest = await loader.load_log()
+            writer = self._writer()
+            empty = writer.begin(self._facts(is_base=True))
+            empty += writer.end(crc64(empty, 0))
+            try:
+                await self._aof.open(manifest, empty, is_rdb=self._settings.aof_use_rdb_preamble)
+            except OSError as error:
+                raise LoadError(f"{self._aof.folder.path}: {error.strerror}") from None
+            self._has_base = True
+            self._base_size = self._aof.size
+            self._keep_log()
+        except (LoadError, CancelledError):
+            for database in self._server.databases:
+                database.flush()
+            raise
+
+    def sync(self) -> Deferred[bool]:
+        """Force all that was changed to the disk; gives False if that failed, or if there is no append-only file."""
+        return self._aof.sync()
+
+    async def stop(self) -> None:
+        """Save what is to be saved, and let go of the folder."""
+        self._is_running = False
+        if self._tick_call is not None:
+            self._tick_call.cancel()
+            self._tick_call = None
+        if self._starting is not None:
+            self._starting.cancel()
+        self._cancel_saving()
+        self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+        save = bool(self._settings.save) if self._final_save is None else self._final_save
+        if self._is_loaded and save and self._unsaved() and not await self._save_for_the_end():
+            self._log.error("the last snapshot could not be saved")
+        self._journal.close()
+        if not await self._aof.close():
+            self._log.error("the end of the append-only file could not be written")
+        self._aof = self._new_log()
+        self._dispatcher.wakeup.commit = commit_nothing
+        self._worker.stop()
+        self._log_worker.stop()
+        self._folder.unlock()
+
+    # The commands' part
+
+    @property
+    def last_save(self) -> int:
+        return self._rdb.last
+
+    def save(self) -> Reply:
+        if self._saving is not None and self._saves_rdb:
+            raise CommandError("Background save already in progress")
+        reply = Later()
+        self._waiting_saves.append(reply)
+        if self._saving is None:
+            self._begin_save()
+        return reply.now()
+
+    def background_save(self, *, schedule: bool) -> Reply:
+        if self._saving is None:
+            self._begin_save()
+            return Status(b"Background saving started")
+        if self._saves_rdb:
+            raise CommandError("Background save already in progress")
+        if not schedule:
+            raise CommandError(
+                "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to "
+                "schedule a BGSAVE whenever possible."
+            )
+        self._save_scheduled = True
+        return Status(b"Background saving scheduled")
+
+    def rewrite(self) -> Reply:
+        if self._saving is None:
+            self._begin_rewrite()
+            return Status(b"Background append only file rewriting started")
+        if not self._saves_rdb:
+            raise CommandError("Background append only file rewriting already in progress")
+        self._rewrite_scheduled = True
+        return Status(b"Background append only file rewriting scheduled")
+
+    def shut_down(self, *, save: bool | None, force: bool) -> Reply:
+        reply = Later()
+        self._shutdowns.append(reply)
+        ensureDeferred(self._shut_down(bool(self._settings.save) if save is None else save, force))
+        return reply.now()
+
+    def abort_shutdown(self) -> bool:
+        if not self._shutdowns:
+            return False
+        self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+        self._cancel_saving()
+        return True
+
+    def flushed(self) -> None:
+        if self._settings.save and self._is_loaded:
+            if self._saving is not None and self._saves_rdb:
+                self._cancel_saving()
+            if self._saving is None:
+                self._begin_save()
+
+    def information(self) -> Mapping[str, object]:
+        aof, saving = self._aof, self._saving
+        saves = saving is not None and self._saves_rdb
+        rewrites = saving is not None and not self._saves_rdb
+        seconds = -1 if saving is None else int(self._now.clock.seconds() - saving.started)
+        progress = None if self._loader is None else self._loader.progress
+        fields: dict[str, object] = {
+            "loading": int(self._server.loading),
+            "async_loading": 0,
+            "current_save_keys_processed": 0 if saving is None else saving.snapshot.written,
+            "current_save_keys_total": 0 if saving is None else saving.snapshot.keys,
+            "rdb_changes_since_last_save": self._unsaved(),
+            "rdb_bgsave_in_progress": int(saves),
+            "rdb_last_save_time": self._rdb.last,
+            "rdb_last_bgsave_status": self._rdb.status,
+            "rdb_last_bgsave_time_sec": self._rdb.seconds,
+            "rdb_current_bgsave_time_sec": seconds if saves else -1,
+            "rdb_saves": self._rdb.count,
+            "rdb_last_load_keys_expired": self._expired_keys,
+            "rdb_last_load_keys_loaded": self._loaded_keys,
+            "aof_enabled": int(self._settings.appendonly),
+            "aof_rewrite_in_progress": int(rewrites),
+            "aof_rewrite_scheduled": int(self._rewrite_scheduled),
+            "aof_last_rewrite_time_sec": self._rewrites.seconds,
+            "aof_current_rewrite_time_sec": seconds if rewrites else -1,
+            "aof_last_bgrewrite_status": self._rewrites.status,
+            "aof_rewrites": self._rewrites.count,
+            "aof_rewrites_consecutive_failures": self._rewrites.failures,
+            "aof_last_write_status": "ok" if aof.error is None else "err",
+        }
+        if aof.is_open:
+            fields.update(
+                {
+                    "aof_current_size": aof.size,
+                    "aof_base_size": self._base_size,
+                    "aof_pending_rewrite": 0,
+                    "aof_pending_bio_fsync": int(aof.unsynced > 0),
+                    "aof_delayed_fsync": aof.delayed,
+                }
+            )
+        if progress is not None:
+            passed = self._now.clock.seconds() - progress.started
+            left = progress.total - progress.loaded
+            fields.update(
+                {
+                    "loading_start_time": int(progress.started),
+                    "loading_total_bytes": progress.total,
+                    "loading_loaded_bytes": progress.loaded,
+                    "loading_loaded_perc": f"{100 * progress.loaded / max(1, progress.total):.2f}",
+                    "loading_eta_seconds": int(passed * left / progress.loaded) if progress.loaded else 1,
+                }
+            )
+        return fields
+
+    # Snapshots
+
+    def _begin_save(self) -> None:
+        """Begin to save a snapshot."""
+        self._save_scheduled = False
+        changes = self._changes()
+        is_asked_for = bool(self._waiting_saves)
+        temporary = f"temp-{os.getpid()}.rdb"
+        name = self._settings.dbfilename
+
+        def install() -> None:
+            self._folder.replace(temporary, name)
+            self._folder.sync()
+
+        def installed(_: object) -> None:
+            self._saved_changes = changes
+            self._rdb.last = self._seconds()
+            self._log.info("saved {path}/{name}", path=self._folder.path, name=name)
+
+        def ended(error: Exception | None) -> None:
+            failed = error is not None and not isinstance(error, CancelledError)
+            if not (failed and is_asked_for):  # who asked for it is told; Redis refuses no writes for that
+                self._rdb.ended(error, self._seconds())
+            self._answer_all(self._waiting_saves, OK if error is None else CommandError(""))
+
+        writer = RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
+        saved = self._take_snapshot(writer, self._folder, temporary, self._rdb)
+        saved.addCallback(lambda _: self._worker.run(install)).addCallback(installed)
+        saved.addBoth(self._ended, "the snapshot", ended)
+
+    def _begin_rewrite(self) -> None:
+        """Begin to write the log anew, with what the databases hold now."""
+        self._rewrite_scheduled = False
+        aof = self._aof
+        is_rdb = self._settings.aof_use_rdb_preamble
+        temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
+        rotated = aof.rotate(afresh=not self._has_base, is_logging=self._settings.appendonly)
+        saved = self._take_snapshot(self._writer(), aof.folder, temporary, self._rewrites)
+
+        async def install() -> None:
+            await aof.replace_base(temporary, await rotated, is_rdb=is_rdb)
+
+        def installed(_: object) -> None:
+            self._has_base = aof.is_open
+            self._base_size = aof.size
+            self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
+
+        rotated.addErrback(self._cancel_saving)
+        saved.addCallback(lambda _: ensureDeferred(install())).addCallback(installed)
+        saved.addBoth(self._ended, "the append-only file", lambda error: self._rewrites.ended(error, self._seconds()))
+
+    def _take_snapshot(self, writer: Writer, folder: Folder, name: str, saves: _Saves) -> Deferred[int]:
+        """Begin to write what the databases hold now into a file; gives its size."""
+        facts = self._facts(is_base=saves is self._rewrites)
+        databases = self._server.databases
+        snapshot = Snapshot(databases, writer, facts, databases[0].discard)
+        saves.tried = self._seconds()
+        self._saves_rdb = saves is self._rdb
+        self._saving = saving = Saving(snapshot, writer, folder, name, self._worker, self._now.clock)
+        self._aof.sync_is_paused = self._settings.no_appendfsync_on_rewrite
+        saving.start()
+        return saving.finished
+
+    def _cancel_saving(self, _: object = None) -> None:
+        """End the snapshot that is under way, unless it is written and only has to get its name."""
+        if self._saving is not None:
+            self._saving.finished.cancel()
+
+    def _ended(self, result: object, what: str, ended: Callable[[Exception | None], None]) -> None:
+        """Take note of how a snapshot ended, and begin with what has waited for that."""
+        self._saving = None
+        self._aof.sync_is_paused = False
+        error: Exception | None = None
+        if isinstance(result, Failure):
+            error = result.value if isinstance(result.value, Exception) else RuntimeError(str(result.value))
+            if isinstance(error, OSError):
+                self._log.error("{what} could not be written: {why}", what=what, why=error)
+            elif not isinstance(error, CancelledError):
+                self._log.failure("{what} could not be written", failure=result, what=what)
+        ended(error)
+        self._update_misconf()
+        if self._waiting_saves or (self._save_scheduled and self._is_running):
+            self._begin_save()
+        elif self._rewrite_scheduled and self._is_running:
+            self._begin_rewrite()
+
+    def _tick(self) -> None:
+        """Begin what is due."""
+        self._tick_call = self._now.clock.callLater(TICK, self._tick)
+        if self._saving is not None or self._shutdowns:
+            return
+        now = self._seconds()
+        if self._settings.appendonly and (self._aof.is_doubtful or not self._has_base):
+            if now - self._rewrites.tried >= RETRY:
+                self._begin_rewrite()
+        elif self._is_save_due(now):
+            self._begin_save()
+        elif self._has_grown() and (not self._rewrites.failures or now - self._rewrites.tried >= RETRY):
+            self._begin_rewrite()
+
+    def _is_save_due(self, now: int) -> bool:
+        if self._rdb.status == "err" and now - self._rdb.tried <= RETRY:
+            return False
+        unsaved, age = self._unsaved(), now - self._rdb.last
+        return any(unsaved >= point.changes and age > point.seconds for point in self._settings.save if unsaved)
+
+    def _has_grown(self) -> bool:
+        aof, percentage = self._aof, self._settings.auto_aof_rewrite_percentage
+        if not aof.is_open or not percentage or aof.size <= self._settings.auto_aof_rewrite_min_size:
+            return False
+        base = self._base_size or 1
+        return (aof.size - base) * 100 // base >= percentage
+
+    # The log
+
+    def _new_log(self) -> AppendOnlyFile:
+        return AppendOnlyFile(self._folder, self._settings, self._now, self._log_worker, lambda: self._update_misconf())
+
+    def _keep_log(self) -> None:
+        """Take note of all that changes from now on, and answer when it is as safe as it has to be."""
+        self._journal = Journal(self._server, self._aof.record)
+        self._journal.open()
+        self._dispatcher.wakeup.commit = self._aof.commit
+
+    def _begin_log(self) -> None:
+        """Begin a log of what the databases hold, whatever an older one says."""
+        self._has_base = False
+        self._keep_log()
+        if self._saving is None:
+            self._begin_rewrite()
+        else:
+            self._rewrite_scheduled = True
+
+    def _appendonly_changed(self) -> None:
+        if not self._is_loaded:
+            raise ValueError("Unable to turn on AOF. Check server logs.")
+        if self._settings.appendonly == self._journal.is_open:
+            return
+        if self._settings.appendonly:
+            self._begin_log()
+            return
+        self._journal.close()
+        self._dispatcher.wakeup.commit = commit_nothing
+        if not self._saves_rdb:
+            self._cancel_saving()
+        self._aof.close()
+        self._aof = self._new_log()
+        self._update_misconf()
+
+    def _writer(self) -> Writer:
+        """Give what writes the base of a log."""
+        if not self._settings.aof_use_rdb_preamble:
+            return CommandWriter()
+        return RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
+
+    # The end
+
+    async def _shut_down(self, save: bool, force: bool) -> None:
+        self._cancel_saving()
+        is_safe = not save or await self._save_for_the_end()
+        if self._aof.is_open:
+            is_safe = await self._aof.sync() and is_safe
+        if not self._shutdowns:
+            return  # it was aborted
+        if not is_safe and not force:
+            self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+            return
+        self._final_save = save and is_safe
+        assert self._server.shutdown is not None  # or SHUTDOWN would have been refused
+        self._server.shutdown()
+
+    async def _save_for_the_end(self) -> bool:
+        """Save a snapshot; False if that failed."""
+        saved: Deferred[Reply] = Deferred()
+        reply = Later()
+        reply.then(saved.callback)
+        self._waiting_saves.append(reply)
+        if self._saving is None:
+            self._begin_save()
+        return await saved is OK
+
+    # All of them
+
+    def _changes(self) -> int:
+        return sum(database.changes for database in self._server.databases)
+
+    def _unsaved(self) -> int:
+        """How many changes there were since the snapshot that was last saved began."""
+        return self._changes() - self._saved_changes
+
+    def _seconds(self) -> int:
+        return int(self._now.clock.seconds())
+
+    def _facts(self, *, is_base: bool) -> dict[str, str | int]:
+        """What a file says about itself, as Redis has it."""
+        used = sum(database.memory for database in self._server.databases)
+        return {
+            "redis-ver": REDIS_VERSION,
+            "redis-bits": 64,
+            "ctime": self._seconds(),
+            "used-mem": used,
+            "aof-base": int(is_base),
+        }
+
+    def _update_misconf(self) -> None:
+        """Refuse writes while the disk fails, and only then."""
+        misconf = None
+        error = self._aof.error
+        if error is not None:
+            why = error.strerror if isinstance(error, OSError) else error
+            misconf = CommandError(f"Errors writing to the AOF file: {why}", "MISCONF")
+        elif self._rdb.status == "err" and self._settings.save and self._settings.stop_writes_on_bgsave_error:
+            misconf = RDB_MISCONF
+        if misconf != self._server.misconf:
+            self._server.misconf = misconf
+            self._dispatcher.admission_changed()
+
+    @staticmethod
+    def _answer_all(waiting: list[Later], reply: Reply) -> None:
+        answered, waiting[:] = waiting[:], []
+        for each in answered:
+            each.give(reply)
+
+
+class _Saves:
+    """What INFO tells about snapshots of one kind."""
+
+    def __init__(self, now: int) -> None:
+        self.last = now
+        """Seconds since 1970 of the last one."""
+        self.tried = 0
+        """The same of the last that was begun."""
+        self.status = "ok"
+        self.seconds = -1
+        """How long the last one took."""
+        self.count = 0
+        self.failures = 0
+        """How many failed since one did not."""
+
+    def ended(self, error: Exception | None, now: int) -> None:
+        """Take note of how one ended; if it was cancelled, that says nothing."""
+        self.seconds = now - self.tried
+        if error is None:
+            self.status = "ok"
+            self.count += 1
+            self.failures = 0
+        elif not isinstance(error, CancelledError):
+            self.status = "err"
+            self.failures += 1

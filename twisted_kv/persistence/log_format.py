@@ -1,0 +1,230 @@
+"""The form of a log: requests as clients send them, one after the other.
+
+Each file begins in database 0, and says SELECT where another follows.  Lines that begin with `#` are notes, as Redis
+writes them with `aof-timestamp-enabled`.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Final, Iterable, Iterator, List, Mapping, Sequence, Tuple
+
+from twisted_kv.numbers import parse_integer
+from twisted_kv.rdb.uses import Use
+from twisted_kv.store.database import Value
+from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.plain_requests import take_plain
+
+Records = List[Tuple[int, List[Tuple[bytes, ...]]]]
+"""What was done: each time a database by its number, and the requests that do it again."""
+
+_FIELDS_AT_ONCE: Final = 64
+_LONGEST_LINE: Final = 64
+_MOST_WORDS: Final = 1024 * 1024
+_CANDIDATES: Final = 1000
+
+
+class LogError(Exception):
+    """A log that is damaged; `offset` in bytes is where the request begins that shows it."""
+
+    def __init__(self, why: str, offset: int) -> None:
+        super().__init__(why)
+        self.offset = offset
+
+
+def write_records(records: Records, database: int) -> tuple[bytes, int]:
+    """Write what was done behind what ends in a database, -1 for a new file; gives it, and the database it ends in."""
+    parts = []
+    for index, requests in records:
+        if index != database:
+            database = index
+            parts.append(encode_request((b"SELECT", b"%d" % index)))
+        if len(requests) > 1:  # all of them or none
+            parts.append(b"*1\r\n$5\r\nMULTI\r\n")
+        for words in requests:
+            parts.append(encode_request(words))
+        if len(requests) > 1:
+            parts.append(b"*1\r\n$4\r\nEXEC\r\n")
+    return b"".join(parts), database
+
+
+class CommandWriter:
+    """Writes a snapshot as a log of the requests that make it; the same methods as `RdbWriter` has."""
+
+    def __init__(self) -> None:
+        self._index = -1
+
+    def begin(self, facts: Mapping[str, str | int]) -> bytes:
+        """Say nothing: a log has no head."""
+        return b""
+
+    def database(self, index: int, keys: int, deadlines: int) -> bytes:
+        """Begin a database."""
+        self._index = index
+        return encode_request((b"SELECT", b"%d" % index))
+
+    def key(self, index: int, key: bytes, value: Value, deadline: int | None, use: Use) -> bytes:
+        """Give the requests that make a key."""
+        if isinstance(value, bytes):
+            made = encode_request((b"SET", key, value))
+        else:
+            made = b"".join(self._hash(key, [dict(value.items())]))
+        return self._lead(index) + made + self._end(key, deadline)
+
+    def large_hash(
+        self,
+        index: int,
+        key: bytes,
+        shards: Sequence[Mapping[bytes, bytes]],
+        count: int,
+        deadline: int | None,
+        use: Use,
+    ) -> Iterator[bytes]:
+        """Give the requests that make a key whose value is a large hash, in parts."""
+        yield self._lead(index)
+        yield from self._hash(key, shards)
+        yield self._end(key, deadline)
+
+    def end(self, crc: int) -> bytes:
+        """Say nothing: a log has no end."""
+        return b""
+
+    def _lead(self, index: int) -> bytes:
+        return b"" if index == self._index else self.database(index, 0, 0)
+
+    @staticmethod
+    def _hash(key: bytes, shards: Iterable[Mapping[bytes, bytes]]) -> Iterator[bytes]:
+        for shard in shards:
+            items = list(shard.items())
+            for start in range(0, len(items), _FIELDS_AT_ONCE):
+                fields = chain.from_iterable(items[start : start + _FIELDS_AT_ONCE])
+                yield encode_request((b"HSET", key, *fields))
+
+    @staticmethod
+    def _end(key: bytes, deadline: int | None) -> bytes:
+        return b"" if deadline is None else encode_request((b"PEXPIREAT", key, b"%d" % deadline))
+
+
+class LogReader:
+    """Cuts a log into requests.  Unlike a client's, every byte of it has to be as Redis writes it."""
+
+    def __init__(self, offset: int = 0) -> None:
+        self._buffer = b""
+        self._at = 0
+        self._before = offset
+        self._chunks: list[bytes] = []
+        self._missing = 0
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the first byte is that was not given as part of a request."""
+        return self._before + self._at
+
+    @property
+    def rest(self) -> bytes:
+        """What came and was not given: the beginning of a request, after all others were taken."""
+        return b"".join((self._buffer[self._at :], *self._chunks))
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the log."""
+        self._chunks.append(data)
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self._buffer = b"".join((self._buffer[self._at :], *self._chunks))
+            self._before += self._at
+            self._at = 0
+            self._missing = 0
+            self._chunks.clear()
+
+    def take(self) -> tuple[list[list[bytes]], int]:
+        """Give the next requests, and the offset at which the first begins; none until more has come.
+
+        They lie side by side, each of `request_size` bytes.  Raises `LogError`.
+        """
+        while not self._missing:
+            start = self.offset
+            requests, self._at = take_plain(self._buffer, self._at)
+            if requests:
+                return requests, start
+            one = self._one()
+            if one is None:
+                break
+            if one:
+                return [one], start
+        return [], self.offset
+
+    def _one(self) -> list[bytes] | None:
+        """Read one request, or a note, which is none; None until it has come."""
+        data, at = self._buffer, self._at
+        if at == len(data):
+            return None
+        if data[at] == 0x23:  # a hash sign
+            end = data.find(b"\n", at)
+            if end < 0:
+                return None
+            self._at = end + 1
+            return []
+        count, at = self._number(b"*", at)
+        if count is None:
+            return None
+        if not 0 < count <= _MOST_WORDS:
+            raise LogError(f"{count} words where a request should be", self.offset)
+        words = []
+        for _ in range(count):
+            size, at = self._number(b"$", at)
+            if size is None:
+                return None
+            if size < 0:
+                raise LogError(f"a word of {size} bytes", self.offset)
+            end = at + size
+            behind = data[end : end + 2]
+            if not b"\r\n".startswith(behind):
+                raise LogError("a word has another length than announced", self.offset)
+            if len(behind) < 2:
+                self._missing = end + 2 - len(data)
+                return None
+            words.append(data[at:end])
+            at = end + 2
+        self._at = at
+        return words
+
+    def _number(self, mark: bytes, at: int) -> tuple[int | None, int]:
+        """Read the line of a number at a place, and give the place behind it; None until the line has come."""
+        end = self._buffer.find(b"\n", at, at + _LONGEST_LINE)
+        line = self._buffer[at : end + 1 if end >= 0 else at + _LONGEST_LINE]
+        digits = line[1:].rstrip(b"\r\n")
+        number = parse_integer(digits) if digits else 0
+        whole = end >= 0
+        sound = line[:1] in (mark, b"") and (number is not None or (digits == b"-" and not whole))
+        if not sound or (whole and (line[-2:] != b"\r\n" or not digits)) or len(line) == _LONGEST_LINE:
+            raise LogError(f"no '{mark.decode()}' and a number where they should be", self.offset)
+        return (number if whole else None), end + 1
+
+
+def request_size(words: Sequence[bytes]) -> int:
+    """Tell how many bytes a request has in a log."""
+    return len(b"%d" % len(words)) + 3 + sum([len(word) + len(b"%d" % len(word)) + 5 for word in words])
+
+
+def is_torn(rest: bytes) -> bool:
+    """Tell whether what is left at the end of a log was torn off while it was written, or is damaged.
+
+    Torn off is the beginning of one request; a system that lost power may have put zeros behind it.  If whole requests
+    follow in it, its own length must be wrong: to cut them off would lose what is well.
+    """
+    body = rest.rstrip(b"\0")
+    reader = LogReader()
+    reader.feed(body)
+    try:
+        if reader.take()[0]:
+            return False
+    except LogError:
+        return False
+    place = body.find(b"\r\n*")
+    for _ in range(_CANDIDATES):
+        if place < 0:
+            break
+        if take_plain(body, place + 2)[0]:
+            return False
+        place = body.find(b"\r\n*", place + 1)
+    return True

@@ -1,0 +1,140 @@
+"""The manifest of an append-only file: which files it consists of, and in what order they are read.
+
+Redis 7's form, a line a file: `file appendonly.aof.1.base.rdb seq 1 type b`.  A base (`b`) holds the data at one
+moment, increments (`i`) what was written since, and history (`h`) is what may be removed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Iterator
+
+import attrs
+
+from twisted_kv.errors import as_text
+from twisted_kv.numbers import parse_integer
+from twisted_kv.wire.words import split_words
+
+LONGEST_LINE: Final = 1024
+BASE: Final = "b"
+INCREMENT: Final = "i"
+HISTORY: Final = "h"
+
+
+class ManifestError(Exception):
+    """A manifest that says nothing clear; `offset` in bytes is where its line begins."""
+
+    def __init__(self, why: str, offset: int = 0) -> None:
+        super().__init__(why)
+        self.offset = offset
+
+
+@attrs.frozen
+class Part:
+    """One file of an append-only file."""
+
+    name: str
+    number: int
+    kind: str
+
+
+@attrs.frozen
+class Manifest:
+    """The files of an append-only file."""
+
+    base: Part | None = None
+    increments: tuple[Part, ...] = ()
+    history: tuple[Part, ...] = ()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Manifest:
+        """Read a manifest; raises `ManifestError`."""
+        manifest = cls()
+        offset = 0
+        if not data:
+            raise ManifestError("the manifest is empty")
+        for line in data.split(b"\n")[:-1]:
+            try:
+                if not line.startswith(b"#"):
+                    manifest = manifest._with(_read_part(line))
+            except ValueError as error:
+                raise ManifestError(str(error), offset) from None
+            offset += len(line) + 1
+        if offset != len(data):
+            raise ManifestError("the last line of the manifest is not whole", offset)
+        return manifest
+
+    def format(self) -> bytes:
+        """Write a manifest."""
+        return b"".join(map(_write_part, self._all()))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The files to read, in their order."""
+        return (*((self.base,) if self.base is not None else ()), *self.increments)
+
+    def next_increment(self, file_name: str) -> Part:
+        """Name the next increment."""
+        number = self.increments[-1].number + 1 if self.increments else 1
+        return Part(f"{file_name}.{number}.incr.aof", number, INCREMENT)
+
+    def next_base(self, file_name: str, *, is_rdb: bool) -> Part:
+        """Name the next base."""
+        number = self.base.number + 1 if self.base is not None else 1
+        return Part(f"{file_name}.{number}.base.{'rdb' if is_rdb else 'aof'}", number, BASE)
+
+    def with_increment(self, part: Part) -> Manifest:
+        """Add an increment."""
+        return attrs.evolve(self, increments=(*self.increments, part))
+
+    def begun_anew(self, base: Part, increments: tuple[Part, ...]) -> Manifest:
+        """Put a new base in the place of the old one and of the increments before the given ones."""
+        past = [part for part in self.parts if part not in increments]
+        history = (*self.history, *(attrs.evolve(part, kind=HISTORY) for part in past))
+        return Manifest(base, increments, history)
+
+    def _with(self, part: Part) -> Manifest:
+        if part.kind == BASE:
+            if self.base is not None:
+                raise ValueError("a second base")
+            return attrs.evolve(self, base=part)
+        if part.kind == HISTORY:
+            return attrs.evolve(self, history=(*self.history, part))
+        if self.increments and part.number <= self.increments[-1].number:
+            raise ValueError("an increment whose number is not greater than the one before it")
+        return self.with_increment(part)
+
+    def _all(self) -> Iterator[Part]:
+        if self.base is not None:
+            yield self.base
+        yield from self.history
+        yield from self.increments
+
+
+def _read_part(line: bytes) -> Part:
+    """Read one line: names and values by turns, of which three are known."""
+    if len(line) >= LONGEST_LINE:
+        raise ValueError("a line that is too long")
+    words = [as_text(word) for word in split_words(line.rstrip(b"\r"))]
+    values = {name.lower(): value for name, value in zip(words[::2], words[1::2])}
+    name, kind = values.get("file", ""), values.get("type", "")
+    number = parse_integer(values.get("seq", "").encode("utf-8", "surrogateescape"))
+    if len(words) % 2 or not name or not number or number < 0:
+        raise ValueError("a line without a file, its number and its type")
+    if kind not in (BASE, INCREMENT, HISTORY):
+        raise ValueError(f"'{kind}' where a type should be")
+    if "/" in name or name in (".", ".."):
+        raise ValueError("the name of a file with a path")
+    return Part(name, number, kind)
+
+
+def _write_part(part: Part) -> bytes:
+    name = part.name.encode("utf-8", "surrogateescape")
+    if not name.isascii() or not name.decode().isprintable() or set(name) & set(b" \"'\\"):
+        name = b'"%b"' % b"".join(_escaped(byte) for byte in name)
+    return b"file %b seq %d type %b\n" % (name, part.number, part.kind.encode())
+
+
+def _escaped(byte: int) -> bytes:
+    if byte in b'"\\':
+        return b"\\%c" % byte
+    return b"%c" % byte if 32 <= byte < 127 else b"\\x%02x" % byte

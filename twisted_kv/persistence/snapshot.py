@@ -1,0 +1,210 @@
+"""Writes down what all databases held at one moment, in small steps, while they go on changing.
+
+A snapshot walks over the keys shard by shard.  A key that changes before the walk has come to it is written first, as
+it was: the database tells of every change before it is made.  A key that is new is remembered, so that the walk passes
+it over.  So the file is the state of the moment at which the snapshot began, in whatever order its keys are written.
+
+A large hash is frozen when the walk comes to it or it changes first, and written in parts; nothing may stand between
+these, so what has to be written meanwhile waits until the last part.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Iterable, Iterator, Mapping, Optional, Protocol, Sequence, Tuple
+
+from twisted_kv.rdb.uses import Use, use_of
+from twisted_kv.store.database import Database, Entry, Held, Releasable, Value, is_large
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.sharded import ShardedDict, position
+
+ALL: Final = 1 << 60
+"""Beyond all positions: where the walk stands in a database that it is done with."""
+
+
+class Writer(Protocol):
+    """Makes the bytes of a snapshot: RDB, or a log."""
+
+    def begin(self, facts: Mapping[str, str | int]) -> bytes:
+        """Give the head."""
+
+    def database(self, index: int, keys: int, deadlines: int) -> bytes:
+        """Begin a database."""
+
+    def key(self, index: int, key: bytes, value: Value, deadline: int | None, use: Use) -> bytes:
+        """Give a key with its value."""
+
+    def large_hash(
+        self,
+        index: int,
+        key: bytes,
+        shards: Sequence[Mapping[bytes, bytes]],
+        count: int,
+        deadline: int | None,
+        use: Use,
+    ) -> Iterator[bytes]:
+        """Give a key whose value is a large hash, in parts that follow one another."""
+
+    def end(self, crc: int) -> bytes:
+        """Give the end, behind what has a checksum."""
+
+
+class _Walk:
+    """How far a snapshot has come in one database."""
+
+    __slots__ = ("cursor", "database", "items", "passed_over", "place", "table", "then")
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.table = database.table
+        self.cursor = 0
+        self.then = 0  # where the cursor goes when the items at hand are written
+        self.items: list[tuple[bytes, Held]] = []
+        self.place = 0  # how many of the items at hand are done
+        self.passed_over: set[bytes] = set()
+        """Keys from the cursor on that are written already, or are newer than the snapshot."""
+
+
+class Snapshot:
+    """What the databases hold at the moment it is made.
+
+    `step()` gives the next bytes until there are none; `close()` ends it at any time.  `discard` is given what is large
+    and used no more.
+    """
+
+    def __init__(
+        self,
+        databases: Iterable[Database],
+        writer: Writer,
+        facts: Mapping[str, str | int],
+        discard: Callable[[Releasable], None],
+    ) -> None:
+        self._databases = list(databases)
+        self._writer = writer
+        self._discard = discard
+        self._walks = [_Walk(database) for database in self._databases]  # by the numbers of the databases
+        self._to_walk = [walk for walk in self._walks if len(walk.table)]
+        self._out: list[bytes] = []
+        self._size = 0
+        self._large: list[_Large] = []  # hashes that wait to be written in parts
+        self._parts: Iterator[bytes] | None = None  # of the one that is being written
+        self._behind: list[bytes] = []  # comes behind them
+        self._frozen: list[Hash] = []
+        self._flushed: list[ShardedDict[Held]] = []
+        self.keys = sum(len(walk.table) for walk in self._to_walk)
+        """How many keys there were."""
+        self.written = 0
+        """How many of them were written by now."""
+        self._put(writer.begin(facts))
+        for database in self._databases:
+            database.witness = self
+
+    def close(self) -> None:
+        """End the snapshot: the databases change as they like."""
+        for database in self._databases:
+            if database.witness is self:
+                database.witness = None
+        for value in self._frozen:
+            value.thaw()
+        for table in self._flushed:
+            self._discard(table)
+        self._frozen.clear()
+        self._flushed.clear()
+
+    def step(self, most: int) -> bytes | None:
+        """Write some more, about `most` bytes; gives them, or None when all was written."""
+        while self._size < most:
+            if self._parts is not None:
+                self._write_part(self._parts)
+            elif self._large:
+                large = self._large.pop()
+                self._parts = self._writer.large_hash(*large)
+            elif self._to_walk:
+                self._walk_on(self._to_walk[0], most)
+            else:
+                break
+        self._size = 0
+        out, self._out = self._out, []
+        return b"".join(out) or None
+
+    # What databases call
+
+    def before(self, index: int, key: bytes, held: Held | None) -> None:
+        """Write a key down before it changes, unless that was done."""
+        walk = self._walks[index]
+        if position(key) < walk.cursor or key in walk.passed_over:
+            return
+        walk.passed_over.add(key)
+        if held is not None:
+            self._write(walk, key, held)
+
+    def flushed(self, index: int, keys: ShardedDict[Held]) -> None:
+        """Walk on over the keys that a database had, and pass over all that come now."""
+        self._flushed.append(keys)
+        if self._walks[index].table is keys:
+            newer = self._walks[index] = _Walk(self._databases[index])
+            newer.cursor = ALL
+
+    # The rest is our own
+
+    def _walk_on(self, walk: _Walk, most: int) -> None:
+        """Write keys of one shard: all of them, unless they are many bytes."""
+        if not walk.items:
+            if not walk.cursor:
+                database = walk.database
+                self._put(self._writer.database(database.index, len(walk.table), len(database.expiry)))
+            walk.then, shard = walk.table.step(walk.cursor)
+            walk.items = list(shard.items())
+            walk.place = 0
+        passed_over, items = walk.passed_over, walk.items
+        first = place = walk.place
+        while place < len(items) and self._size < most:
+            key, held = items[place]
+            if not passed_over or key not in passed_over:
+                self._write(walk, key, held)
+            place += 1
+        walk.place = place
+        if place < len(items):
+            passed_over.update([key for key, _ in items[first:place]])
+            return
+        if passed_over:
+            passed_over.difference_update([key for key, _ in items])
+        walk.items = []
+        walk.cursor = walk.then
+        if not walk.cursor:
+            walk.cursor = ALL
+            self._to_walk.pop(0)
+
+    def _write(self, walk: _Walk, key: bytes, held: Held) -> None:
+        self.written += 1
+        index, usage = walk.database.index, walk.database.usage
+        deadline: int | None = None
+        mark: int | None = None
+        if isinstance(held, Entry):
+            value, deadline, mark = held.value, held.deadline, held.mark
+        else:
+            value = held
+        use = None if usage is None else use_of(usage, mark)
+        if type(value) is Hash and is_large(value):
+            self._frozen.append(value)
+            self._large.append((index, key, value.freeze(), len(value), deadline, use))
+        else:
+            self._put(self._writer.key(index, key, value, deadline, use))
+
+    def _write_part(self, parts: Iterator[bytes]) -> None:
+        """Write a part of a large hash, and after the last what has waited for it."""
+        part = next(parts, None)
+        if part is not None:
+            self._size += len(part)
+            self._out.append(part)
+        else:
+            self._parts = None
+            self._out += self._behind
+            self._behind.clear()
+
+    def _put(self, data: bytes) -> None:
+        self._size += len(data)
+        (self._out if self._parts is None else self._behind).append(data)
+
+
+_Large = Tuple[int, bytes, Sequence[Mapping[bytes, bytes]], int, Optional[int], Use]
+"""The arguments of `Writer.large_hash`."""
