@@ -110,6 +110,22 @@ class Server:
                 kilobytes += int(found.group(1)) if found else 0
         return kilobytes * 1024
 
+    def resident_bytes_with_forks(self) -> int:
+        """The process's own VmRSS, and of those that it forked what they do not share with it (Private_Dirty)."""
+        kilobytes = 0
+        for pid in _tree(self.process.pid):
+            own = pid == self.process.pid
+            path, pattern = ("status", r"VmRSS:\s+(\d+)") if own else ("smaps_rollup", r"Private_Dirty:\s+(\d+)")
+            with suppress(OSError):
+                found = re.search(pattern, Path(f"/proc/{pid}/{path}").read_text())
+                kilobytes += int(found.group(1)) if found else 0
+        return kilobytes * 1024
+
+    def cpu_seconds_of_ended(self) -> float:
+        """The CPU time of the processes that it started and that have ended, to the hundredth."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def connect(self) -> socket.socket:
         stream = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -155,8 +171,10 @@ def answers_memcached(port: int) -> bool:
 
 
 @contextmanager
-def running(name: str, *command: str, answers: Callable[[int], bool] = answers_tcp) -> Iterator[Server]:
-    """Run a server until the block ends; `{port}` in the command is filled in."""
+def running(
+    name: str, *command: str, answers: Callable[[int], bool] = answers_tcp, patience: float = PATIENCE
+) -> Iterator[Server]:
+    """Run a server until the block ends; `{port}` in the command is filled in, and it has so many seconds to start."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
@@ -169,7 +187,7 @@ def running(name: str, *command: str, answers: Callable[[int], bool] = answers_t
                 stderr=output,
             )
         try:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + patience
             while not answers(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
@@ -189,17 +207,17 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
-def owncache(options: argparse.Namespace, *more: str) -> Any:
+def owncache(options: argparse.Namespace, *more: str, **how: Any) -> Any:
     """Run `twistd owncache` with the interpreter and the options that were asked for."""
     given = [*more, *shlex.split(options.option)]
     command = [options.python, "-c", TWISTD, "-n", "--pidfile=", "owncache", "--port", "{port}", *given]
-    return running("owncache", *command)
+    return running("owncache", *command, **how)
 
 
-def redis(*more: str) -> Any:
-    """Run a redis-server that keeps nothing on disk."""
+def redis(*more: str, **how: Any) -> Any:
+    """Run a redis-server that keeps nothing on disk, unless it is told to."""
     given = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *more]
-    return running("redis", "redis-server", "--port", "{port}", *given)
+    return running("redis", "redis-server", "--port", "{port}", *given, **how)
 
 
 def memcached() -> Any:

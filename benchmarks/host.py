@@ -12,17 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Callable, Iterator
+from typing import Callable
 
-from harness import Arguments, Report, Server, end, need, running
-from loads import KEYS, ask_by_datagrams, fill, key, percentile, redis_benchmark_command
+from harness import Arguments, Report, Server, need, running
+from loads import KEYS, ask_by_datagrams, fill, key, percentile, under_redis_benchmark
 
 INTERVAL = 0.005
 SETTLE = 0.2
@@ -50,19 +48,6 @@ def host(port: str, path: str, *words: str) -> None:
     reactor.callLater(INTERVAL, called, time.monotonic() + INTERVAL)
     reactor.run()
     Path(path).write_text(json.dumps(calls))
-
-
-@contextmanager
-def under_redis_benchmark(server: Server, test: str, pipeline: int) -> Iterator[None]:
-    """Load the cache over TCP until the block ends."""
-    command = [*redis_benchmark_command(server, test, pipeline=pipeline), "-n", str(10**9)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-        if process.poll() is not None:
-            sys.exit("redis-benchmark ended before its time")
-    finally:
-        end(process)
 
 
 def loads(server: Server, seconds: float) -> dict[str, Callable[[], object]]:

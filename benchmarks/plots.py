@@ -143,7 +143,35 @@ def host(tables: Tables) -> None:
     bars(axes, rows, f"{title}, in a host of the cache", columns, "ms, less is better")
 
 
-PLOTS: tuple[Callable[[Tables], None], ...] = (servers, in_process, connections, memory, growth, latency, host)
+def durability(tables: Tables) -> None:
+    """Draw what was measured: one part, or all of them."""
+    wanted = (
+        ("SET with", "{AOF}, {load}", "req/s", "requests per second, more is better"),
+        ("GET while", "{load}", "p99 ms, during", "p99 ms, less is better"),
+        ("A snapshot", "{beside}", "MB at most", "MB, less is better"),
+        ("Loading", "{file}", "loading s", "seconds, less is better"),
+    )
+    found = [(title, *how) for title in tables for prefix, *how in wanted if title.startswith(prefix)]
+    _, grid = pyplot.subplots(len(found), 1, figsize=(10, 3 * len(found)), squeeze=False)
+    for axes, (title, label, column, unit) in zip(grid.flat, found):
+        rows: dict[str, Row] = {}
+        for row in tables[title]:
+            name = label.format_map(row)
+            rows.setdefault(name, {"load": name})[row["server"]] = row[column]
+        names = [name for name in next(iter(rows.values())) if name != "load"]
+        bars(axes, list(rows.values()), f"{title}: {column}", {name: name for name in names}, unit)
+
+
+PLOTS: tuple[Callable[[Tables], None], ...] = (
+    servers,
+    in_process,
+    connections,
+    memory,
+    growth,
+    latency,
+    host,
+    durability,
+)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--transport", choices=("fast", "plain"), default="fast", help="the transport that is tested")
+    parser.addoption("--kills", type=int, default=3, help="how often a server is killed in each mode of test_kill")
     parser.addoption("--reactor", metavar="NAME", help="the reactor of each twistd that a test starts")
 
 

@@ -320,6 +320,7 @@ class Settings:
     auto_aof_rewrite_min_size: int = setting(Memory(0, INT64_MAX), "64mb", "but not before it has so many bytes")
     aof_load_truncated: bool = setting(YesNo(), "yes", "load a log whose end is torn, less that end")
     aof_use_rdb_preamble: bool = setting(YesNo(), "yes", "rewrite the log to a snapshot instead of to commands")
+    aof_timestamp_enabled: bool = setting(YesNo(), "no", "note in the log when what was written")
     transport: str = setting(
         Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=FIXED
     )

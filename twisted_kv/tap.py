@@ -171,7 +171,7 @@ class PluginService(CacheService):
         if not failure.check(CancelledError):
             self._refusal(f"cannot load the data: {failure.getErrorMessage()}")
             self._end()
-            # The reactor knows no status to end with.  What is registered last is called first, and twistd has tidied up.
+            # The reactor knows no status to end with.  What is registered last is called first, when twistd is done.
             atexit.register(os._exit, 1)
 
     @staticmethod

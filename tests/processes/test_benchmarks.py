@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.launch import benchmark_options
+from twisted_kv.tap import Options
 
 pytestmark = pytest.mark.processes
 
@@ -22,6 +23,7 @@ PATIENCE = 60.0
 
 ALONE = ["in_process"]
 BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "host"]
+DURABLE = ["durability"]
 PEERS = ["redis-server", "redis-benchmark"]
 
 
@@ -35,9 +37,9 @@ def run(name: str, *options: str, path: str | None = None) -> subprocess.Complet
     )
 
 
-def assert_measures(name: str, results: Path) -> None:
+def assert_measures(name: str, results: Path, *options: str) -> None:
     """Hold that a benchmark prints and writes the same tables, that nothing of it is left, and that it can be drawn."""
-    ended = run(name, "--quick", "--results", str(results), *benchmark_options())
+    ended = run(name, "--quick", "--results", str(results), *benchmark_options(), *options)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr == ""
     printed = [line for line in ended.stdout.splitlines() if line.startswith("| ")]
@@ -59,16 +61,37 @@ def test_a_benchmark_measures(name: str, tmp_path: Path) -> None:
     assert_measures(name, tmp_path)
 
 
-@pytest.mark.peer
-@pytest.mark.parametrize("name", BESIDE_PEERS)
-def test_a_benchmark_measures_beside_its_peers(name: str, tmp_path: Path) -> None:
+def need_peers() -> None:
     for program in PEERS:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", [*BESIDE_PEERS, *DURABLE])
+def test_a_benchmark_measures_beside_its_peers(name: str, tmp_path: Path) -> None:
+    need_peers()
+    if name in DURABLE and "appendonly=" not in Options().longOpt:
+        pytest.skip("this owncache writes no files")
     assert_measures(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", BESIDE_PEERS)
+@pytest.mark.peer
+def test_durability_is_measured_of_any_servers(tmp_path: Path) -> None:
+    need_peers()
+    command = "redis-server --port {port} --bind 127.0.0.1 --save ''"
+    assert_measures("durability", tmp_path, f"--server=one={command}", f"--server=other={command}", "--own-file=rdb")
+    for rows in json.loads((tmp_path / "durability.json").read_text())["tables"].values():
+        assert {row["server"] for row in rows} == {"redis", "one", "other"}
+
+
+def test_a_server_of_another_form_is_told_in_a_line() -> None:
+    ended = run("durability", "--quick", "--server", "no command")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("--server takes NAME=COMMAND")
+
+
+@pytest.mark.parametrize("name", [*BESIDE_PEERS, *DURABLE])
 def test_without_its_peer_a_benchmark_says_so(name: str, tmp_path: Path) -> None:
     ended = run(name, "--quick", path=str(tmp_path))
     assert ended.returncode == 1
@@ -91,7 +114,7 @@ def test_options_of_twistd_reach_the_cache() -> None:
 def test_each_benchmark_is_tested_and_explained() -> None:
     shared = {"harness", "loads", "plots"}
     names = {path.stem for path in FOLDER.glob("*.py")} - shared
-    assert names == {*ALONE, *BESIDE_PEERS}
+    assert names == {*ALONE, *BESIDE_PEERS, *DURABLE}
     explained = (FOLDER / "README.md").read_text()
     for name in names | {"plots"}:
         assert f"python benchmarks/{name}.py" in explained

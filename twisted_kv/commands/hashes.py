@@ -7,7 +7,7 @@ from twisted_kv.commands.generic import ScanOptions, read_cursor
 from twisted_kv.errors import OVERFLOW, ArityError, CommandError
 from twisted_kv.groups import Group, first
 from twisted_kv.numbers import INT64_MAX, INT64_MIN
-from twisted_kv.replies import Reply
+from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.hashes import Hash
 
@@ -50,6 +50,22 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
         added += fields.set(more[place], more[place + 1]) is None
     session.db.changed(key, 1 + len(more) // 2)
     return added
+
+
+@hashes.command(
+    "HMSET",
+    since="2.0.0",
+    flags="write denyoom fast",
+    keys=first("RW update"),
+    complexity="O(N) where N is the number of fields being set.",
+    deprecated=True,
+)
+def hmset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Reply:
+    """Set fields of a hash, as HSET does."""
+    if len(more) % 2:
+        raise ArityError("hmset")
+    hset(session, key, field, value, *more)
+    return OK
 
 
 @hashes.command("HSETNX", since="2.0.0", flags="write denyoom fast", keys=first("RW insert"))

@@ -8,7 +8,7 @@ import attrs
 
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.expiration import TIME_OPTIONS, expire_at, future_deadline
-from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError
+from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, every, first
 from twisted_kv.numbers import (
     INT64_MAX,
@@ -99,6 +99,8 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     session.db.set(key, value, deadline, keep_deadline=options.keep_deadline)
     if deadline is not None:
         _log_set_until(session, key, value, deadline)
+    elif options.old_value:  # nobody reads the reply to a log
+        session.log(b"SET", key, value, *[word for word in words if c_string(word).upper() != b"GET"])
     return old if options.old_value else OK
 
 

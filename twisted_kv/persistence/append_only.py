@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
 from twisted_kv.persistence.files import File, Folder, Worker
-from twisted_kv.persistence.log_format import Records, write_records
+from twisted_kv.persistence.log_format import Records, date_note, request_size, write_records
 from twisted_kv.persistence.manifest import Manifest, Part
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class AppendOnlyFile:
         self._older_size = 0  # bytes of the files before it
         self._file_is_doubtful = False
         self._database = -1  # in which what was written ends
+        self._note = b""  # the last that was written: when that was
         self._unwritten = b""  # what could not be written, in front of the records
         self._must_cut = False  # a part of it was, and is still there
 
@@ -113,6 +114,12 @@ class AppendOnlyFile:
     def recorded(self) -> int:
         """How many records there were, in all."""
         return self._taken + len(self._records)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that are not written yet."""
+        waiting = [words for _, requests in self._records for words in requests]
+        return len(self._unwritten) + sum(map(request_size, waiting))
 
     @property
     def unsynced(self) -> int:
@@ -407,6 +414,11 @@ class AppendOnlyFile:
         assert file is not None
         assert part is not None
         data, self._database = write_records(records, self._database)
+        if data and self._settings.aof_timestamp_enabled:
+            note = date_note(self._now.clock.seconds())
+            if note != self._note:
+                self._note = note
+                data = note + data
         self._unwritten += data
         if self._must_cut:
             file.cut(self._file_size)

@@ -246,6 +246,10 @@ class Durability:
         fields: dict[str, object] = {
             "loading": int(self._server.loading),
             "async_loading": 0,
+            "current_cow_peak": 0,  # nothing is forked, and nothing is copied for it
+            "current_cow_size": 0,
+            "current_cow_size_age": 0,
+            "current_fork_perc": "0.00",
             "current_save_keys_processed": 0 if saving is None else saving.snapshot.written,
             "current_save_keys_total": 0 if saving is None else saving.snapshot.keys,
             "rdb_changes_since_last_save": self._unsaved(),
@@ -255,6 +259,7 @@ class Durability:
             "rdb_last_bgsave_time_sec": self._rdb.seconds,
             "rdb_current_bgsave_time_sec": seconds if saves else -1,
             "rdb_saves": self._rdb.count,
+            "rdb_last_cow_size": 0,
             "rdb_last_load_keys_expired": self._expired_keys,
             "rdb_last_load_keys_loaded": self._loaded_keys,
             "aof_enabled": int(self._settings.appendonly),
@@ -266,6 +271,9 @@ class Durability:
             "aof_rewrites": self._rewrites.count,
             "aof_rewrites_consecutive_failures": self._rewrites.failures,
             "aof_last_write_status": "ok" if aof.error is None else "err",
+            "aof_last_cow_size": 0,
+            "module_fork_in_progress": 0,
+            "module_fork_last_cow_size": 0,
         }
         if aof.is_open:
             fields.update(
@@ -273,6 +281,7 @@ class Durability:
                     "aof_current_size": aof.size,
                     "aof_base_size": self._base_size,
                     "aof_pending_rewrite": 0,
+                    "aof_buffer_length": aof.buffered,
                     "aof_pending_bio_fsync": int(aof.unsynced > 0),
                     "aof_delayed_fsync": aof.delayed,
                 }
@@ -443,7 +452,7 @@ class Durability:
     def _writer(self) -> Writer:
         """Give what writes the base of a log."""
         if not self._settings.aof_use_rdb_preamble:
-            return CommandWriter()
+            return CommandWriter(self._settings.aof_timestamp_enabled)
         return RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
 
     # The end

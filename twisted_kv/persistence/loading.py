@@ -344,7 +344,7 @@ class _Replay:
                 raise ArityError(command.name)
         except CommandError as error:
             raise LogError(error.message, offset) from None
-        if not command.is_write and command.name != "select":
+        if not (command.is_write or "readonly" in command.flags or command.name in ("select", "ping")):
             raise LogError(f"'{as_text(words[0])}' is no command that belongs into a log", offset)
         try:
             command.function(self._session, *words[command.skip :])

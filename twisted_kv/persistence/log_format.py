@@ -48,15 +48,24 @@ def write_records(records: Records, database: int) -> tuple[bytes, int]:
     return b"".join(parts), database
 
 
-class CommandWriter:
-    """Writes a snapshot as a log of the requests that make it; the same methods as `RdbWriter` has."""
+def date_note(seconds: float) -> bytes:
+    """Write a note that says when what follows was done, as Redis does with `aof-timestamp-enabled`."""
+    return b"#TS:%d\r\n" % seconds
 
-    def __init__(self) -> None:
+
+class CommandWriter:
+    """Writes a snapshot as a log of the requests that make it; the same methods as `RdbWriter` has.
+
+    `dated`: it begins with a note of its date.
+    """
+
+    def __init__(self, dated: bool = False) -> None:
+        self._dated = dated
         self._index = -1
 
     def begin(self, facts: Mapping[str, str | int]) -> bytes:
-        """Say nothing: a log has no head."""
-        return b""
+        """Say nothing but the date: a log has no head."""
+        return date_note(int(facts["ctime"])) if self._dated else b""
 
     def database(self, index: int, keys: int, deadlines: int) -> bytes:
         """Begin a database."""
@@ -98,7 +107,7 @@ class CommandWriter:
             items = list(shard.items())
             for start in range(0, len(items), _FIELDS_AT_ONCE):
                 fields = chain.from_iterable(items[start : start + _FIELDS_AT_ONCE])
-                yield encode_request((b"HSET", key, *fields))
+                yield encode_request((b"HMSET", key, *fields))
 
     @staticmethod
     def _end(key: bytes, deadline: int | None) -> bytes:
