@@ -34,10 +34,10 @@ def future_deadline(session: Session, time: bytes, unit: int, absolute: bool, co
     return deadline(session, time, unit, absolute, command)
 
 
-def expire_at(session: Session, key: bytes, deadline: int) -> None:
+def expire_at(session: Session, key: bytes, deadline: int, *options: bytes) -> None:
     """Let an existing key go at a date in milliseconds, at once if that has passed; the log says it as a date."""
     session.db.expire_at(key, deadline)
     if session.db.has_passed(deadline):
         session.log(b"DEL", key)
     else:
-        session.log(b"PEXPIREAT", key, b"%d" % deadline)
+        session.log(b"PEXPIREAT", key, b"%d" % deadline, *options)

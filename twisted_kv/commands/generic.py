@@ -140,7 +140,7 @@ def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: s
         when = deadline(session, time, unit, absolute, lower)
         if session.db.lookup(key) is None or not condition.allows(session.db.deadline(key), when):
             return 0
-        expire_at(session, key, when)
+        expire_at(session, key, when, *words)
         return 1
 
     expire.__doc__ = summary

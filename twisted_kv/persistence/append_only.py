@@ -227,11 +227,11 @@ class AppendOnlyFile:
         return self._between_writes(work).addCallback(rotated)
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
-        """Put a file of our folder in the place of all before an increment; fails with OSError."""
+        """Put a file of the outer folder in the place of all before an increment; fails with OSError."""
 
         def work() -> tuple[Manifest, int]:
             base = self.manifest.next_base(self._settings.appendfilename, is_rdb=is_rdb)
-            self.folder.replace(name, base.name)
+            self._outer.take(name, self.folder, base.name)
             self.folder.sync()
             increments = self.manifest.increments
             increments = () if first is None else increments[increments.index(first) :]

@@ -235,7 +235,7 @@ class Durability:
             if self._saving is not None and self._saves_rdb:
                 self._cancel_saving()
             if self._saving is None:
-                self._begin_save()
+                self._begin_save(counted=False)
 
     def information(self) -> Mapping[str, object]:
         aof, saving = self._aof, self._saving
@@ -302,8 +302,8 @@ class Durability:
 
     # Snapshots
 
-    def _begin_save(self) -> None:
-        """Begin to save a snapshot."""
+    def _begin_save(self, *, counted: bool = True) -> None:
+        """Begin to save a snapshot; Redis does not count the one that follows a FLUSHALL."""
         self._save_scheduled = False
         changes = self._changes()
         is_asked_for = bool(self._waiting_saves)
@@ -317,6 +317,7 @@ class Durability:
         def installed(_: object) -> None:
             self._saved_changes = changes
             self._rdb.last = self._seconds()
+            self._rdb.count += counted
             self._log.info("saved {path}/{name}", path=self._folder.path, name=name)
 
         def ended(error: Exception | None) -> None:
@@ -337,7 +338,7 @@ class Durability:
         is_rdb = self._settings.aof_use_rdb_preamble
         temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
         rotated = aof.rotate(afresh=not self._has_base, is_logging=self._settings.appendonly)
-        saved = self._take_snapshot(self._writer(), aof.folder, temporary, self._rewrites)
+        saved = self._take_snapshot(self._writer(), self._folder, temporary, self._rewrites)
 
         async def install() -> None:
             await aof.replace_base(temporary, await rotated, is_rdb=is_rdb)
@@ -345,6 +346,7 @@ class Durability:
         def installed(_: object) -> None:
             self._has_base = aof.is_open
             self._base_size = aof.size
+            self._rewrites.count += 1
             self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
 
         rotated.addErrback(self._cancel_saving)
@@ -544,7 +546,6 @@ class _Saves:
         self.seconds = now - self.tried
         if error is None:
             self.status = "ok"
-            self.count += 1
             self.failures = 0
         elif not isinstance(error, CancelledError):
             self.status = "err"

@@ -70,8 +70,8 @@ class Folder(Protocol):
     def make(self) -> None:
         """Make the folder, if it is not there."""
 
-    def take(self, name: str, inner: Folder) -> None:
-        """Move a file of this folder into one inside it."""
+    def take(self, name: str, inner: Folder, other: str) -> None:
+        """Move a file into a folder inside this one, under another name."""
 
     def sync(self) -> None:
         """Force to the disk which files bear which names."""
@@ -203,8 +203,8 @@ class RealFolder:
         with suppress(FileExistsError):
             os.mkdir(self.path, 0o755)
 
-    def take(self, name: str, inner: Folder) -> None:
-        os.replace(self._of(name), os.path.join(inner.path, name))
+    def take(self, name: str, inner: Folder, other: str) -> None:
+        os.replace(self._of(name), os.path.join(inner.path, other))
 
     def sync(self) -> None:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)

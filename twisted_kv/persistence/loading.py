@@ -175,9 +175,10 @@ class Loader:
 
     def _move_in(self) -> None:
         """Move an old file to where its manifest will look for it."""
+        name = self._settings.appendfilename
         folder = self._folder.inner(self._settings.appenddirname)
         folder.make()
-        self._folder.take(self._settings.appendfilename, folder)
+        self._folder.take(name, folder, name)
         folder.sync()
         self._folder.sync()
 
