@@ -37,7 +37,7 @@ class CacheService(MultiService):
 
     With `save`, `appendonly` or `dir` in `config` the data outlast the process.  What is there is loaded when the
     service starts; until then, and while it is loaded, calls raise `CommandError` with the code LOADING (see
-    `when_loaded`).  `disk` says where files are and who touches them; by default the files of this machine, and threads.
+    `when_loaded`).  `disk` says where files are and who touches them; by default threads, and this machine's files.
 
     `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
     called for the SHUTDOWN command, which is refused without it.

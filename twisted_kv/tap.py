@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from twisted_kv.config import SETTINGS, Setting, Settings, YesNo, apply_config
 from twisted_kv.net import listeners
-from twisted_kv.persistence.durability import DataFolderError
+from twisted_kv.persistence.errors import DataFolderError
 from twisted_kv.service import CacheService
 from twisted_kv.version import VERSION
 

@@ -472,7 +472,7 @@ MET_OTHERWISE: dict[str, tuple[str, set[str]]] = {
 def met(
     tmp_path: Path, program_name: str, kind: str, options: tuple[str, ...]
 ) -> tuple[object, object, object, object]:
-    """Start a program on a folder; give what it holds, its exit status if it ended, the sizes of files, the manifest."""
+    """Start a program on a folder; give what it holds, its exit status, the sizes of its files, and the manifest."""
     folder = tmp_path / program_name
     folder.mkdir()
     lay_out(folder, FOLDERS[kind])

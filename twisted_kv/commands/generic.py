@@ -13,10 +13,10 @@ from twisted_kv.glob import Matcher, compile_pattern
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.numbers import INT64_MAX
 from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.payload import dump as payload_of
 from twisted_kv.rdb.payload import is_sound
 from twisted_kv.rdb.payload import restore as value_of
-from twisted_kv.rdb.reader import RdbError
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session

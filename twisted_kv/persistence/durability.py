@@ -18,9 +18,10 @@ from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import commit_nothing
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.append_only import AppendOnlyFile
+from twisted_kv.persistence.errors import DataFolderError, LoadError
 from twisted_kv.persistence.files import Folder, Worker
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.persistence.loading import Loader, LoadError
+from twisted_kv.persistence.loading import Loader
 from twisted_kv.persistence.log_format import CommandWriter
 from twisted_kv.persistence.saving import Saving
 from twisted_kv.persistence.snapshot import Snapshot, Writer
@@ -46,10 +47,6 @@ RDB_MISCONF: Final = CommandError(
     "error.",
     "MISCONF",
 )
-
-
-class DataFolderError(Exception):
-    """The folder for the data cannot be used; `str()` names it and says why."""
 
 
 class Durability:

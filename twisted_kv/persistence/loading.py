@@ -17,11 +17,13 @@ from twisted.logger import Logger
 
 from twisted_kv.errors import ArityError, CommandError, as_text
 from twisted_kv.persistence.append_only import read_manifest
+from twisted_kv.persistence.errors import LoadError, LogError, ManifestError
 from twisted_kv.persistence.files import File, Folder, Worker
-from twisted_kv.persistence.log_format import LogError, LogReader, is_torn, request_size
-from twisted_kv.persistence.manifest import BASE, Manifest, ManifestError, Part
+from twisted_kv.persistence.log_format import LogReader, is_torn, request_size
+from twisted_kv.persistence.manifest import BASE, Manifest, Part
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.reader import Keep, RdbError, RdbReader
+from twisted_kv.rdb.errors import RdbError
+from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.store.database import Value
@@ -43,10 +45,6 @@ LONGEST_TORN: Final = 64 * CHUNK
 
 REPORT_INTERVAL: Final = 5.0
 """Seconds between two lines in the log while data are loaded."""
-
-
-class LoadError(Exception):
-    """Data that cannot be loaded; `str()` names the file, the offset in bytes and why."""
 
 
 @attrs.define

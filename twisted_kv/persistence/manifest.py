@@ -12,20 +12,13 @@ import attrs
 
 from twisted_kv.errors import as_text
 from twisted_kv.numbers import parse_integer
+from twisted_kv.persistence.errors import ManifestError
 from twisted_kv.wire.words import split_words
 
 LONGEST_LINE: Final = 1024
 BASE: Final = "b"
 INCREMENT: Final = "i"
 HISTORY: Final = "h"
-
-
-class ManifestError(Exception):
-    """A manifest that says nothing clear; `offset` in bytes is where its line begins."""
-
-    def __init__(self, why: str, offset: int = 0) -> None:
-        super().__init__(why)
-        self.offset = offset
 
 
 @attrs.frozen

@@ -6,7 +6,8 @@ from typing import Final
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
-from twisted_kv.rdb.reader import Cursor, RdbError, ShortError, kept
+from twisted_kv.rdb.errors import RdbError, ShortError
+from twisted_kv.rdb.reader import Cursor, kept
 from twisted_kv.rdb.writer import kind_and_body
 from twisted_kv.store.database import Value
 from twisted_kv.values.hashes import Hash

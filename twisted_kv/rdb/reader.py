@@ -10,6 +10,7 @@ from typing import Callable, Final, Optional
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.errors import EmptyValueError, RdbError, ShortError
 from twisted_kv.rdb.lzf import decompress
 from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap
 from twisted_kv.rdb.uses import Use
@@ -28,26 +29,6 @@ _PACKED: Final[dict[int, Callable[[bytes], list[bytes]]]] = {
     rdb.HASH_ZIPLIST: read_ziplist,
     rdb.HASH_LISTPACK: read_listpack,
 }
-
-
-class RdbError(Exception):
-    """A file that cannot be loaded: `offset` in bytes is where it shows, `str()` tells why."""
-
-    def __init__(self, why: str, offset: int = 0) -> None:
-        super().__init__(why)
-        self.offset = offset
-
-
-class EmptyValueError(RdbError):
-    """A collection without members, which older versions of Redis may have written.  Redis passes it over in files."""
-
-
-class ShortError(Exception):
-    """More bytes have to come; `missing` of them at least."""
-
-    def __init__(self, missing: int) -> None:
-        super().__init__(missing)
-        self.missing = missing
 
 
 class Cursor:
