@@ -336,9 +336,17 @@ class Durability:
         temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
         rotated = aof.rotate(afresh=not self._has_base, is_logging=self._settings.appendonly)
         saved = self._take_snapshot(self._writer(), self._folder, temporary, self._rewrites)
+        failures: list[Failure] = []
+
+        def not_rotated(failure: Failure) -> None:
+            failures.append(failure)
+            self._cancel_saving()
 
         async def install() -> None:
-            await aof.replace_base(temporary, await rotated, is_rdb=is_rdb)
+            first = await rotated
+            if failures:
+                raise failures[0].value
+            await aof.replace_base(temporary, first, is_rdb=is_rdb)
 
         def installed(_: object) -> None:
             self._has_base = aof.is_open
@@ -346,7 +354,7 @@ class Durability:
             self._rewrites.count += 1
             self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
 
-        rotated.addErrback(self._cancel_saving)
+        rotated.addErrback(not_rotated)
         saved.addCallback(lambda _: ensureDeferred(install())).addCallback(installed)
         saved.addBoth(self._ended, "the append-only file", lambda error: self._rewrites.ended(error, self._seconds()))
 
@@ -362,7 +370,7 @@ class Durability:
         saving.start()
         return saving.finished
 
-    def _cancel_saving(self, _: object = None) -> None:
+    def _cancel_saving(self) -> None:
         """End the snapshot that is under way, unless it is written and only has to get its name."""
         if self._saving is not None:
             self._saving.finished.cancel()

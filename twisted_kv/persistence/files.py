@@ -77,7 +77,7 @@ class Folder(Protocol):
         """Force to the disk which files bear which names."""
 
     def lock(self) -> bool:
-        """Keep other processes from using the folder; False if one does."""
+        """Keep all others from using the folder; False if somebody does."""
 
     def unlock(self) -> None:
         """Let others use it."""
@@ -214,6 +214,8 @@ class RealFolder:
             os.close(descriptor)
 
     def lock(self) -> bool:
+        if self._lock is not None:
+            return True
         # The folder itself is locked: nothing is left behind, and the lock goes with the process, however that ends.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -78,6 +78,11 @@ class CommandWriter:
             made = b"".join(self._hash(key, [dict(value.items())]))
         return self._lead(index) + made + self._end(key, deadline)
 
+    def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
+        """Give the requests that make a key whose value is a long string, which is not copied."""
+        head = b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n" % (len(key), key, len(value))
+        return [self._lead(index) + head, value, b"\r\n" + self._end(key, deadline)]
+
     def large_hash(
         self,
         index: int,

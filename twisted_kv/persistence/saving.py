@@ -86,7 +86,7 @@ class Saving:
     def _flush(self) -> None:
         made, self._made = self._made, []
         size, self._made_bytes = self._made_bytes, 0
-        self._hand_over(lambda: self._write(b"".join(made)), size)
+        self._hand_over(lambda: self._write(made), size)
 
     def _hand_over(self, work: Callable[[], None], size: int) -> Deferred[None]:
         """Have something done in the other thread, in its turn."""
@@ -126,11 +126,13 @@ class Saving:
     def _create(self) -> None:
         self._file = self._folder.create(self._name)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, parts: list[bytes]) -> None:
         assert self._file is not None
-        self._crc = crc64(data, self._crc)
-        self._written += len(data)
-        self._file.write(data)
+        for part in parts:
+            for start in range(0, len(part), BLOCK):  # the other thread has its turn in between
+                self._crc = crc64(part[start : start + BLOCK], self._crc)
+            self._written += len(part)
+            self._file.write(part)
 
     def _finish(self) -> None:
         assert self._file is not None

@@ -21,6 +21,10 @@ ALL: Final = 1 << 60
 """Beyond all positions: where the walk stands in a database that it is done with."""
 
 
+LONG: Final = 64 * 1024
+"""Bytes of a string from which on it is not copied, but given by itself."""
+
+
 class Writer(Protocol):
     """Makes the bytes of a snapshot: RDB, or a log."""
 
@@ -32,6 +36,9 @@ class Writer(Protocol):
 
     def key(self, index: int, key: bytes, value: Value, deadline: int | None, use: Use) -> bytes:
         """Give a key with its value."""
+
+    def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
+        """Give a key whose value is a long string, in parts of which one is the value itself."""
 
     def large_hash(
         self,
@@ -84,6 +91,7 @@ class Snapshot:
         self._walks = [_Walk(database) for database in self._databases]  # by the numbers of the databases
         self._to_walk = [walk for walk in self._walks if len(walk.table)]
         self._out: list[bytes] = []
+        self._is_long = False  # whether long strings are among it
         self._size = 0
         self._large: list[_Large] = []  # hashes that wait to be written in parts
         self._parts: Iterator[bytes] | None = None  # of the one that is being written
@@ -112,7 +120,7 @@ class Snapshot:
 
     def step(self, most: int) -> bytes | None:
         """Write some more, about `most` bytes; gives them, or None when all was written."""
-        while self._size < most:
+        while self._size < most and not self._is_long:
             if self._parts is not None:
                 self._write_part(self._parts)
             elif self._large:
@@ -124,6 +132,12 @@ class Snapshot:
                 break
         self._size = 0
         out, self._out = self._out, []
+        if self._is_long:
+            place = next((place for place, part in enumerate(out) if len(part) >= LONG), len(out))
+            first = place or 1
+            self._out = out[first:]
+            self._is_long = any(len(part) >= LONG for part in self._out)
+            out = out[:first]
         return b"".join(out) or None
 
     # What databases call
@@ -187,6 +201,9 @@ class Snapshot:
         if type(value) is Hash and is_large(value):
             self._frozen.append(value)
             self._large.append((index, key, value.freeze(), len(value), deadline, use))
+        elif isinstance(value, bytes) and len(value) >= LONG:
+            for part in self._writer.large_string(index, key, value, deadline, use):
+                self._put(part)
         else:
             self._put(self._writer.key(index, key, value, deadline, use))
 
@@ -198,12 +215,19 @@ class Snapshot:
             self._out.append(part)
         else:
             self._parts = None
-            self._out += self._behind
-            self._behind.clear()
+            behind, self._behind = self._behind, []
+            for each in behind:
+                self._size -= len(each)  # it was counted when it was made
+                self._put(each)
 
     def _put(self, data: bytes) -> None:
         self._size += len(data)
-        (self._out if self._parts is None else self._behind).append(data)
+        if self._parts is not None:
+            self._behind.append(data)
+            return
+        self._out.append(data)
+        if len(data) >= LONG:
+            self._is_long = True
 
 
 _Large = Tuple[int, bytes, Sequence[Mapping[bytes, bytes]], int, Optional[int], Use]

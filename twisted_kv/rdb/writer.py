@@ -114,6 +114,13 @@ class RdbWriter:
         kind, body = kind_and_body(value, compressed=self._compressed)
         return self._lead(index, deadline, use) + bytes((kind,)) + write_string(key) + body
 
+    def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
+        """Give a key whose value is a long string, in parts of which one is the value itself: it is not copied."""
+        if self._compressed:
+            return [self.key(index, key, value, deadline, use)]
+        head = self._lead(index, deadline, use) + b"\x00" + write_string(key)
+        return [head + write_length(len(value)), value]
+
     def large_hash(
         self,
         index: int,
