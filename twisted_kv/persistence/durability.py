@@ -345,7 +345,7 @@ class Durability:
         async def install() -> None:
             first = await rotated
             if failures:
-                raise failures[0].value
+                failures[0].raiseException()
             await aof.replace_base(temporary, first, is_rdb=is_rdb)
 
         def installed(_: object) -> None:
