@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.launch import benchmark_options
-from twisted_kv.tap import Options
 
 pytestmark = pytest.mark.processes
 
@@ -22,8 +21,7 @@ PATIENCE = 60.0
 """Seconds after which a benchmark that should take a few has failed."""
 
 ALONE = ["in_process"]
-BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "host"]
-DURABLE = ["durability"]
+BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "durability", "host"]
 PEERS = ["redis-server", "redis-benchmark"]
 
 
@@ -68,11 +66,9 @@ def need_peers() -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("name", [*BESIDE_PEERS, *DURABLE])
+@pytest.mark.parametrize("name", BESIDE_PEERS)
 def test_a_benchmark_measures_beside_its_peers(name: str, tmp_path: Path) -> None:
     need_peers()
-    if name in DURABLE and "appendonly=" not in Options().longOpt:
-        pytest.skip("this owncache writes no files")
     assert_measures(name, tmp_path)
 
 
@@ -91,7 +87,7 @@ def test_a_server_of_another_form_is_told_in_a_line() -> None:
     assert ended.stderr.startswith("--server takes NAME=COMMAND")
 
 
-@pytest.mark.parametrize("name", [*BESIDE_PEERS, *DURABLE])
+@pytest.mark.parametrize("name", BESIDE_PEERS)
 def test_without_its_peer_a_benchmark_says_so(name: str, tmp_path: Path) -> None:
     ended = run(name, "--quick", path=str(tmp_path))
     assert ended.returncode == 1
@@ -114,7 +110,7 @@ def test_options_of_twistd_reach_the_cache() -> None:
 def test_each_benchmark_is_tested_and_explained() -> None:
     shared = {"harness", "loads", "plots"}
     names = {path.stem for path in FOLDER.glob("*.py")} - shared
-    assert names == {*ALONE, *BESIDE_PEERS, *DURABLE}
+    assert names == {*ALONE, *BESIDE_PEERS}
     explained = (FOLDER / "README.md").read_text()
     for name in names | {"plots"}:
         assert f"python benchmarks/{name}.py" in explained

@@ -98,6 +98,7 @@ class AppendOnlyFile:
         self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
         self._steps: deque[Callable[[], None]] = deque()  # what has to be done between two writes
         self._is_busy = False
+        self._is_closed = False  # or will be, when what was begun before is done
         self._call: IDelayedCall | None = None
         # The file that is written to; while the other thread is busy, only that may use these:
         self._part: Part | None = None
@@ -253,13 +254,20 @@ class AppendOnlyFile:
     def close(self) -> Deferred[bool]:
         """Force all to the disk, and let go of the files; gives False if that failed."""
 
-        def forced(is_safe: bool) -> bool:
+        def work() -> None:
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
+
+        def forced(is_safe: bool) -> Deferred[bool]:
+            # In its turn: behind a rotation that is under way, which opens another file.
+            self._is_closed = True
+            return self._between_writes(work).addErrback(lambda _: None).addCallback(closed, is_safe)
+
+        def closed(_: None, is_safe: bool) -> bool:
             if self._call is not None:
                 self._call.cancel()
                 self._call = None
-            if self._file is not None:
-                file, self._file = self._file, None
-                self._worker.run(file.close).addErrback(lambda _: None)
             self._release(False)
             return is_safe
 
@@ -281,7 +289,7 @@ class AppendOnlyFile:
         self._write()
 
     def _come_again(self, delay: float) -> None:
-        if self._call is None:
+        if self._call is None and not self._is_closed:
             self._call = self._now.clock.callLater(delay, self._due)
 
     def _due(self) -> None:

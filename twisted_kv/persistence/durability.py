@@ -83,6 +83,7 @@ class Durability:
         self._rewrite_scheduled = False
         self._save_scheduled = False
         self._has_base = False  # whether the manifest names what we write to
+        self._closing: list[Deferred[bool]] = []  # logs that were switched off, and still write their end
         self._saved_changes = 0  # how many changes there had been when the last snapshot that was saved began
         self._base_size = 0  # bytes of the log when it was begun anew
         self._shutdowns: list[Later] = []  # SHUTDOWN commands that wait
@@ -168,6 +169,8 @@ class Durability:
         if self._is_loaded and save and self._unsaved() and not await self._save_for_the_end():
             self._log.error("the last snapshot could not be saved")
         self._journal.close()
+        for closing in self._closing.copy():
+            await closing
         if not await self._aof.close():
             self._log.error("the end of the append-only file could not be written")
         self._aof = self._new_log()
@@ -330,7 +333,9 @@ class Durability:
 
     def _begin_rewrite(self) -> None:
         """Begin to write the log anew, with what the databases hold now."""
-        self._rewrite_scheduled = False
+        self._rewrite_scheduled = bool(self._closing)
+        if self._rewrite_scheduled:
+            return  # both would take the same names for their files
         aof = self._aof
         is_rdb = self._settings.aof_use_rdb_preamble
         temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
@@ -349,8 +354,9 @@ class Durability:
             await aof.replace_base(temporary, first, is_rdb=is_rdb)
 
         def installed(_: object) -> None:
-            self._has_base = aof.is_open
-            self._base_size = aof.size
+            if aof is self._aof:  # and was not switched off meanwhile
+                self._has_base = aof.is_open
+                self._base_size = aof.size
             self._rewrites.count += 1
             self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
 
@@ -452,9 +458,18 @@ class Durability:
         self._dispatcher.wakeup.commit = commit_nothing
         if not self._saves_rdb:
             self._cancel_saving()
-        self._aof.close()
+        closing = self._aof.close()
+        self._closing.append(closing)
+        closing.addCallback(self._closed, closing)
         self._aof = self._new_log()
         self._update_misconf()
+
+    def _closed(self, is_safe: bool, closing: Deferred[bool]) -> bool:
+        """Begin with the next log, if it has waited for the end of the one before."""
+        self._closing.remove(closing)
+        if self._rewrite_scheduled and self._saving is None and self._is_running:
+            self._begin_rewrite()
+        return is_safe
 
     def _writer(self) -> Writer:
         """Give what writes the base of a log."""

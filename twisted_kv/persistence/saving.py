@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 SLICE: Final = 8 * 1024
 """Bytes that are made before requests are served again: some 0.1 ms on CPython 3.11, for keys of 64 bytes."""
 
+BLOCK: Final = 256 * 1024
+"""Bytes that are handed to the other thread at a time."""
+
+AHEAD: Final = 4 * BLOCK
+"""Bytes that may wait to be written; then no more are made until the disk has caught up."""
+
 
 class Saving:
     """Writes a snapshot into a file of a folder, and forces it to the disk.
