@@ -152,11 +152,13 @@ def free_port() -> int:
 
 
 def answers_tcp(port: int) -> bool:
+    """Tell whether a server answers PING: not while it loads its data."""
     try:
-        socket.create_connection(("127.0.0.1", port), 0.5).close()
+        with socket.create_connection(("127.0.0.1", port), 0.5) as peer:
+            peer.sendall(b"PING\r\n")
+            return peer.recv(64).startswith(b"+PONG")
     except OSError:
         return False
-    return True
 
 
 def answers_memcached(port: int) -> bool:

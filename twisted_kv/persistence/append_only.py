@@ -27,8 +27,9 @@ from twisted.logger import Logger
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
 from twisted_kv.persistence.files import File, Folder, Worker
-from twisted_kv.persistence.log_format import Records, date_note, request_size, write_records
+from twisted_kv.persistence.log_format import date_note, write_records
 from twisted_kv.persistence.manifest import Manifest, Part
+from twisted_kv.wire.encoder import encode_request
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -89,7 +90,8 @@ class AppendOnlyFile:
         self._now = now
         self._worker = worker
         self._changed = changed
-        self._records: Records = []
+        self._records: list[bytes] = []  # each by itself: encoded at once, they are one object that nobody traverses
+        self._database = -1  # in which they end
         self._taken = 0  # how many records were given to the other thread, in all
         self._covered = 0  # how many of them are in the base that is being written
         self._synced = 0  # how many of these are safe
@@ -106,7 +108,6 @@ class AppendOnlyFile:
         self._file_size = 0
         self._older_size = 0  # bytes of the files before it
         self._file_is_doubtful = False
-        self._database = -1  # in which what was written ends
         self._note = b""  # the last that was written: when that was
         self._unwritten = b""  # what could not be written, in front of the records
         self._must_cut = False  # a part of it was, and is still there
@@ -119,8 +120,7 @@ class AppendOnlyFile:
     @property
     def buffered(self) -> int:
         """Bytes that are not written yet."""
-        waiting = [words for _, requests in self._records for words in requests]
-        return len(self._unwritten) + sum(map(request_size, waiting))
+        return len(self._unwritten) + sum(map(len, self._records))
 
     @property
     def unsynced(self) -> int:
@@ -139,7 +139,11 @@ class AppendOnlyFile:
 
     def record(self, index: int, requests: list[tuple[bytes, ...]]) -> None:
         """Take note of what was done in a database: all of these requests, or none."""
-        self._records.append((index, requests))
+        if index == self._database and len(requests) == 1:
+            self._records.append(encode_request(requests[0]))
+        else:
+            data, self._database = write_records([(index, requests)], self._database)
+            self._records.append(data)
         if self._unsynced_since is None:
             self._unsynced_since = self._now.milliseconds
         if self._call is None and not self._is_busy:
@@ -199,6 +203,7 @@ class AppendOnlyFile:
         """
         records, taken = self._take()
         self._covered = taken
+        self._database = -1  # in which each file begins
 
         def work() -> tuple[Manifest, Part | None, File | None, int]:
             if self._file is not None and not self._file_is_doubtful and not afresh:
@@ -337,7 +342,7 @@ class AppendOnlyFile:
         put = self._run(lambda: self._put(records, sync=sync))
         put.addCallback(written).addErrback(self._note_failure).addCallback(self._plan)
 
-    def _take(self) -> tuple[Records, int]:
+    def _take(self) -> tuple[list[bytes], int]:
         """Take the records that are to be written; gives them, and how many there were then in all."""
         records, self._records = self._records, []
         self._taken += len(records)
@@ -379,7 +384,6 @@ class AppendOnlyFile:
         self._file_size = size
         self._older_size = older_size
         self._file_is_doubtful = False
-        self._database = -1
         self._unwritten = b""
         self._must_cut = False
 
@@ -416,12 +420,12 @@ class AppendOnlyFile:
 
     # In the other thread
 
-    def _put(self, records: Records, *, sync: bool) -> None:
+    def _put(self, records: list[bytes], *, sync: bool) -> None:
         """Write records at the end of the file."""
         file, part = self._file, self._part
         assert file is not None
         assert part is not None
-        data, self._database = write_records(records, self._database)
+        data = b"".join(records)
         if data and self._settings.aof_timestamp_enabled:
             note = date_note(self._now.clock.seconds())
             if note != self._note:

@@ -42,8 +42,14 @@ def least_size(value: Reply) -> int:
     return sum([len(item) for item in value if type(item) is bytes])
 
 
+_THREE_WORDS: Final = b"*3\r\n" + 3 * b"$%d\r\n%b\r\n"
+
+
 def encode_request(words: Sequence[bytes]) -> bytes:
     """Encode the words of a request as an array of bulk strings."""
+    if len(words) == 3:  # most that are logged: a third of the time
+        first, second, third = words
+        return _THREE_WORDS % (len(first), first, len(second), second, len(third), third)
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
