@@ -147,6 +147,7 @@ class CacheService(MultiService):
             return
         self._open()
         super().startService()
+        self._loaded = None
         if self._durability is None:
             self._ready(None)
         else:

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING, Callable, Final, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Final, TypeVar
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from twisted_kv.clock import Now
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 PAUSE: Final = 0.01
 """Seconds for which records are gathered before they are written, where nobody waits for them."""
@@ -98,9 +100,9 @@ class AppendOnlyFile:
         self._unsynced_since: int | None = None  # when the oldest record came that is not safe, in milliseconds
         self._last_sync = 0  # when the last successful one began, in milliseconds
         self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
-        self._steps: deque[Callable[[], None]] = deque()  # what has to be done between two writes
+        self._steps: deque[tuple[Callable[[], None], Deferred[Any]]] = deque()  # what is to be done between two writes
         self._is_busy = False
-        self._is_closed = False  # or will be, when what was begun before is done
+        self._is_closed = False
         self._call: IDelayedCall | None = None
         # The file that is written to; while the other thread is busy, only that may use these:
         self._part: Part | None = None
@@ -146,7 +148,7 @@ class AppendOnlyFile:
             self._records.append(data)
         if self._unsynced_since is None:
             self._unsynced_since = self._now.milliseconds
-        if self._call is None and not self._is_busy:
+        if self._call is None and not self._is_busy and not self._is_closed:
             self._come_again(PAUSE)
 
     def commit(self, answer: Answer) -> None:
@@ -179,15 +181,22 @@ class AppendOnlyFile:
                 base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb)
                 self._write_file(base.name, empty_base)
                 known = known.begun_anew(base, ())
-            if not known.increments:
-                known = known.with_increment(known.next_increment(self._settings.appendfilename))
-            part = known.increments[-1]
-            file = self.folder.append(part.name)
-            self.folder.sync()
-            if known != manifest:
-                self._write_manifest(known)
-            size = self.folder.size(part.name) or 0
-            return self._without_history(known), part, file, size, self._size_of(known) - size
+            if known.increments:
+                part = known.increments[-1]
+                file = self.folder.append(part.name)
+            else:
+                part = known.next_increment(self._settings.appendfilename)
+                known = known.with_increment(part)
+                file = self.folder.create(part.name)  # one that is there was never named, and holds other data
+            try:
+                self.folder.sync()
+                if known != manifest:
+                    self._write_manifest(known)
+                size = self.folder.size(part.name) or 0
+                return self._without_history(known), part, file, size, self._size_of(known) - size
+            except BaseException:
+                file.close()
+                raise
 
         def opened(outcome: tuple[Manifest, Part, File, int, int]) -> None:
             self.manifest, part, file, size, older = outcome
@@ -209,20 +218,26 @@ class AppendOnlyFile:
             if self._file is not None and not self._file_is_doubtful and not afresh:
                 self._put(records, sync=True)
             self.folder.make()
+            self._outer.sync()
             known = read_manifest(self.folder, self._settings.appendfilename) if afresh else self.manifest
             if not is_logging:
                 return known, None, None, 0
             part = known.next_increment(self._settings.appendfilename)
             file = self.folder.create(part.name)
-            self.folder.sync()
             known = known.with_increment(part)
-            if not afresh:
-                self._write_manifest(known)
+            try:
+                self.folder.sync()
+                if not afresh:
+                    self._write_manifest(known)
+            except BaseException:
+                file.close()
+                raise
             if self._file is not None:
-                self._file.close()
+                with suppress(OSError):  # it is not open any more, whatever is said of that
+                    self._file.close()
             return known, part, file, self.size
 
-        def rotated(outcome: tuple[Manifest, Part | None, File | None, int]) -> Part | None:
+        def note(outcome: tuple[Manifest, Part | None, File | None, int]) -> Part | None:
             self.manifest, part, file, older = outcome
             if part is not None and file is not None:
                 self._begin(part, file, 0, older)
@@ -230,10 +245,11 @@ class AppendOnlyFile:
                     self._are_safe(taken, self._now.read())
             return part
 
-        return self._between_writes(work).addCallback(rotated)
+        return self._between_writes(work, note)
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
         """Put a file of the outer folder in the place of all before an increment; fails with OSError."""
+        covered = self._covered
 
         def work() -> tuple[Manifest, int]:
             base = self.manifest.next_base(self._settings.appendfilename, is_rdb=is_rdb)
@@ -242,39 +258,39 @@ class AppendOnlyFile:
             increments = self.manifest.increments
             increments = () if first is None else increments[increments.index(first) :]
             known = self.manifest.begun_anew(base, increments)
+            size = self._size_of(known)
             self._write_manifest(known)
-            return self._without_history(known), self._size_of(known)
+            with suppress(OSError):  # what cannot be removed now is history, and is removed the next time
+                known = self._without_history(known)
+            return known, size
 
-        def replaced(outcome: tuple[Manifest, int]) -> None:
+        def note(outcome: tuple[Manifest, int]) -> None:
             self.manifest, size = outcome
             self._older_size = size - self._file_size
             if self.is_doubtful and not self._file_is_doubtful:
                 self.is_doubtful = False
                 self._has_failed(None)
             if not self.is_doubtful:
-                self._are_safe(self._covered, self._now.read())
+                self._are_safe(covered, self._now.read())
 
-        return self._between_writes(work).addCallback(replaced)
+        return self._between_writes(work, note)
 
     def close(self) -> Deferred[bool]:
-        """Force all to the disk, and let go of the files; gives False if that failed."""
+        """Force all to the disk, and let go of the files; gives False if that failed.
 
-        def work() -> None:
-            file, self._file = self._file, None
-            if file is not None:
-                file.close()
+        What `rotate` and `replace_base` have not begun is not done any more, and fails with CancelledError.
+        """
+        steps, self._steps = self._steps, deque()
+        for _, outcome in steps:
+            outcome.errback(CancelledError())
 
         def forced(is_safe: bool) -> Deferred[bool]:
-            # In its turn: behind a rotation that is under way, which opens another file.
             self._is_closed = True
-            return self._between_writes(work).addErrback(lambda _: None).addCallback(closed, is_safe)
-
-        def closed(_: None, is_safe: bool) -> bool:
+            self._release(False)
             if self._call is not None:
                 self._call.cancel()
                 self._call = None
-            self._release(False)
-            return is_safe
+            return self._between_writes(self._let_go, self._is_let_go).addBoth(lambda _: is_safe)
 
         return self.sync().addCallback(forced)
 
@@ -305,6 +321,8 @@ class AppendOnlyFile:
         """Say when to write next."""
         if self._steps or (self._waiting and self.error is None):
             self._write()
+        elif self._is_closed:
+            return
         elif self.error is not None:
             self._come_again(RETRY)
         elif self._records:
@@ -324,9 +342,10 @@ class AppendOnlyFile:
         if self._is_busy:
             return
         if self._steps:
-            self._steps.popleft()()
+            step, _ = self._steps.popleft()
+            step()
             return
-        if self._file is None or self._file_is_doubtful:
+        if self._is_closed or self._file is None or self._file_is_doubtful:
             return
         began = self._now.read()
         sync = self._must_sync()
@@ -348,18 +367,18 @@ class AppendOnlyFile:
         self._taken += len(records)
         return records, self._taken
 
-    def _between_writes(self, work: Callable[[], T]) -> Deferred[T]:
-        """Have something done in the other thread in its turn."""
-        outcome: Deferred[T] = Deferred()
+    def _between_writes(self, work: Callable[[], T], note: Callable[[T], U]) -> Deferred[U]:
+        """Have something done in the other thread in its turn, and take note of it, whether anybody waits or not."""
+        outcome: Deferred[U] = Deferred()
 
         def step() -> None:
-            self._run(work).addCallbacks(outcome.callback, fail).addCallback(self._plan)
+            self._run(work).addCallback(note).addCallbacks(outcome.callback, fail).addCallback(self._plan)
 
         def fail(failure: Failure) -> None:
             self._note_failure(failure)
             outcome.errback(failure)
 
-        self._steps.append(step)
+        self._steps.append((step, outcome))
         self._write()
         return outcome
 
@@ -386,6 +405,9 @@ class AppendOnlyFile:
         self._file_is_doubtful = False
         self._unwritten = b""
         self._must_cut = False
+
+    def _is_let_go(self, _: None) -> None:
+        self._file = None
 
     def _are_safe(self, taken: int, began: int) -> None:
         """Take note that so many records are safe, and others came after a date in milliseconds."""
@@ -450,6 +472,11 @@ class AppendOnlyFile:
                 self._file_is_doubtful = True
                 raise
 
+    def _let_go(self) -> None:
+        """Close the file that was written to, for ever."""
+        if self._file is not None:
+            self._file.close()
+
     def _write_file(self, name: str, data: bytes) -> None:
         file = self.folder.create(name)
         try:
@@ -461,8 +488,13 @@ class AppendOnlyFile:
     def _write_manifest(self, manifest: Manifest) -> None:
         """Put another manifest in the place of the one that is there, all of it or nothing."""
         name = f"{self._settings.appendfilename}.manifest"
-        self._write_file(f"temp-{name}", manifest.format())
-        self.folder.replace(f"temp-{name}", name)
+        try:
+            self._write_file(f"temp-{name}", manifest.format())
+            self.folder.replace(f"temp-{name}", name)
+        except OSError:
+            with suppress(OSError):
+                self.folder.remove(f"temp-{name}")
+            raise
         self.folder.sync()
 
     def _without_history(self, manifest: Manifest) -> Manifest:

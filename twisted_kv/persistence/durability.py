@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Callable, Final, Mapping
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,6 +23,7 @@ from twisted_kv.persistence.files import Folder, Worker
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.persistence.loading import Loader
 from twisted_kv.persistence.log_format import CommandWriter
+from twisted_kv.persistence.manifest import Part
 from twisted_kv.persistence.saving import Saving
 from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
@@ -78,6 +79,7 @@ class Durability:
         self._rdb = _Saves(self._seconds())
         self._rewrites = _Saves(self._seconds())
         self._saving: Saving | None = None
+        self._rewritten: Deferred[None] = succeed(None)  # fires when the last rewrite is over
         self._saves_rdb = False  # what the snapshot under way is for; else it is for the log
         self._waiting_saves: list[Later] = []  # SAVE commands that wait for the snapshot under way, or for their turn
         self._rewrite_scheduled = False
@@ -109,14 +111,13 @@ class Durability:
     def start(self) -> Deferred[None]:
         """Load what is there, unless that was done before, and begin to keep the data; fails with `LoadError`."""
         self._is_running = True
+        self._final_save = None
         self._starting = ensureDeferred(self._start())
         return self._starting
 
     async def _start(self) -> None:
         if not self._is_loaded:
             await self._load()
-            if not self._is_running:
-                return
             self._saved_changes = self._changes()
             self._server.loading = False
             self._loaded_keys = sum(map(len, self._server.databases))
@@ -163,17 +164,22 @@ class Durability:
             self._tick_call = None
         if self._starting is not None:
             self._starting.cancel()
-        self._cancel_saving()
+        self._save_scheduled = self._rewrite_scheduled = False
+        self._answer_all(self._waiting_saves, CommandError(""))
         self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+        for closing in self._closing.copy():
+            await closing
+        if self._is_loaded and self._settings.appendonly and not self._has_base:
+            await self._finish_log()
+        self._cancel_saving()
         save = bool(self._settings.save) if self._final_save is None else self._final_save
         if self._is_loaded and save and self._unsaved() and not await self._save_for_the_end():
             self._log.error("the last snapshot could not be saved")
         self._journal.close()
-        for closing in self._closing.copy():
-            await closing
         if not await self._aof.close():
             self._log.error("the end of the append-only file could not be written")
         self._aof = self._new_log()
+        self._has_base = False
         self._dispatcher.wakeup.commit = commit_nothing
         self._worker.stop()
         self._log_worker.stop()
@@ -186,6 +192,7 @@ class Durability:
         return self._rdb.last
 
     def save(self) -> Reply:
+        self._check_running()
         if self._saving is not None and self._saves_rdb:
             raise CommandError("Background save already in progress")
         reply = Later()
@@ -195,6 +202,7 @@ class Durability:
         return reply.now()
 
     def background_save(self, *, schedule: bool) -> Reply:
+        self._check_running()
         if self._saving is None:
             self._begin_save()
             return Status(b"Background saving started")
@@ -209,6 +217,7 @@ class Durability:
         return Status(b"Background saving scheduled")
 
     def rewrite(self) -> Reply:
+        self._check_running()
         if self._saving is None:
             self._begin_rewrite()
             return Status(b"Background append only file rewriting started")
@@ -218,24 +227,30 @@ class Durability:
         return Status(b"Background append only file rewriting scheduled")
 
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
+        self._check_running()
         reply = Later()
         self._shutdowns.append(reply)
-        ensureDeferred(self._shut_down(bool(self._settings.save) if save is None else save, force))
+        if len(self._shutdowns) == 1:  # else one is under way
+            save = bool(self._settings.save) if save is None else save
+            ensureDeferred(self._shut_down(self._shutdowns, save and self._is_loaded, force))
         return reply.now()
 
     def abort_shutdown(self) -> bool:
-        if not self._shutdowns:
+        aborted, self._shutdowns = self._shutdowns, []
+        if not aborted:
             return False
-        self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+        self._answer_all(aborted, CommandError(CANNOT_SHUT_DOWN))
         self._cancel_saving()
         return True
 
     def flushed(self) -> None:
-        if self._settings.save and self._is_loaded:
+        if self._settings.save and self._is_loaded and self._is_running:
             if self._saving is not None and self._saves_rdb:
                 self._cancel_saving()
             if self._saving is None:
                 self._begin_save(counted=False)
+            else:
+                self._save_scheduled = True
 
     def information(self) -> Mapping[str, object]:
         aof, saving = self._aof, self._saving
@@ -327,7 +342,7 @@ class Durability:
             self._answer_all(self._waiting_saves, OK if error is None else CommandError(""))
 
         writer = RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
-        saved = self._take_snapshot(writer, self._folder, temporary, self._rdb)
+        saved = self._take_snapshot(writer, self._folder, temporary, self._rdb).finished
         saved.addCallback(lambda _: self._worker.run(install)).addCallback(installed)
         saved.addBoth(self._ended, "the snapshot", ended)
 
@@ -340,18 +355,10 @@ class Durability:
         is_rdb = self._settings.aof_use_rdb_preamble
         temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
         rotated = aof.rotate(afresh=not self._has_base, is_logging=self._settings.appendonly)
-        saved = self._take_snapshot(self._writer(), self._folder, temporary, self._rewrites)
-        failures: list[Failure] = []
+        saving = self._take_snapshot(self._writer(), self._folder, temporary, self._rewrites)
 
-        def not_rotated(failure: Failure) -> None:
-            failures.append(failure)
-            self._cancel_saving()
-
-        async def install() -> None:
-            first = await rotated
-            if failures:
-                failures[0].raiseException()
-            await aof.replace_base(temporary, first, is_rdb=is_rdb)
+        def install(first: Part | None) -> Deferred[None]:
+            return aof.replace_base(temporary, first, is_rdb=is_rdb)
 
         def installed(_: object) -> None:
             if aof is self._aof:  # and was not switched off meanwhile
@@ -360,12 +367,20 @@ class Durability:
             self._rewrites.count += 1
             self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
 
-        rotated.addErrback(not_rotated)
-        saved.addCallback(lambda _: ensureDeferred(install())).addCallback(installed)
-        saved.addBoth(self._ended, "the append-only file", lambda error: self._rewrites.ended(error, self._seconds()))
+        def not_rotated(failure: Failure) -> Failure:
+            saving.fail(failure)
+            return failure
 
-    def _take_snapshot(self, writer: Writer, folder: Folder, name: str, saves: _Saves) -> Deferred[int]:
-        """Begin to write what the databases hold now into a file; gives its size."""
+        def ended(error: Exception | None) -> None:
+            rotated.addErrback(lambda _: None)
+            self._rewrites.ended(error, self._seconds())
+
+        rotated.addErrback(not_rotated)
+        saved = saving.finished.addCallback(lambda _: rotated).addCallback(install).addCallback(installed)
+        self._rewritten = saved.addBoth(self._ended, "the append-only file", ended)
+
+    def _take_snapshot(self, writer: Writer, folder: Folder, name: str, saves: _Saves) -> Saving:
+        """Begin to write what the databases hold now into a file."""
         facts = self._facts(is_base=saves is self._rewrites)
         databases = self._server.databases
         snapshot = Snapshot(databases, writer, facts, databases[0].discard)
@@ -374,19 +389,21 @@ class Durability:
         self._saving = saving = Saving(snapshot, writer, folder, name, self._worker, self._now.clock)
         self._aof.sync_is_paused = self._settings.no_appendfsync_on_rewrite
         saving.start()
-        return saving.finished
+        return saving
 
     def _cancel_saving(self) -> None:
-        """End the snapshot that is under way, unless it is written and only has to get its name."""
+        """End the snapshot that is under way; if it is written, it may get its name all the same."""
         if self._saving is not None:
             self._saving.finished.cancel()
 
     def _ended(self, result: object, what: str, ended: Callable[[Exception | None], None]) -> None:
         """Take note of how a snapshot ended, and begin with what has waited for that."""
-        self._saving = None
+        saving, self._saving = self._saving, None
+        assert saving is not None
         self._aof.sync_is_paused = False
         error: Exception | None = None
         if isinstance(result, Failure):
+            saving.discard()
             error = result.value if isinstance(result.value, Exception) else RuntimeError(str(result.value))
             if isinstance(error, OSError):
                 self._log.error("{what} could not be written: {why}", what=what, why=error)
@@ -449,8 +466,8 @@ class Durability:
     def _appendonly_changed(self) -> None:
         if not self._is_loaded:
             raise ValueError("Unable to turn on AOF. Check server logs.")
-        if self._settings.appendonly == self._journal.is_open:
-            return
+        if self._settings.appendonly == self._journal.is_open or not self._is_running:
+            return  # `start` will look
         if self._settings.appendonly:
             self._begin_log()
             return
@@ -462,6 +479,7 @@ class Durability:
         self._closing.append(closing)
         closing.addCallback(self._closed, closing)
         self._aof = self._new_log()
+        self._has_base = False
         self._update_misconf()
 
     def _closed(self, is_safe: bool, closing: Deferred[bool]) -> bool:
@@ -479,19 +497,30 @@ class Durability:
 
     # The end
 
-    async def _shut_down(self, save: bool, force: bool) -> None:
+    async def _shut_down(self, replies: list[Later], save: bool, force: bool) -> None:
+        if self._is_loaded and self._settings.appendonly and not self._has_base and not force:
+            self._log.error("the append-only file is being begun: it would be lost with the end")
+            self._answer_all(replies, CommandError(CANNOT_SHUT_DOWN))
+            return
         self._cancel_saving()
         is_safe = not save or await self._save_for_the_end()
         if self._aof.is_open:
             is_safe = await self._aof.sync() and is_safe
-        if not self._shutdowns:
+        if not replies:
             return  # it was aborted
         if not is_safe and not force:
-            self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
+            self._answer_all(replies, CommandError(CANNOT_SHUT_DOWN))
             return
         self._final_save = save and is_safe
         assert self._server.shutdown is not None  # or SHUTDOWN would have been refused
         self._server.shutdown()
+
+    async def _finish_log(self) -> None:
+        """Begin the log before the end, since no file has what the databases hold."""
+        if self._saving is None or self._saves_rdb:
+            self._cancel_saving()
+            self._begin_rewrite()
+        await self._rewritten
 
     async def _save_for_the_end(self) -> bool:
         """Save a snapshot; False if that failed."""
@@ -504,6 +533,10 @@ class Durability:
         return await saved is OK
 
     # All of them
+
+    def _check_running(self) -> None:
+        if not self._is_running:
+            raise CommandError("this cache is stopped: it has let go of its folder")
 
     def _changes(self) -> int:
         return sum(database.changes for database in self._server.databases)

@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Callable, Final, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_kv.errors import ArityError, CommandError, as_text
 from twisted_kv.persistence.append_only import read_manifest
@@ -277,8 +278,10 @@ class Loader:
     def _do(self, folder: Folder, name: str, work: Callable[[], T]) -> Deferred[T]:
         """Have something done in the other thread; fails with `LoadError`."""
 
-        def fail(failure: object) -> T:
-            error = getattr(failure, "value", None)
+        def fail(failure: Failure) -> T:
+            error = failure.value
+            if isinstance(error, CancelledError):
+                raise error
             why = error.strerror if isinstance(error, OSError) else error
             if isinstance(error, ManifestError):
                 why = f"{error} (at byte {error.offset})"

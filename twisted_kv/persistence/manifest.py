@@ -67,13 +67,11 @@ class Manifest:
 
     def next_increment(self, file_name: str) -> Part:
         """Name the next increment."""
-        number = self.increments[-1].number + 1 if self.increments else 1
-        return Part(f"{file_name}.{number}.incr.aof", number, INCREMENT)
+        return self._next(self.increments[-1] if self.increments else None, file_name, "incr.aof", INCREMENT)
 
     def next_base(self, file_name: str, *, is_rdb: bool) -> Part:
         """Name the next base."""
-        number = self.base.number + 1 if self.base is not None else 1
-        return Part(f"{file_name}.{number}.base.{'rdb' if is_rdb else 'aof'}", number, BASE)
+        return self._next(self.base, file_name, f"base.{'rdb' if is_rdb else 'aof'}", BASE)
 
     def with_increment(self, part: Part) -> Manifest:
         """Add an increment."""
@@ -84,6 +82,14 @@ class Manifest:
         past = [part for part in self.parts if part not in increments]
         history = (*self.history, *(attrs.evolve(part, kind=HISTORY) for part in past))
         return Manifest(base, increments, history)
+
+    def _next(self, last: Part | None, file_name: str, ending: str, kind: str) -> Part:
+        """Name a file, unlike any that is to be removed."""
+        history = {part.name for part in self.history}
+        number = 1 if last is None else last.number + 1
+        while f"{file_name}.{number}.{ending}" in history:
+            number += 1
+        return Part(f"{file_name}.{number}.{ending}", number, kind)
 
     def _with(self, part: Part) -> Manifest:
         if part.kind == BASE:

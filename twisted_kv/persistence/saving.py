@@ -56,12 +56,23 @@ class Saving:
     def start(self) -> None:
         """Begin."""
         self._hand_over(self._create, 0)
-        self._go_on()
+        if self._call is None and not self._is_over:
+            self._go_on()
 
     @property
     def buffered(self) -> int:
         """Bytes that were made and are not written yet."""
         return self._made_bytes + self._waiting
+
+    def fail(self, failure: Failure) -> None:
+        """Stop, and let `finished` fail, unless it is over already."""
+        if not self._is_over:
+            self._end()
+            self.finished.errback(failure)
+
+    def discard(self) -> None:
+        """Remove the file, in its turn, if nobody has given it another name."""
+        self._worker.run(self._remove).addErrback(lambda _: None)  # what is left will be replaced by the next
 
     def _go_on(self) -> None:
         """Make a slice, and hand over what has become a block."""
@@ -97,7 +108,7 @@ class Saving:
             self._come_again()
 
         handed = self._worker.run(lambda: None if self._is_over else work())
-        handed.addCallbacks(done, self._fail)
+        handed.addCallbacks(done, self.fail)
         return handed
 
     def _done(self, result: None) -> None:
@@ -105,25 +116,19 @@ class Saving:
             self._is_over = True
             self.finished.callback(self._written)
 
-    def _fail(self, failure: Failure) -> None:
-        if not self._is_over:
-            self._end()
-            self.finished.errback(failure)
-
     def _end(self, error: BaseException | None = None) -> None:
         """Stop at once, and leave nothing behind."""
-        if self._is_over:
-            return
         self._is_over = True
         self.snapshot.close()
         if self._call is not None:
             self._call.cancel()
             self._call = None
-        self._worker.run(self._remove).addErrback(lambda _: None)  # what is left will be replaced by the next
+        self.discard()
 
     # In the other thread
 
     def _create(self) -> None:
+        self._folder.remove(self._name)  # it may name what was moved from here when the power went: that stays as it is
         self._file = self._folder.create(self._name)
 
     def _write(self, parts: list[bytes]) -> None:
