@@ -28,7 +28,7 @@ from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.store.database import Value
-from twisted_kv.table import Lasting
+from twisted_kv.table import Command, Lasting
 
 T = TypeVar("T")
 
@@ -160,8 +160,10 @@ class Loader:
         self.progress.total = sum(sizes)
         for place, part in enumerate(manifest.parts):
             source = _Source(folder, part.name, self._worker)
+            # A base gets its name when all of it is on the disk, unless it is an old log.
+            is_last = not any(sizes[place + 1 :]) and (part.kind != BASE or len(sizes) == 1)
             try:
-                await self._load_part(source, may_be_torn=not any(sizes[place + 1 :]))
+                await self._load_part(source, may_be_torn=is_last)
             except OSError as error:
                 raise source.error(error.strerror, 0) from None
             finally:
@@ -327,6 +329,8 @@ class _Replay:
         for words in requests:
             name = words[0].upper()
             if name == b"MULTI":
+                if self.transaction_start is not None:
+                    raise LogError(f"the transaction that begins at byte {self.transaction_start} has no end", offset)
                 self.transaction_start = offset
             elif name == b"EXEC":
                 self.transaction_start = None
@@ -334,12 +338,13 @@ class _Replay:
                     self._run(request, place)
                 self._transaction.clear()
             elif self.transaction_start is not None:
+                self._find(words, offset)  # now: without an EXEC all of it would be taken to be torn off
                 self._transaction.append((words, offset))
             else:
                 self._run(words, offset)
             offset += request_size(words)
 
-    def _run(self, words: list[bytes], offset: int) -> None:
+    def _find(self, words: list[bytes], offset: int) -> Command:
         try:
             command = self._server.commands.find(words)
             if not command.least <= len(words) <= command.most:
@@ -348,6 +353,10 @@ class _Replay:
             raise LogError(error.message, offset) from None
         if not (command.is_write or "readonly" in command.flags or command.name in ("select", "ping")):
             raise LogError(f"'{as_text(words[0])}' is no command that belongs into a log", offset)
+        return command
+
+    def _run(self, words: list[bytes], offset: int) -> None:
+        command = self._find(words, offset)
         try:
             command.function(self._session, *words[command.skip :])
         except CommandError as error:  # as Redis does: what is left may be worth having

@@ -6,6 +6,7 @@ writes them with `aof-timestamp-enabled`.
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import Final, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
@@ -22,7 +23,13 @@ Records = List[Tuple[int, List[Tuple[bytes, ...]]]]
 _FIELDS_AT_ONCE: Final = 64
 _LONGEST_LINE: Final = 64
 _MOST_WORDS: Final = 1024 * 1024
-_CANDIDATES: Final = 1000
+_MOST_STEPS: Final = 1_000_000
+
+_BEGINNING: Final = re.compile(rb"\r\n(?=\*[1-9]\d{0,6}\r\n\$\d)")
+_COUNT: Final = re.compile(rb"\*([1-9]\d{0,6})\r\n")
+_LENGTH: Final = re.compile(rb"\$(\d{1,12})\r\n")
+_TORN_NUMBER: Final = re.compile(rb"(?:[*$]\d*\r?)?\Z")
+_NOTE: Final = re.compile(rb"#[^\n]*(?:\n|\Z)")
 
 
 def write_records(records: Records, database: int) -> tuple[bytes, int]:
@@ -120,6 +127,9 @@ class LogReader:
         self._before = offset
         self._chunks: list[bytes] = []
         self._missing = 0
+        self._words: list[bytes] = []  # of a request that has not come to its end
+        self._left = 0  # how many more of them are to come
+        self._read = 0  # bytes of that request, up to the last of these words
 
     @property
     def offset(self) -> int:
@@ -149,9 +159,10 @@ class LogReader:
         """
         while not self._missing:
             start = self.offset
-            requests, self._at = take_plain(self._buffer, self._at)
-            if requests:
-                return requests, start
+            if not self._read:
+                requests, self._at = take_plain(self._buffer, self._at)
+                if requests:
+                    return requests, start
             one = self._one()
             if one is None:
                 break
@@ -161,22 +172,24 @@ class LogReader:
 
     def _one(self) -> list[bytes] | None:
         """Read one request, or a note, which is none; None until it has come."""
-        data, at = self._buffer, self._at
+        data, at = self._buffer, self._at + self._read
         if at == len(data):
             return None
-        if data[at] == 0x23:  # a hash sign
-            end = data.find(b"\n", at)
-            if end < 0:
+        if not self._read:
+            if data[at] == 0x23:  # a hash sign
+                end = data.find(b"\n", at)
+                if end < 0:
+                    return None
+                self._at = end + 1
+                return []
+            count, at = self._number(b"*", at)
+            if count is None:
                 return None
-            self._at = end + 1
-            return []
-        count, at = self._number(b"*", at)
-        if count is None:
-            return None
-        if not 0 < count <= _MOST_WORDS:
-            raise LogError(f"{count} words where a request should be", self.offset)
-        words = []
-        for _ in range(count):
+            if not 0 < count <= _MOST_WORDS:
+                raise LogError(f"{count} words where a request should be", self.offset)
+            self._left = count
+            self._read = at - self._at
+        while self._left:
             size, at = self._number(b"$", at)
             if size is None:
                 return None
@@ -189,18 +202,21 @@ class LogReader:
             if len(behind) < 2:
                 self._missing = end + 2 - len(data)
                 return None
-            words.append(data[at:end])
+            self._words.append(data[at:end])
             at = end + 2
-        self._at = at
+            self._left -= 1
+            self._read = at - self._at
+        words, self._words = self._words, []
+        self._at, self._read = at, 0
         return words
 
     def _number(self, mark: bytes, at: int) -> tuple[int | None, int]:
         """Read the line of a number at a place, and give the place behind it; None until the line has come."""
         end = self._buffer.find(b"\n", at, at + _LONGEST_LINE)
         line = self._buffer[at : end + 1 if end >= 0 else at + _LONGEST_LINE]
-        digits = line[1:].rstrip(b"\r\n")
-        number = parse_integer(digits) if digits else 0
         whole = end >= 0
+        digits = line[1:-2] if whole else line[1:-1] if line[-1:] == b"\r" else line[1:]
+        number = parse_integer(digits) if digits else 0
         sound = line[:1] in (mark, b"") and (number is not None or (digits == b"-" and not whole))
         if not sound or (whole and (line[-2:] != b"\r\n" or not digits)) or len(line) == _LONGEST_LINE:
             raise LogError(f"no '{mark.decode()}' and a number where they should be", self.offset)
@@ -216,7 +232,8 @@ def is_torn(rest: bytes) -> bool:
     """Tell whether what is left at the end of a log was torn off while it was written, or is damaged.
 
     Torn off is the beginning of one request; a system that lost power may have put zeros behind it.  If whole requests
-    follow in it, its own length must be wrong: to cut them off would lose what is well.
+    follow in it, up to its end, its own length must be wrong: to cut them off would lose what is well.  What looks like
+    a request in the midst of a text is none.
     """
     body = rest.rstrip(b"\0")
     reader = LogReader()
@@ -226,11 +243,60 @@ def is_torn(rest: bytes) -> bool:
             return False
     except LogError:
         return False
-    place = body.find(b"\r\n*")
-    for _ in range(_CANDIDATES):
-        if place < 0:
-            break
-        if take_plain(body, place + 2)[0]:
-            return False
-        place = body.find(b"\r\n*", place + 1)
-    return True
+    return not _requests_follow(body)
+
+
+def _requests_follow(body: bytes) -> bool:
+    """Tell whether somewhere behind a line end whole requests begin, one after the other up to the end of a log.
+
+    The last of them may be torn off.  Where that takes too many steps to tell, they are taken to be there.
+    """
+    steps = 0
+    passed: set[int] = set()  # where requests that lead nowhere begin
+    for match in _BEGINNING.finditer(body):
+        at = match.end()
+        whole = 0
+        while at not in passed:
+            passed.add(at)
+            end, taken = _skip_request(body, at)
+            steps += taken
+            if steps > _MOST_STEPS:
+                return True
+            if end == _NONE:
+                break
+            if end == _TORN or end == len(body):
+                if whole or end == len(body):
+                    return True
+                break
+            whole += 1
+            at = end
+    return False
+
+
+_NONE: Final = -1
+_TORN: Final = -2
+
+
+def _skip_request(data: bytes, at: int) -> tuple[int, int]:
+    """Give where the request ends that begins here, and how many words that took.
+
+    `_TORN` if the data end before, `_NONE` if there is no request.
+    """
+    note = _NOTE.match(data, at)
+    if note is not None:
+        return note.end(), 1
+    match = _COUNT.match(data, at)
+    if match is None:
+        return (_TORN if _TORN_NUMBER.match(data, at) else _NONE), 1
+    at = match.end()
+    count = int(match[1])
+    for taken in range(1, count + 1):
+        match = _LENGTH.match(data, at)
+        if match is None:
+            return (_TORN if _TORN_NUMBER.match(data, at) else _NONE), taken
+        at = match.end() + int(match[1])
+        behind = data[at : at + 2]
+        if behind != b"\r\n":
+            return (_TORN if b"\r\n".startswith(behind) else _NONE), taken
+        at += 2
+    return at, count

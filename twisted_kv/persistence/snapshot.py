@@ -186,6 +186,7 @@ class Snapshot:
         walk.cursor = walk.then
         if not walk.cursor:
             walk.cursor = ALL
+            passed_over.clear()
             self._to_walk.pop(0)
 
     def _write(self, walk: _Walk, key: bytes, held: Held) -> None:
@@ -217,14 +218,13 @@ class Snapshot:
             self._parts = None
             behind, self._behind = self._behind, []
             for each in behind:
-                self._size -= len(each)  # it was counted when it was made
                 self._put(each)
 
     def _put(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._parts is not None:
+        if self._parts is not None:  # no step gives it yet
             self._behind.append(data)
             return
+        self._size += len(data)
         self._out.append(data)
         if len(data) >= LONG:
             self._is_long = True

@@ -82,9 +82,9 @@ def _pack(entry: bytes) -> bytes:
         if -(1 << 12) <= number < 1 << 12:
             number &= (1 << 13) - 1
             return bytes((0xC0 | number >> 8, number & 0xFF))
-        for head, width in _LISTPACK_NUMBERS.items():
-            if -(1 << (8 * width - 1)) <= number < 1 << (8 * width - 1):
-                return bytes((head,)) + number.to_bytes(width, "little", signed=True)
+        bits = (number if number >= 0 else ~number).bit_length() + 1  # with a sign
+        head, width = next(each for each in _LISTPACK_NUMBERS.items() if bits <= 8 * each[1])
+        return bytes((head,)) + number.to_bytes(width, "little", signed=True)
     if size < 64:
         return bytes((0x80 | size,)) + entry
     if size < 4096:
