@@ -7,6 +7,9 @@ from typing import Any, Tuple
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tests import rdb_files as make
+from tests.rdb_cases import VALUES as TYPED_VALUES
+
 Words = Tuple[bytes, ...]
 Strategy = st.SearchStrategy[Any]
 
@@ -66,6 +69,23 @@ patterns = st.one_of(
 )
 
 
+_SMALL = [each.payload() for each in TYPED_VALUES if len(each.body) < 2000]
+_UNSOUND = [b"", b"short", _SMALL[0][:-1], _SMALL[0] + b"x", make.dump_payload(make.STRING, make.string(b"v"), 11)]
+_WITHOUT_VALUE = [
+    (make.HASH, b"\0"),
+    (make.HASH, b"\2\1a\1b"),
+    (make.STRING, b"\xc4abc"),
+    (200, b"\5hello"),
+    (255, b""),
+]
+payloads = st.one_of(
+    st.sampled_from(_SMALL),
+    st.sampled_from(_SMALL),
+    st.sampled_from(_UNSOUND),
+    st.sampled_from([make.dump_payload(kind, body) for kind, body in _WITHOUT_VALUE]),
+)
+
+
 def any_case(name: str) -> Strategy:
     """Spell a name as clients do."""
     return st.sampled_from([name.encode(), name.lower().encode(), name.title().encode()])
@@ -102,6 +122,14 @@ times = (
     words("EX"),
 )
 expire_options = options("NX", "XX", "GT", "LT")
+restore_options = options(
+    "REPLACE",
+    "ABSTTL",
+    words("IDLETIME", integers),
+    words("FREQ", integers),
+    words("REPLACE", "FREQ", st.just(b"7")),
+    words("FREQ"),
+)
 scan_options = options(
     words("MATCH", patterns),
     words("COUNT", integers),
@@ -150,10 +178,16 @@ GENERIC = st.one_of(
     words("UNLINK", some(keys, 1)),
     words("TOUCH", some(keys, 1)),
     words("RANDOMKEY"),
+    words("DUMP", keys),
+    words("RESTORE", keys, durations, payloads, restore_options),
+    words("RESTORE", keys, st.just(b"0"), payloads, restore_options),
+    words("RESTORE", keys, dates, payloads, "ABSTTL", restore_options),
 )
 
 HASHES = st.one_of(
     words("HSET", keys, some(st.tuples(fields, values), 1)),
+    words("HMSET", keys, some(st.tuples(fields, values), 1)),
+    words("DUMP", keys),
     words("HGET", keys, fields),
     words("HDEL", keys, some(fields, 1)),
     words("HEXISTS", keys, fields),
@@ -195,6 +229,26 @@ CONNECTION = st.one_of(
     words("RESET"),
 )
 
+FIXED = (b"dir", b"dbfilename", b"rdbchecksum", b"appendfilename", b"appenddirname")
+OF_FILES = (
+    b"save",
+    b"dbfilename",
+    b"rdbcompression",
+    b"rdbchecksum",
+    b"stop-writes-on-bgsave-error",
+    b"appendonly",
+    b"appendfsync",
+    b"appenddirname",
+    b"appendfilename",
+    b"no-appendfsync-on-rewrite",
+    b"auto-aof-rewrite-percentage",
+    b"auto-aof-rewrite-min-size",
+    b"aof-load-truncated",
+    b"aof-use-rdb-preamble",
+    b"aof-timestamp-enabled",
+)
+NO_SAVE_POINTS = (b" 3600 1", b"3600  1", b"3600", b"3600 1 300", b"-1 1", b"0 1", b"1 -1", b"a b", b"3600\t1", b" ")
+
 SERVER = st.one_of(
     words("DBSIZE"),
     words("FLUSHDB", options("SYNC", "ASYNC")),
@@ -206,6 +260,9 @@ SERVER = st.one_of(
         "GET",
         some(st.sampled_from([b"timeout", b"TIMEOUT", b"databases", b"time?ut", b"nope", b"", b"tcp-keep*"]), 1),
     ),
+    words("CONFIG", "GET", some(st.sampled_from([*OF_FILES, b"auto-aof-*", b"APPEND*"]), 1)),
+    words("CONFIG", "SET", st.sampled_from([b"save", b"Save"]), st.sampled_from(NO_SAVE_POINTS)),
+    words("CONFIG", "SET", st.sampled_from([*FIXED, *OF_FILES]), st.sampled_from([b"maybe", b"-1", b"x/y", b"1x"])),
     words("CONFIG", st.sampled_from([b"nope", b""])),
     words("INFO", some(st.sampled_from([b"server", b"ALL", b"nope", b"keyspace"]))),
 )

@@ -28,6 +28,7 @@ class RedisServer:
 
     def __init__(self, program: str, folder: Path) -> None:
         self._command = [program, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"]
+        self._command += ["--rdbcompression", "no"]  # DUMP would compress, which we never do
         self._command += ["--bind", "127.0.0.1", "--dir", str(folder), "--logfile", str(folder / "redis.log")]
         for _ in range(5):  # another program may take the port between our look and the server's start
             with socket.socket() as probe:

@@ -458,7 +458,7 @@ class OrderTests(Case):
             assert cache.call("GET", "n") == b"7"
             assert client.received == b""
             assert all(peer.is_silent() for peer in peers)
-            answer()
+            answer(True)
             by_datagram = (await peers[0].answered(reactor, 2)) + (await peers[1].answered(reactor, 2))
             by_connection = bytes(await client.read(3 * len(b":1\r\n")))
             orders = [[b":%d\r\n" % number for number in order] for order in ([1, 2, 3, 4], [4, 5, 6, 7])]

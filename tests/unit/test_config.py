@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from twisted_kv.config import SETTINGS, BufferLimit, Settings, apply_config, parse_memory, read_config
+from twisted_kv.config import SETTINGS, BufferLimit, SavePoint, Settings, apply_config, parse_memory, read_config
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
@@ -184,3 +186,75 @@ def test_a_file_is_applied_in_its_order() -> None:
 def test_a_value_that_no_file_could_hold_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="setting 'requirepass': a value is"):
         Settings.of({"requirepass": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("", ()),
+        ("3600 1", (SavePoint(3600, 1),)),
+        ("3600 1 300 100", (SavePoint(3600, 1), SavePoint(300, 100))),
+        ("1 0", (SavePoint(1, 0),)),
+        ("9223372036854775807 2147483647", (SavePoint(2**63 - 1, 2**31 - 1),)),
+        ("60 1\0 x", (SavePoint(60, 1),)),
+    ],
+)
+def test_save_points_are_pairs_of_seconds_and_changes(text: str, points: tuple[SavePoint, ...]) -> None:
+    settings = Settings()
+    settings.set("save", text)
+    assert settings.save == points
+    other = Settings()
+    other.set("save", settings.get("save"))
+    assert other == settings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" 3600 1", "3600  1", "3600 1 ", "3600", "3600 1 300", "-1 1", "0 1", "1 -1", "a b", "3600 1 x", '""', "1.5 2",
+     "3600\t1", "'3600 1'", " ", "1 2147483648", "+5 1", "\u0663 1"],
+)  # fmt: skip
+def test_what_are_no_save_points_is_refused(text: str) -> None:
+    settings = Settings()
+    with pytest.raises(ValueError, match="setting 'save': Invalid save parameters"):
+        settings.set("save", text)
+    assert settings.save == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([b"save 3600 1"], "3600 1"),
+        ([b'save "3600 1"', b"save 300 100"], "3600 1 300 100"),
+        ([b'save ""'], ""),
+        ([b'save ""', b"save 5 5"], "5 5"),
+        ([b"save 5 5", b'save ""'], ""),
+        ([b"save 5 5", b'save ""', b"save 6 6", b"save 7 7"], "6 6 7 7"),
+    ],
+)
+def test_save_points_of_a_file_add_up_until_they_are_cleared(lines: list[bytes], told: str) -> None:
+    settings = Settings()
+    apply_config(lines, settings.set)
+    assert settings.get("save") == told
+
+
+def test_a_folder_is_completed_at_once() -> None:
+    settings = Settings()
+    for text, path in (("", ""), ("/tmp/x/../y", "/tmp/y"), (".", os.getcwd()), ("~", os.path.expanduser("~"))):
+        settings.set("dir", text)
+        assert settings.dir == path
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("dbfilename", "filename"), ("appendfilename", "filename"), ("appenddirname", "dirname")]
+)
+def test_the_name_of_a_file_has_no_path(name: str, what: str) -> None:
+    settings = Settings()
+    for text in ("", ".", "..", "a\0b"):
+        with pytest.raises(ValueError, match=f"{name} can't be empty"):
+            settings.set(name, text)
+    for text in ("a/b", "/a", "../a"):
+        with pytest.raises(ValueError, match=f"{name} can't be a path, just a {what}"):
+            settings.set(name, text)
+    assert settings == Settings()
+    settings.set(name, "my file")
+    assert settings.get(name) == "my file"

@@ -177,15 +177,17 @@ class AppendOnlyFile:
             self.folder.make()
             self._outer.sync()
             known = manifest
+            taken: list[str] = []  # by files that no manifest names, as if that was lost: they stay as they are
             if not known.parts:
-                base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb)
+                taken = self.folder.names()
+                base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb, taken=taken)
                 self._write_file(base.name, empty_base)
                 known = known.begun_anew(base, ())
             if known.increments:
                 part = known.increments[-1]
                 file = self.folder.append(part.name)
             else:
-                part = known.next_increment(self._settings.appendfilename)
+                part = known.next_increment(self._settings.appendfilename, taken)
                 known = known.with_increment(part)
                 file = self.folder.create(part.name)  # one that is there was never named, and holds other data
             try:
@@ -201,6 +203,8 @@ class AppendOnlyFile:
         def opened(outcome: tuple[Manifest, Part, File, int, int]) -> None:
             self.manifest, part, file, size, older = outcome
             self._begin(part, file, size, older)
+            if not manifest.parts and part.number > 1:
+                self._log.warn("{path} has files but no manifest: they were not loaded", path=self.folder.path)
 
         return self._worker.run(work).addCallback(opened)
 
@@ -292,7 +296,15 @@ class AppendOnlyFile:
                 self._call = None
             return self._between_writes(self._let_go, self._is_let_go).addBoth(lambda _: is_safe)
 
-        return self.sync().addCallback(forced)
+        if self.error is None or self._file is None or self._file_is_doubtful:
+            return self.sync().addCallback(forced)
+        tried: Deferred[bool] = Deferred()  # once more: the disk may be well again
+        self._wait(tried.callback)
+        return tried.addCallback(forced)
+
+    def policy_changed(self) -> None:
+        """Take note that `appendfsync` is another."""
+        self._plan(None)
 
     # When to write
 

@@ -95,6 +95,7 @@ class Durability:
         for name in ("save", "stop-writes-on-bgsave-error"):
             server.setting_changed[name] = self._update_misconf
         server.setting_changed["appendonly"] = self._appendonly_changed
+        server.setting_changed["appendfsync"] = lambda: self._aof.policy_changed()
         dispatcher.admission_changed()
 
     # The service's part
@@ -361,9 +362,8 @@ class Durability:
             return aof.replace_base(temporary, first, is_rdb=is_rdb)
 
         def installed(_: object) -> None:
-            if aof is self._aof:  # and was not switched off meanwhile
-                self._has_base = aof.is_open
-                self._base_size = aof.size
+            self._has_base = aof.is_open
+            self._base_size = aof.size
             self._rewrites.count += 1
             self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
 

@@ -123,15 +123,20 @@ class ThreadWorker:
         self._reactor = reactor
         self._pool = ThreadPool(0, 1, "owncache files")
         self._is_running = False
+        self._trigger: Any = None
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         if not self._is_running:
             self._pool.start()
             self._is_running = True
+            # Whose service nobody stops: its thread must not keep the process from ending.
+            self._trigger = self._reactor().addSystemEventTrigger("after", "shutdown", self.stop)
         return deferToThreadPool(self._reactor(), self._pool, work)
 
     def stop(self) -> None:
         if self._is_running:
+            with suppress(KeyError, ValueError):  # it is this trigger that stops it
+                self._reactor().removeSystemEventTrigger(self._trigger)
             self._pool.stop()
             self._pool = ThreadPool(0, 1, "owncache files")  # one that was stopped cannot begin again
             self._is_running = False

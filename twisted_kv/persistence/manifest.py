@@ -6,7 +6,7 @@ moment, increments (`i`) what was written since, and history (`h`) is what may b
 
 from __future__ import annotations
 
-from typing import Final, Iterator
+from typing import Container, Final, Iterator
 
 import attrs
 
@@ -65,13 +65,13 @@ class Manifest:
         """The files to read, in their order."""
         return (*((self.base,) if self.base is not None else ()), *self.increments)
 
-    def next_increment(self, file_name: str) -> Part:
-        """Name the next increment."""
-        return self._next(self.increments[-1] if self.increments else None, file_name, "incr.aof", INCREMENT)
+    def next_increment(self, file_name: str, taken: Container[str] = ()) -> Part:
+        """Name the next increment, by no name that is taken."""
+        return self._next(self.increments[-1] if self.increments else None, file_name, "incr.aof", INCREMENT, taken)
 
-    def next_base(self, file_name: str, *, is_rdb: bool) -> Part:
-        """Name the next base."""
-        return self._next(self.base, file_name, f"base.{'rdb' if is_rdb else 'aof'}", BASE)
+    def next_base(self, file_name: str, *, is_rdb: bool, taken: Container[str] = ()) -> Part:
+        """Name the next base, by no name that is taken."""
+        return self._next(self.base, file_name, f"base.{'rdb' if is_rdb else 'aof'}", BASE, taken)
 
     def with_increment(self, part: Part) -> Manifest:
         """Add an increment."""
@@ -83,13 +83,13 @@ class Manifest:
         history = (*self.history, *(attrs.evolve(part, kind=HISTORY) for part in past))
         return Manifest(base, increments, history)
 
-    def _next(self, last: Part | None, file_name: str, ending: str, kind: str) -> Part:
+    def _next(self, last: Part | None, file_name: str, ending: str, kind: str, taken: Container[str]) -> Part:
         """Name a file, unlike any that is to be removed."""
         history = {part.name for part in self.history}
         number = 1 if last is None else last.number + 1
-        while f"{file_name}.{number}.{ending}" in history:
+        while (name := f"{file_name}.{number}.{ending}") in history or name in taken:
             number += 1
-        return Part(f"{file_name}.{number}.{ending}", number, kind)
+        return Part(name, number, kind)
 
     def _with(self, part: Part) -> Manifest:
         if part.kind == BASE:

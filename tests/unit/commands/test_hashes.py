@@ -158,3 +158,13 @@ def test_a_large_hash_is_scanned_in_steps(cache: MemoryCache, count: int) -> Non
 def test_fields_are_scanned_by_a_pattern(cache: MemoryCache) -> None:
     cache.call("HSET", "h", "a1", "1", "b1", "2", "a2", "3")
     assert cache.call("HSCAN", "h", 0, "MATCH", "a*") == [b"0", [b"a1", b"1", b"a2", b"3"]]
+
+
+def test_hmset_sets_fields_and_does_not_count_them(cache: MemoryCache) -> None:
+    assert cache.call("HMSET", "h", "f", "v") == b"OK"
+    assert cache.call("HMSET", "h", "f", "w", "g", "") == b"OK"
+    assert cache.call("HGETALL", "h") == {b"f": b"w", b"g": b""}
+    assert refusal(cache, "HMSET", "h", "f", "v", "g") == "ERR wrong number of arguments for 'hmset' command"
+    assert refusal(cache, "HMSET", "h", "f") == "ERR wrong number of arguments for 'hmset' command"
+    cache.call("SET", "s", "v")
+    assert refusal(cache, "HMSET", "s", "f", "v").startswith("WRONGTYPE")

@@ -893,3 +893,69 @@ def test_the_log_has_the_form_that_is_asked_for(disk: MemoryDisk) -> None:
     turns(cache)
     assert b"SET" in disk.files()["appendonlydir/appendonly.aof.2.base.aof"]
     assert loaded(disk, appendonly="yes").call("GET", "k") == b"v"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_log_that_is_switched_off_and_on_at_once_begins_when_the_one_before_is_closed(
+    disk: MemoryDisk, stopped: bool
+) -> None:
+    cache = started(disk, appendonly="yes")
+    client = cache.connect()
+    ask(client, "SET", "old", "1")
+    disk.hold()
+    ask(client, "CONFIG", "SET", "appendonly", "no")
+    ask(client, "SET", "between", "2")
+    ask(client, "CONFIG", "SET", "appendonly", "yes")
+    ask(client, "SET", "new", "3")
+    if stopped:
+        cache.stop()
+    finish(disk, cache)
+    finish(disk, cache)
+    cache.clock.advance(2)
+    again = loaded(disk, power=True, appendonly="yes")
+    assert again.call("MGET", "old", "between", "new") == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("jobs", range(8))
+def test_a_log_that_is_switched_off_at_any_moment_of_a_rewrite_is_begun_well_the_next_time(
+    disk: MemoryDisk, jobs: int
+) -> None:
+    cache = started(disk, appendonly="yes")
+    client = cache.connect()
+    ask(client, "SET", "old", "1")
+    disk.hold()
+    ask(client, "BGREWRITEAOF")
+    for _ in range(jobs):
+        turns(cache, 3)
+        disk.go()
+    ask(client, "CONFIG", "SET", "appendonly", "no")
+    finish(disk, cache)
+    ask(client, "CONFIG", "SET", "appendonly", "yes")
+    ask(client, "SET", "new", "2")
+    finish(disk, cache)
+    cache.clock.advance(2)
+    again = loaded(disk, power=True, appendonly="yes")
+    assert again.call("MGET", "old", "new") == [b"1", b"2"]
+
+
+def test_a_disk_that_is_well_again_at_the_end_gets_what_was_answered(disk: MemoryDisk) -> None:
+    cache = started(disk, appendonly="yes")
+    client = cache.connect()
+    disk.fail("write")
+    assert ask(client, "SET", "k", "v") == b"+OK\r\n"
+    cache.clock.advance(0.1)
+    assert ask(client, "SET", "k", "w").startswith(b"-MISCONF")
+    disk.repair()
+    cache.stop()
+    assert loaded(disk, power=True, appendonly="yes").call("GET", "k") == b"v"
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_what_is_not_forced_yet_is_when_the_policy_asks_for_it(disk: MemoryDisk, seconds: int) -> None:
+    cache = started(disk, appendonly="yes", appendfsync="no")
+    client = cache.connect()
+    ask(client, "SET", "k", "v")
+    cache.clock.advance(seconds)
+    ask(client, "CONFIG", "SET", "appendfsync", "everysec")
+    cache.clock.advance(2)
+    assert loaded(disk, power=True, appendonly="yes").call("GET", "k") == b"v"

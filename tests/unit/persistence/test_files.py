@@ -20,6 +20,17 @@ class QueueReactor:
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
+        self.triggers: list[Any] = []
+
+    def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> Any:
+        assert (phase, event) == ("after", "shutdown")
+        self.triggers.append(call)
+        return call
+
+    def removeSystemEventTrigger(self, trigger: Any) -> None:
+        if trigger not in self.triggers:
+            raise ValueError("it was called, or removed")
+        self.triggers.remove(trigger)
 
     def callFromThread(self, call: Any, *args: Any) -> None:
         self.calls.append((call, args))
@@ -181,6 +192,20 @@ def test_a_thread_that_was_stopped_can_begin_again() -> None:
         worker.stop()
         turns.run()
     assert outcomes == [1, 2]
+
+
+def test_a_thread_that_nobody_stops_does_not_outlast_its_reactor() -> None:
+    turns = QueueReactor()
+    worker = ThreadWorker(lambda: turns)
+    outcomes: list[object] = []
+    worker.run(lambda: 1).addBoth(outcomes.append)
+    [trigger] = turns.triggers
+    turns.triggers.clear()  # a reactor forgets what it calls
+    trigger()
+    turns.run()
+    assert outcomes == [1]
+    worker.stop()
+    assert turns.triggers == []
 
 
 def test_the_disk_of_this_machine_has_its_folders_and_a_thread_for_each_worker(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Trial:
         self.answered: list[tuple[float, int]] = []  # when, and how many requests there had been then
         self.is_promised = config["appendonly"] == "yes"
         self.rewrites = 0
-        self.last_sign = 0.0  # when anybody was last answered, or the disk was idle
+        self.last_sign = 0.0  # when anybody was last answered, or the disk was idle for a while
         self.saves: set[int] = set()  # at how many requests a save began
         self._start()
 
@@ -96,14 +96,12 @@ class Trial:
         """Take note of who was answered meanwhile.
 
         A disk that hangs makes what was answered older and older: answers have to wait then, and the two seconds of
-        `everysec` are counted back from the last one, or from when the disk had nothing to do.
+        `everysec` are counted back from the last one, or from when the disk had long had nothing to do.
         """
-        if not self.disk.waiting and not self.disk.is_dead:
-            self.last_sign = self.clock.seconds()
         for place, client in enumerate(self.clients):
             for line in client.transport.take().split(b"\r\n")[:-1]:
                 number = self.owed[place].pop(0)
-                if not line.startswith(b"-") and self.is_promised:
+                if number and not line.startswith(b"-") and self.is_promised:
                     self.last_sign = self.clock.seconds()
                     self.answered.append((self.clock.seconds(), number))
             if client.closed:
@@ -160,8 +158,17 @@ class Trial:
     def turn(self, place: int, tenths: int) -> None:
         """Let time pass, or the reactor have a few turns in no time."""
         for _ in range(place + 1):
+            was_idle = self.is_idle
             self.clock.advance(tenths / 10 if tenths % 2 else 0)
+            if was_idle and self.is_idle and tenths % 2:
+                self.last_sign = self.clock.seconds()
             self._note()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the disk has nothing to do, and works; what was answered before it failed may be lost."""
+        is_well = self.cache.service.dispatcher.server.misconf is None
+        return is_well and not self.disk.waiting and not self.disk.is_dead
 
     def save(self, place: int, _: int) -> None:
         self.saves.add(len(self.moments))
@@ -173,15 +180,18 @@ class Trial:
     def restart(self, place: int, _: int) -> None:
         """Stop in good order, and start another."""
         self.disk.release()
+        is_well = not self.disk.is_faulty and self.cache.service.dispatcher.server.misconf is None
         self.cache.stop()
         self.check_power()
         self.listen()
         assert self.clock.getDelayedCalls() == []
         assert self.disk.open_files == []
-        if self.is_promised and not self.disk.is_faulty:
+        self.safe = self.demanded()
+        if self.is_promised and is_well:
             self.safe = len(self.moments) - 1
         self.disk.repair()  # or there would be no start
         self._start()
+        self._judge(self.safe)
         self.disk.hold()
 
     def fail(self, place: int, number: int) -> None:
@@ -225,6 +235,10 @@ class Trial:
         self.disk = left
         self.clock = Clock(self.clock.seconds())
         self._start()
+        return self._judge(demanded)
+
+    def _judge(self, demanded: int) -> int:
+        """Tell after how many requests what was found was there, and go on from that."""
         now = self.clock.seconds()
         found = content(self.cache, now)
         fits = [place for place, moment in enumerate(self.moments) if unexpired(moment, now) == found]

@@ -10,7 +10,7 @@ import pytest
 
 from twisted_kv.values import sharded as module
 from twisted_kv.values.hashes import Hash
-from twisted_kv.values.sharded import ShardedDict
+from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
 
 
 def filled(count: int) -> ShardedDict[int]:
@@ -198,3 +198,21 @@ def test_a_table_is_released_shard_by_shard() -> None:
     assert len(released) == shards
     assert sum(map(len, released)) == 5000
     assert list(table) == []
+
+
+def test_a_step_leaves_out_what_the_walk_has_passed_though_its_shard_was_joined() -> None:
+    table: ShardedDict[int] = ShardedDict()
+    for number in range(2 * module.SHARD_SIZE):
+        table.set(b"%d" % number, number)
+    cursor, first = table.step(0)
+    left = [*list(first)[:10], *[key for key in table if key not in first][-10:]]
+    passed = set(left[:10])
+    for key in list(table):
+        if key not in left:
+            table.pop(key)
+    assert len(table.shards) == 1
+    seen: set[bytes] = set()
+    while cursor:
+        cursor, items = table.step(cursor)
+        seen |= items.keys()
+    assert seen == set(left) - passed

@@ -1,0 +1,105 @@
+"""A disk that is a dict: nothing fails, nothing waits, and thousands of starts take seconds."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from twisted_kv.persistence.files import File, Folder, Worker
+from twisted_kv.testing import InlineWorker
+
+Files = Dict[str, bytes]
+"""The bytes of each file, by its path inside the folder of the data."""
+
+
+class MemoryFile:
+    """An open file."""
+
+    def __init__(self, files: Files, name: str) -> None:
+        self._files = files
+        self._name = name
+        self._at = 0
+
+    def write(self, data: bytes) -> None:
+        self._files[self._name] += data
+
+    def read(self, size: int) -> bytes:
+        data = self._files[self._name][self._at : self._at + size]
+        self._at += len(data)
+        return data
+
+    def sync(self) -> None:
+        pass
+
+    def cut(self, size: int) -> None:
+        self._files[self._name] = self._files[self._name][:size]
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryFolder:
+    """A folder whose files are entries of a dict, `prefix` before their names."""
+
+    def __init__(self, files: Files, prefix: str = "") -> None:
+        self.path = f"/memory/{prefix}".rstrip("/")
+        self._files = files
+        self._prefix = prefix
+
+    def size(self, name: str) -> int | None:
+        data = self._files.get(self._prefix + name)
+        return None if data is None else len(data)
+
+    def create(self, name: str) -> File:
+        self._files[self._prefix + name] = b""
+        return self.append(name)
+
+    def append(self, name: str) -> File:
+        self._files.setdefault(self._prefix + name, b"")
+        return MemoryFile(self._files, self._prefix + name)
+
+    def open(self, name: str) -> File:
+        if self._prefix + name not in self._files:
+            raise FileNotFoundError(2, "No such file or directory")
+        return MemoryFile(self._files, self._prefix + name)
+
+    def names(self) -> list[str]:
+        names = (name[len(self._prefix) :] for name in self._files if name.startswith(self._prefix))
+        return [name for name in names if "/" not in name]
+
+    def replace(self, name: str, other: str) -> None:
+        self._files[self._prefix + other] = self._files.pop(self._prefix + name)
+
+    def remove(self, name: str) -> None:
+        self._files.pop(self._prefix + name, None)
+
+    def inner(self, name: str) -> Folder:
+        return MemoryFolder(self._files, f"{self._prefix}{name}/")
+
+    def make(self) -> None:
+        pass
+
+    def take(self, name: str, inner: Folder, other: str) -> None:
+        assert isinstance(inner, MemoryFolder)
+        self._files[inner._prefix + other] = self._files.pop(self._prefix + name)
+
+    def sync(self) -> None:
+        pass
+
+    def lock(self) -> bool:
+        return True
+
+    def unlock(self) -> None:
+        pass
+
+
+class MemoryDisk:
+    """Gives the one folder there is, under whatever path."""
+
+    def __init__(self, files: Files | None = None) -> None:
+        self.files: Files = {} if files is None else files
+
+    def folder(self, path: str) -> Folder:
+        return MemoryFolder(self.files)
+
+    def worker(self) -> Worker:
+        return InlineWorker()

@@ -1,0 +1,141 @@
+"""DUMP and RESTORE: a value out of one cache and into another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import rdb_files as make
+from tests.rdb_cases import REFUSALS, VALUES, Typed
+from twisted_kv.errors import CommandError
+from twisted_kv.testing import START, MemoryCache
+
+NOW = START * 1000
+HELLO = make.dump_payload(make.STRING, make.string(b"hello"))
+UNSOUND = HELLO[:-1] + b"?"
+EMPTY = make.dump_payload(make.HASH, make.length(0))
+SYNTAX = "ERR syntax error"
+BUSY = "BUSYKEY Target key name already exists."
+NO_NUMBER = "ERR value is not an integer or out of range"
+
+
+def refusal(cache: MemoryCache, *words: Any) -> str:
+    with pytest.raises(CommandError) as caught:
+        cache.call(*words)
+    return str(caught.value)
+
+
+def test_a_value_is_dumped_and_restored(cache: MemoryCache) -> None:
+    cache.call("SET", "k", "v", "EX", 100)
+    cache.call("HSET", "h", "f", "v", "g", 7)
+    for key, other in (("k", "k2"), ("h", "h2")):
+        payload: Any = cache.call("DUMP", key)
+        assert cache.call("RESTORE", other, 0, payload) == b"OK"
+        assert cache.call("DUMP", other) == payload
+    assert cache.call("GET", "k2") == b"v"
+    assert cache.call("TTL", "k2") == -1
+    assert cache.call("HGETALL", "h2") == {b"f": b"v", b"g": b"7"}
+    assert cache.call("DUMP", "nope") is None
+
+
+@pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)
+def test_a_value_of_any_encoding_is_restored(cache: MemoryCache, case: Typed) -> None:
+    cache.call("RESTORE", "k", 0, case.payload())
+    read: Any = cache.call("GET" if isinstance(case.value, bytes) else "HGETALL", "k")
+    assert read == case.value
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ((0,), -1),
+        ((100,), 100),
+        (("100", "REPLACE"), 100),
+        ((NOW + 50, "absttl"), 50),
+        ((NOW + 50, "ABSTTL", "replace", "REPLACE"), 50),
+        ((0, "IDLETIME", 5), -1),
+        ((0, "IDLETIME", 5, "idletime", 6), -1),
+        ((0, "FREQ", 255, "FREQ", 0), -1),
+        ((2**63 - 1, "ABSTTL"), 2**63 - 1 - NOW),
+    ],
+)
+def test_a_time_to_live_comes_with_the_value(cache: MemoryCache, words: Any, left: int) -> None:
+    ttl, *options = words
+    assert cache.call("RESTORE", "k", ttl, HELLO, *options) == b"OK"
+    assert cache.call("PTTL", "k") == left
+    assert cache.call("GET", "k") == b"hello"
+
+
+@pytest.mark.parametrize("words", [(1, "ABSTTL"), (NOW, "ABSTTL"), (2**63 - 1,)])
+def test_a_time_to_live_that_has_passed_leaves_no_key(cache: MemoryCache, words: Any) -> None:
+    ttl, *options = words
+    assert cache.call("RESTORE", "k", ttl, HELLO, *options) == b"OK"
+    cache.call("SET", "old", "v")
+    assert cache.call("RESTORE", "old", ttl, HELLO, *options, "REPLACE") == b"OK"
+    assert cache.call("DBSIZE") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [  # each with what comes later wrong too: the order is Redis's
+        (("k", "x", UNSOUND, "NOPE"), SYNTAX),
+        (("k", "x", UNSOUND, "IDLETIME"), SYNTAX),
+        (("k", "x", UNSOUND, "FREQ"), SYNTAX),
+        (("k", "x", UNSOUND, "IDLETIME", 5, "FREQ", 5), SYNTAX),
+        (("k", "x", UNSOUND, "FREQ", 5, "IDLETIME", 5), SYNTAX),
+        (("k", "x", UNSOUND, "IDLETIME", -1, "NOPE"), "ERR Invalid IDLETIME value, must be >= 0"),
+        (("k", "x", UNSOUND, "IDLETIME", "x"), NO_NUMBER),
+        (("k", "x", UNSOUND, "FREQ", -1), "ERR Invalid FREQ value, must be >= 0 and <= 255"),
+        (("k", "x", UNSOUND, "FREQ", 256), "ERR Invalid FREQ value, must be >= 0 and <= 255"),
+        (("k", "x", UNSOUND, "FREQ", "x"), NO_NUMBER),
+        (("k", "x", UNSOUND), BUSY),
+        (("k", "x", UNSOUND, "REPLACE"), NO_NUMBER),
+        (("n", "x", UNSOUND), NO_NUMBER),
+        (("n", " 5", UNSOUND), NO_NUMBER),
+        (("n", 2**63, UNSOUND), NO_NUMBER),
+        (("n", -1, UNSOUND), "ERR Invalid TTL value, must be >= 0"),
+        (("n", 0, UNSOUND), "ERR DUMP payload version or checksum are wrong"),
+        (("n", 0, b""), "ERR DUMP payload version or checksum are wrong"),
+        (
+            ("n", 0, make.dump_payload(make.STRING, make.string(b"v"), 11)),
+            "ERR DUMP payload version or checksum are wrong",
+        ),
+        (("n", 0, EMPTY), "ERR Bad data format"),
+        (("n", 0, make.dump_payload(make.LIST, make.members([b"a"]))), "ERR Bad data format"),
+        (("n", 0), "ERR wrong number of arguments for 'restore' command"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused_in_redis_order(cache: MemoryCache, words: Any, error: str) -> None:
+    cache.call("SET", "k", "v")
+    assert refusal(cache, "RESTORE", *words) == error
+    assert cache.call("GET", "k") == b"v"
+    assert cache.call("DBSIZE") == 1
+
+
+def test_a_key_that_has_expired_is_not_in_the_way(cache: MemoryCache) -> None:
+    cache.call("SET", "k", "v", "PX", 5)
+    cache.clock.rightNow += 1
+    assert cache.call("RESTORE", "k", 0, HELLO) == b"OK"
+    assert cache.call("PTTL", "k") == -1
+
+
+@pytest.mark.parametrize(("policy", "option", "kept"), [
+    ("allkeys-lru", ("IDLETIME", 50), True),
+    ("allkeys-lru", ("FREQ", 50), False),
+    ("allkeys-lfu", ("FREQ", 50), True),
+    ("noeviction", ("FREQ", 50), False),
+])  # fmt: skip
+def test_the_use_of_a_key_comes_with_it_if_the_policy_asks_for_it(policy: str, option: Any, kept: bool) -> None:
+    cache = MemoryCache({"maxmemory-policy": policy})
+    cache.call("RESTORE", "k", 0, HELLO)
+    cache.call("RESTORE", "used", 0, HELLO, *option)
+    database = cache.service.dispatcher.server.databases[0]
+    assert (database.mark(b"k") != database.mark(b"used")) is kept
+    cache.stop()
+
+
+def test_no_payload_of_another_type_is_restored(cache: MemoryCache) -> None:
+    for kind in {*range(30), *range(244, 256)} - {make.STRING, make.HASH, 9, 13, 16}:
+        assert refusal(cache, "RESTORE", "k", 0, make.dump_payload(kind, b"\1\1a\1b")) == "ERR Bad data format"
+    assert REFUSALS
