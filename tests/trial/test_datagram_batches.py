@@ -433,7 +433,7 @@ class OrderTests(Case):
             assert first.is_silent()
             assert second.is_silent()
             assert len(held) == 1
-            held.pop()()
+            held.pop()(True)
             assert await first.answered(reactor, 2) == [b"OK\n", b"v\n"]
             assert await second.answered(reactor, 1) == [b"v\n"]
             await cache.stopService()

@@ -10,7 +10,7 @@ import pytest
 
 from twisted_kv.values import sharded as module
 from twisted_kv.values.hashes import Hash
-from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
+from twisted_kv.values.sharded import ShardedDict
 
 
 def filled(count: int) -> ShardedDict[int]:
