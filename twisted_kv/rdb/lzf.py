@@ -22,11 +22,11 @@ def decompress(data: bytes, length: int) -> bytes:
         control = data[at]
         at += 1
         if control < _LONGEST_RUN:
-            run = data[at : at + control + 1]
-            if len(run) <= control:
-                raise ValueError("a compressed string ends too early")
-            out += run
+            start = at
             at += control + 1
+            if at > end:
+                raise ValueError("a compressed string ends too early")
+            out += data[start:at]
             continue
         size = control >> 5
         try:

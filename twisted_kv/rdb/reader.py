@@ -219,6 +219,14 @@ class RdbReader(Cursor):
                 elif size < 128:
                     start = middle + 2
                     size = (size & 63) << 8 | data[middle + 1]
+                elif size >= rdb.ENCODED and middle - at < 66:
+                    self.at = middle
+                    value = self.string()
+                    if not keep(data[at + 2 : middle], value, None, None):
+                        raise RdbError("a key is there twice")
+                    at = self.at
+                    count += 1
+                    continue
                 else:
                     break
                 if middle - at >= 66 or start + size > end:  # the key is long, or encoded, or the value not all there
@@ -227,7 +235,7 @@ class RdbReader(Cursor):
                     raise RdbError("a key is there twice")
                 at = start + size
                 count += 1
-        except IndexError:  # the data end here
+        except (IndexError, ShortError):  # the data end here
             pass
         finally:
             self.at = at

@@ -7,8 +7,13 @@ import pytest
 from tests import rdb_files as make
 from tests.rdb_cases import CASES, DAMAGED, REFUSALS, STRING_K, Case, Refusal, cuts
 from tests.rdb_reading import Reading
+from twisted_kv.clock import Now
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.reader import EmptyValueError, RdbError, RdbReader
+from twisted_kv.rdb.errors import EmptyValueError, RdbError
+from twisted_kv.rdb.reader import RdbReader
+from twisted_kv.rdb.writer import RdbWriter
+from twisted_kv.store.database import Database
+from twisted_kv.testing import Clock
 
 BASE = make.rdb(
     make.select(0),
@@ -170,3 +175,14 @@ def test_nothing_is_read_before_there_is_a_head() -> None:
 
 def test_an_empty_hash_is_an_error_of_its_own() -> None:
     assert issubclass(EmptyValueError, RdbError)
+
+
+@pytest.mark.parametrize("value", [b"v", b"12", b"1234567", b"v" * 100, b"v" * 20_000])
+def test_a_key_that_is_there_twice_is_refused_however_its_value_is_written(value: bytes) -> None:
+    writer = RdbWriter(compressed=True)
+    data = writer.begin({}) + writer.database(0, 2, 0)
+    data += writer.key(0, b"k", value, None, None) + writer.key(0, b"k", value, None, None)
+    reader = RdbReader(lambda _: Database(0, Now(Clock())).load)
+    reader.feed(data)
+    with pytest.raises(RdbError, match="twice"):
+        reader.read(10)
