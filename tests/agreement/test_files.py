@@ -453,7 +453,6 @@ MET_OTHERWISE: dict[str, tuple[str, set[str]]] = {
     "torn, and not the last": (UNTOUCHED, {"log", "log, bases of commands"}),
     "a transaction that does not end, and not the last": (UNTOUCHED, {"log", "log, bases of commands"}),
     "a timestamp that is torn": ("what is written behind it would be part of it", {*OPTIONS} - {"no log"}),
-    "a folder without a manifest": ("what is there is not written over", {*OPTIONS} - {"no log"}),
     "zeros at the end": ("a machine that lost power leaves them", {"log", "log, bases of commands"}),
     "a word longer than the file": (
         "whole requests follow behind it: they would be cut off for one wrong byte",

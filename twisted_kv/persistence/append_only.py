@@ -172,14 +172,14 @@ class AppendOnlyFile:
 
     def open(self, manifest: Manifest, empty_base: bytes, *, is_rdb: bool) -> Deferred[None]:
         """Go on with the files that were loaded, or begin with an empty base; fails with OSError."""
+        taken: list[str] = []  # by files that no manifest names, as if that was lost: they stay as they are
 
         def work() -> tuple[Manifest, Part, File, int, int]:
             self.folder.make()
             self._outer.sync()
             known = manifest
-            taken: list[str] = []  # by files that no manifest names, as if that was lost: they stay as they are
             if not known.parts:
-                taken = self.folder.names()
+                taken.extend(name for name in self.folder.names() if name.endswith((".rdb", ".aof")))
                 base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb, taken=taken)
                 self._write_file(base.name, empty_base)
                 known = known.begun_anew(base, ())
@@ -203,7 +203,7 @@ class AppendOnlyFile:
         def opened(outcome: tuple[Manifest, Part, File, int, int]) -> None:
             self.manifest, part, file, size, older = outcome
             self._begin(part, file, size, older)
-            if not manifest.parts and part.number > 1:
+            if taken:
                 self._log.warn("{path} has files but no manifest: they were not loaded", path=self.folder.path)
 
         return self._worker.run(work).addCallback(opened)

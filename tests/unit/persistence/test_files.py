@@ -212,3 +212,10 @@ def test_the_disk_of_this_machine_has_its_folders_and_a_thread_for_each_worker(t
     disk = RealDisk(lambda: reactor)
     assert disk.folder(str(tmp_path)).names() == []
     assert disk.worker() is not disk.worker()
+
+
+def test_who_has_locked_a_folder_may_lock_it_again(folder: RealFolder) -> None:
+    assert folder.lock()
+    assert folder.lock()
+    folder.unlock()
+    assert RealFolder(folder.path).lock()
