@@ -303,6 +303,7 @@ def test_a_signal_stops_twistd_with_its_own_exit_status(tmp_path: Path, number: 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_python_m_twisted(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path, launcher="python -m twisted") as program:
+        assert program.inline(b"PING") == b"+PONG\r\n+OK\r\n"  # so the reactor runs, and looks after signals
         program.process.send_signal(number)
         assert program.wait() in (-number, 128 + number, 0)
         assert "Traceback" not in program.said()
