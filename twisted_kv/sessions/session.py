@@ -56,15 +56,6 @@ class Server:
     `shutdown` stops the process for SHUTDOWN; where it is None, as in somebody's application, SHUTDOWN is refused.
     """
 
-    loading = False
-    """Whether what is on the disk is not loaded yet: few commands are served."""
-    misconf: CommandError | None = None
-    """The error that writes are refused with while the disk fails."""
-    persistence: Persistence | None = None
-    """None where nothing outlasts the process."""
-    effects: list[tuple[bytes, ...]] | None = None
-    """What the request that runs has told to log in its place; None while nothing is logged."""
-
     def __init__(
         self,
         settings: Settings,
@@ -86,6 +77,14 @@ class Server:
         self.databases = [Database(index, now, alarm, discard, self.random) for index in range(settings.databases)]
         self.port = 0
         """The TCP port that is open, or 0."""
+        self.loading = False
+        """Whether what is on the disk is not loaded yet: few commands are served."""
+        self.misconf: CommandError | None = None
+        """The error that writes are refused with while the disk fails."""
+        self.persistence: Persistence | None = None
+        """None where nothing outlasts the process."""
+        self.effects: list[tuple[bytes, ...]] | None = None
+        """What the request that runs has told to log in its place; None while nothing is logged."""
         self.count_drops: Callable[[], int] = lambda: 0
         """Counts the datagrams that the system has dropped before anybody could read them."""
         self.sessions: dict[int, Session] = {}
