@@ -15,7 +15,7 @@ from twisted_kv.persistence.errors import LogError
 from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.plain_requests import take_plain
+from twisted_kv.wire.plain_requests import by_lines
 
 Records = List[Tuple[int, List[Tuple[bytes, ...]]]]
 """What was done: each time a database by its number, and the requests that do it again."""
@@ -159,8 +159,8 @@ class LogReader:
         """
         while not self._missing:
             start = self.offset
-            if not self._read:
-                requests, self._at = take_plain(self._buffer, self._at)
+            if not self._read:  # by lines, whatever the build: the other way passes over what stands behind a word
+                requests, self._at = by_lines(self._buffer, self._at)
                 if requests:
                     return requests, start
             one = self._one()
