@@ -100,7 +100,8 @@ class AppendOnlyFile:
         self._unsynced_since: int | None = None  # when the oldest record came that is not safe, in milliseconds
         self._last_sync = 0  # when the last successful one began, in milliseconds
         self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
-        self._steps: deque[tuple[Callable[[], None], Deferred[Any]]] = deque()  # what is to be done between two writes
+        # What is to be done between two writes: how, who waits for it, and what to do if it is dropped.
+        self._steps: deque[tuple[Callable[[], None], Deferred[Any], Callable[[], None]]] = deque()
         self._is_busy = False
         self._is_closed = False
         self._call: IDelayedCall | None = None
@@ -249,7 +250,11 @@ class AppendOnlyFile:
                     self._are_safe(taken, self._now.read())
             return part
 
-        return self._between_writes(work, note)
+        def give_back() -> None:
+            self._records[:0] = records
+            self._taken -= len(records)
+
+        return self._between_writes(work, note, give_back)
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
         """Put a file of the outer folder in the place of all before an increment; fails with OSError."""
@@ -285,7 +290,8 @@ class AppendOnlyFile:
         What `rotate` and `replace_base` have not begun is not done any more, and fails with CancelledError.
         """
         steps, self._steps = self._steps, deque()
-        for _, outcome in steps:
+        for _, outcome, dropped in reversed(steps):
+            dropped()
             outcome.errback(CancelledError())
 
         def forced(is_safe: bool) -> Deferred[bool]:
@@ -354,7 +360,7 @@ class AppendOnlyFile:
         if self._is_busy:
             return
         if self._steps:
-            step, _ = self._steps.popleft()
+            step, _, _ = self._steps.popleft()
             step()
             return
         if self._is_closed or self._file is None or self._file_is_doubtful:
@@ -379,7 +385,9 @@ class AppendOnlyFile:
         self._taken += len(records)
         return records, self._taken
 
-    def _between_writes(self, work: Callable[[], T], note: Callable[[T], U]) -> Deferred[U]:
+    def _between_writes(
+        self, work: Callable[[], T], note: Callable[[T], U], dropped: Callable[[], None] = lambda: None
+    ) -> Deferred[U]:
         """Have something done in the other thread in its turn, and take note of it, whether anybody waits or not."""
         outcome: Deferred[U] = Deferred()
 
@@ -390,7 +398,7 @@ class AppendOnlyFile:
             self._note_failure(failure)
             outcome.errback(failure)
 
-        self._steps.append((step, outcome))
+        self._steps.append((step, outcome, dropped))
         self._write()
         return outcome
 

@@ -959,3 +959,19 @@ def test_what_is_not_forced_yet_is_when_the_policy_asks_for_it(disk: MemoryDisk,
     ask(client, "CONFIG", "SET", "appendfsync", "everysec")
     cache.clock.advance(2)
     assert loaded(disk, power=True, appendonly="yes").call("GET", "k") == b"v"
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_what_a_rewrite_has_taken_is_written_though_the_end_comes_before_it(disk: MemoryDisk, policy: str) -> None:
+    """It once was counted as safe, and was in no file."""
+    cache = started(disk, appendonly="yes", appendfsync=policy)
+    client = cache.connect()
+    disk.hold()
+    ask(client, "SET", "a", "1")
+    cache.clock.advance(0.02)  # the disk is busy with it
+    ask(client, "SET", "b", "2")
+    ask(client, "BGREWRITEAOF")
+    ask(client, "SET", "c", "3")
+    cache.stop()
+    finish(disk, cache)
+    assert loaded(disk, power=True, appendonly="yes").call("MGET", "a", "b", "c") == [b"1", b"2", b"3"]
