@@ -193,7 +193,7 @@ class Loader:
                 if not data:
                     reader.finish()
                 reader.feed(data)
-                await self._advance(len(data))
+                self._advance(len(data))
                 while reader.read(KEYS_AT_ONCE) and not reader.done:
                     await self._turn()
                 data = b"" if reader.done else await source.read()
@@ -247,7 +247,7 @@ class Loader:
                             break
                         replay.run(requests, place)
                     await self._turn()
-                await self._advance(len(data))
+                self._advance(len(data))
                 data = await source.read()
             torn = reader.rest
         except LogError as error:
@@ -297,7 +297,7 @@ class Loader:
         call = self._clock.callLater(0, turn.callback, None)
         return turn
 
-    async def _advance(self, size: int) -> None:
+    def _advance(self, size: int) -> None:
         """Take note that so many bytes were loaded, and say so now and then."""
         progress = self.progress
         progress.loaded += size

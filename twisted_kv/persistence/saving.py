@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 from twisted_kv.clock import Clock
 from twisted_kv.persistence.files import File, Folder, Worker
@@ -37,7 +37,7 @@ class Saving:
     ) -> None:
         self.snapshot = snapshot
         self.started = clock.seconds()
-        self.finished: Deferred[int] = Deferred(lambda _: self._end(CancelledError()))
+        self.finished: Deferred[int] = Deferred(lambda _: self._end())
         self._writer = writer
         self._folder = folder
         self._name = name
@@ -116,7 +116,7 @@ class Saving:
             self._is_over = True
             self.finished.callback(self._written)
 
-    def _end(self, error: BaseException | None = None) -> None:
+    def _end(self) -> None:
         """Stop at once, and leave nothing behind."""
         self._is_over = True
         self.snapshot.close()
