@@ -35,8 +35,16 @@ def encode_word(word: object) -> bytes:
 
 def _later(reply: Later) -> Deferred[Reply]:
     """Turn a reply that is not known yet into what Twisted has for it."""
-    deferred: Deferred[Reply] = Deferred()
-    reply.then(lambda given: deferred.errback(given) if isinstance(given, CommandError) else deferred.callback(given))
+    deferred: Deferred[Reply] = Deferred(lambda _: reply.abandon())
+
+    def give(given: Reply) -> None:
+        if not deferred.called:  # it may have been cancelled
+            if isinstance(given, CommandError):
+                deferred.errback(given)
+            else:
+                deferred.callback(given)
+
+    reply.then(give)
     return deferred
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, List
+from typing import Any, Callable, Final, List, Sequence
 
 from twisted_kv.errors import CommandError
 
@@ -53,13 +53,19 @@ class NoReply:
         return "NO_REPLY"
 
 
+def _nothing() -> None:
+    """Nobody needs to know."""
+
+
 class Later:
     """A reply that is not known yet.  What the client sends behind the request waits for it."""
 
-    __slots__ = ("_reply", "_taker", "is_given")
+    __slots__ = ("_reply", "_taker", "abandon", "is_given")
 
     def __init__(self) -> None:
         self.is_given = False
+        self.abandon: Callable[[], None] = _nothing
+        """Called by who waits no more: nothing needs to be done for the request."""
         self._reply: Reply = None
         self._taker: Callable[[Reply], None] | None = None
 
@@ -83,7 +89,36 @@ class Later:
             self._taker = taker
 
 
+class Block:
+    """A request that waits for a key to hold something: what a blocking command returns when there is nothing yet.
+
+    Whoever runs the command waits until one of the `keys` holds a value of type `kind`, and runs it again then, with
+    the words that `again` gives for that key.  After `timeout` milliseconds (0: never) the reply is `otherwise`.
+    `unless_gone`: the request is also run again when the key is gone, or holds another type.
+    """
+
+    __slots__ = ("again", "keys", "kind", "otherwise", "timeout", "unless_gone")
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        kind: type,
+        timeout: int,
+        again: Callable[[bytes], Sequence[bytes]],
+        otherwise: Reply,
+        *,
+        unless_gone: bool = False,
+    ) -> None:
+        self.keys = keys
+        self.kind = kind
+        self.timeout = timeout
+        self.again = again
+        self.otherwise = otherwise
+        self.unless_gone = unless_gone
+
+
 OK: Final = Status(b"OK")
+QUEUED: Final = Status(b"QUEUED")
 PONG: Final = Status(b"PONG")
 NULL_ARRAY: Final = NullArray()
 NO_REPLY: Final = NoReply()
@@ -96,6 +131,8 @@ __all__ = [
     "NULL_ARRAY",
     "OK",
     "PONG",
+    "QUEUED",
+    "Block",
     "CommandError",
     "Later",
     "NoReply",

@@ -63,6 +63,7 @@ class Command:
         "most",
         "name",
         "no_auth",
+        "no_multi",
         "rejected",
         "since",
         "skip",
@@ -110,6 +111,8 @@ class Command:
         """Is served before the password was given."""
         self.denies_oom = "denyoom" in flags
         """Is refused when there is no memory."""
+        self.no_multi = "no_multi" in flags
+        """Is refused in a transaction."""
         self.is_write = "write" in flags
         self.loading = "loading" in flags
         """Is served while data are loaded."""

@@ -17,16 +17,20 @@ from twisted.logger import Logger
 from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
 from twisted_kv.config import Settings
+from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.errors import ArityError, AttackError, CommandError, as_text, c_string
-from twisted_kv.replies import NO_REPLY, Reply
+from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.table import Command, CommandTable, Lasting
 
 _ATTACKS = (b"post", b"host:")
 """First words of an HTTP request, which a browser was tricked into sending here."""
+
+_NEVER_QUEUED = frozenset(("exec", "discard", "multi", "watch", "quit", "reset"))
+"""What is run at once though a transaction was begun."""
 
 
 class Dispatcher:
@@ -59,6 +63,13 @@ class Dispatcher:
         self._eviction = Eviction(
             self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon
         )
+        self.blocking = Blocking(self._now, self._run)
+        self._ready = self.blocking.ready
+        for command in self.server.commands.every():
+            if "blocking" in command.flags:
+                command.function = self.blocking.wrap(command)
+        self.server.blocking = self.blocking
+        self.server.run = self._run
         self._spelled: dict[bytes, Command] = {}
         self.admission_changed()
         self.server.setting_changed["maxmemory"] = self.admission_changed
@@ -72,6 +83,7 @@ class Dispatcher:
         """Leave no timer behind; requests are served all the same."""
         self._housekeeping.stop()
         self._eviction.stop()
+        self.blocking.stop()
 
     def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
         """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
@@ -94,7 +106,7 @@ class Dispatcher:
             or count < command.least
             or count > command.most
             or command.lasting > session.lasting
-            or not session.authenticated
+            or not session.direct
         ):
             try:
                 command = self._admit(session, words)
@@ -105,14 +117,40 @@ class Dispatcher:
                 return NO_REPLY
             except Exception:
                 return self._internal_error(as_text(words[0][:128]))
+            if session.transaction is not None and command.name not in _NEVER_QUEUED:
+                session.last_command = command
+                session.transaction.queue.append((command, words))
+                return QUEUED
         command.calls += 1
         session.last_command = command
         try:
             arguments = count - command.skip
             if arguments == 1:  # spelled out for the requests that are most frequent: a star costs a tenth of a GET
-                return command.function(session, words[-1])
-            if arguments == 2:
-                return command.function(session, words[-2], words[-1])
+                reply = command.function(session, words[-1])
+            elif arguments == 2:
+                reply = command.function(session, words[-2], words[-1])
+            else:
+                reply = command.function(session, *words[command.skip :])
+        except CommandError as error:
+            command.failed += 1
+            self._statistics.errors[error.code] += 1
+            reply = error
+        except Exception:
+            command.failed += 1
+            reply = self._internal_error(command.name)
+        if self._ready:
+            self.blocking.serve()
+        return reply
+
+    def end(self, session: Session) -> None:
+        """End a conversation."""
+        self.server.sessions.pop(session.id, None)
+        session.unwatch()
+        self.blocking.forget(session)
+
+    def _run(self, session: Session, command: Command, words: Sequence[bytes]) -> Reply:
+        """Run a request in the midst of another, or again."""
+        try:
             return command.function(session, *words[command.skip :])
         except CommandError as error:
             command.failed += 1
@@ -122,10 +160,6 @@ class Dispatcher:
             command.failed += 1
             return self._internal_error(command.name)
 
-    def end(self, session: Session) -> None:
-        """End a conversation."""
-        self.server.sessions.pop(session.id, None)
-
     def _internal_error(self, command: str) -> CommandError:
         """Tell of a fault of ours to whoever asked and to the log; nobody else notices."""
         self._log.failure("{command} failed", command=command)
@@ -134,7 +168,14 @@ class Dispatcher:
 
     def _admit(self, session: Session, words: Sequence[bytes]) -> Command:
         """Give the command of a request, if the session may call it now and so; raises `CommandError` if not."""
-        command = self._find(session, words)
+        try:
+            command = self._find(session, words)
+        except CommandError:
+            if session.transaction is not None:
+                session.transaction.spoilt = True
+            raise
+        transaction = session.transaction
+        is_exec = transaction is not None and command.name == "exec"
         try:
             # Redis's table knows no most words of an open arity, so there the password comes first.
             least, most, count = command.least, command.most, len(words)
@@ -142,16 +183,25 @@ class Dispatcher:
                 raise ArityError(command.name)
             if not command.no_auth and session.must_authenticate:
                 raise CommandError("Authentication required.", "NOAUTH")
-            if self.server.settings.maxmemory and not self._eviction.make_room(command.denies_oom):
+            if transaction is not None and command.no_multi:
+                raise CommandError("Command not allowed inside a transaction")
+            denies_oom = command.denies_oom or (is_exec and transaction is not None and transaction.denies_oom)
+            if self.server.settings.maxmemory and not self._eviction.make_room(denies_oom):
                 raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
-            if self.server.misconf is not None and (command.is_write or command.name == "ping"):
+            writes = command.is_write or (is_exec and transaction is not None and transaction.writes)
+            if self.server.misconf is not None and (writes or command.name == "ping"):
                 raise self.server.misconf
             if self.server.loading and not command.loading:
                 raise CommandError("Redis is loading the dataset in memory", "LOADING")
             if command.lasting > session.lasting:
                 raise CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")
-        except CommandError:
+        except CommandError as error:
             command.rejected += 1
+            if transaction is not None:
+                transaction.spoilt = True
+            if is_exec:
+                session.end_transaction()
+                raise CommandError(f"Transaction discarded because of: {error}", "EXECABORT") from None
             raise
         return command
 

@@ -57,6 +57,7 @@ class WakeUp:
         self._statistics = statistics
         self._members: list[Member] = []
         self._is_open = False
+        self._is_running = False
         self.load = 0
         self.milliseconds = now.milliseconds
         self.commit: Commit = commit_nothing
@@ -66,9 +67,9 @@ class WakeUp:
         self._is_open = True
 
     def join(self, member: Member) -> None:
-        """Have a member run and answer, when all have read."""
+        """Have a member run and answer, when all have read; at the end of this wake-up, if it is under way."""
         self._members.append(member)
-        if not self._is_open:
+        if not self._is_open and not self._is_running:
             self.close()
 
     def close(self) -> None:
@@ -76,18 +77,20 @@ class WakeUp:
         self._is_open = False
         self._statistics.bytes_received += self.load
         self.load = 0
-        members = self._members
-        if not members:
+        if not self._members:
             return
-        self._members = []
         self._now.stale = True
         self.milliseconds = self._now.milliseconds
         answers: list[tuple[Member, Any]] = []
-        for member in members:
-            try:
-                answers.append((member, member.run()))
-            except BaseException:  # whatever it is, the others are served
-                self._fail(member)
+        self._is_running = True
+        while self._members:  # a request may give others what they have waited for, who join then
+            members, self._members = self._members, []
+            for member in members:
+                try:
+                    answers.append((member, member.run()))
+                except BaseException:  # whatever it is, the others are served
+                    self._fail(member)
+        self._is_running = False
 
         def answer(done: bool) -> None:
             for member, each in answers:

@@ -28,8 +28,9 @@ from twisted.logger import Logger
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
 from twisted_kv.persistence.files import File, Folder, Worker
-from twisted_kv.persistence.log_format import date_note, write_records
+from twisted_kv.persistence.log_format import date_note, write_effects
 from twisted_kv.persistence.manifest import Manifest, Part
+from twisted_kv.sessions.session import Effect
 from twisted_kv.wire.encoder import encode_request
 
 if TYPE_CHECKING:
@@ -140,12 +141,13 @@ class AppendOnlyFile:
         """Whether there is a file to write to."""
         return self._file is not None
 
-    def record(self, index: int, requests: list[tuple[bytes, ...]]) -> None:
-        """Take note of what was done in a database: all of these requests, or none."""
-        if index == self._database and len(requests) == 1:
-            self._records.append(encode_request(requests[0]))
+    def record(self, done: list[Effect]) -> None:
+        """Take note of what was done: all of it, or nothing."""
+        index, request = done[0]
+        if index == self._database and len(done) == 1:
+            self._records.append(encode_request(request))
         else:
-            data, self._database = write_records([(index, requests)], self._database)
+            data, self._database = write_effects(done, self._database)
             self._records.append(data)
         if self._unsynced_since is None:
             self._unsynced_since = self._now.milliseconds

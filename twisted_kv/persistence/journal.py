@@ -7,14 +7,14 @@ that changed nothing is not noted.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Final, List, Tuple
+from typing import Callable, Dict, Final, List
 
 from twisted_kv.replies import Reply
-from twisted_kv.sessions.session import Server, Session
+from twisted_kv.sessions.session import Effect, Server, Session
 from twisted_kv.table import Command, Function
 
-Record = Callable[[int, List[Tuple[bytes, ...]]], None]
-"""Takes the number of a database, and requests that are to be done there all or none."""
+Record = Callable[[List[Effect]], None]
+"""Takes requests that are to be done all or none, each with the number of its database."""
 
 
 class Journal:
@@ -22,7 +22,8 @@ class Journal:
 
     def __init__(self, server: Server, record: Record) -> None:
         self._server = server
-        self._record: Final = record
+        self._take: Final = record
+        self._transaction: List[Effect] | None = None  # what it has done so far
         self._functions: Dict[Command, Function] = {}
 
     @property
@@ -32,12 +33,17 @@ class Journal:
 
     def open(self) -> None:
         """Begin to take note."""
-        effects: list[tuple[bytes, ...]] = []
+        effects: List[Effect] = []
         self._server.effects = effects
         for command in self._server.commands.every():
-            if command.is_write and not command.subcommands:
+            if command.subcommands:
+                continue
+            if command.is_write:
                 self._functions[command] = command.function
                 command.function = self._noting(command, effects)
+            elif command.name == "exec":
+                self._functions[command] = command.function
+                command.function = self._together(command.function)
         for database in self._server.databases:
             database.lost = self._lost
 
@@ -51,9 +57,29 @@ class Journal:
             database.lost = None
 
     def _lost(self, index: int, key: bytes) -> None:
-        self._record(index, [(b"DEL", key)])
+        self._record([(index, (b"DEL", key))])
 
-    def _noting(self, command: Command, effects: list[tuple[bytes, ...]]) -> Function:
+    def _record(self, done: List[Effect]) -> None:
+        if self._transaction is None:
+            self._take(done)
+        else:
+            self._transaction += done
+
+    def _together(self, function: Function) -> Function:
+        """Make the function of EXEC, which notes all that its requests have done as one."""
+
+        def run(session: Session, *words: bytes) -> Reply:
+            self._transaction = []
+            try:
+                return function(session, *words)
+            finally:
+                done, self._transaction = self._transaction, None
+                if done:
+                    self._take(done)
+
+        return run
+
+    def _noting(self, command: Command, effects: List[Effect]) -> Function:
         """Make the function of a command that notes what it has done."""
         function, record = command.function, self._record
         name = tuple(command.name.upper().encode().split(b"|"))
@@ -67,10 +93,10 @@ class Journal:
                 effects.clear()
                 raise
             if effects:
-                record(database.index, effects.copy())
+                record(effects.copy())
                 effects.clear()
             elif database.changes != before:
-                record(database.index, [name + words])
+                record([(database.index, name + words)])
             return reply
 
         return run

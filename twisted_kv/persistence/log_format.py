@@ -7,20 +7,17 @@ writes them with `aof-timestamp-enabled`.
 from __future__ import annotations
 
 import re
-from itertools import chain
-from typing import Final, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Final, Iterator, List, Mapping, Sequence
 
 from twisted_kv.numbers import parse_integer
 from twisted_kv.persistence.errors import LogError
-from twisted_kv.rdb.uses import Use
+from twisted_kv.persistence.remaking import collection_requests
+from twisted_kv.rdb.uses import Large, Use
+from twisted_kv.sessions.session import Effect
 from twisted_kv.store.database import Value
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.plain_requests import by_lines
 
-Records = List[Tuple[int, List[Tuple[bytes, ...]]]]
-"""What was done: each time a database by its number, and the requests that do it again."""
-
-_FIELDS_AT_ONCE: Final = 64
 _LONGEST_LINE: Final = 64
 _MOST_WORDS: Final = 1024 * 1024
 _MOST_STEPS: Final = 1_000_000
@@ -32,18 +29,22 @@ _TORN_NUMBER: Final = re.compile(rb"(?:[*$]\d*\r?)?\Z")
 _NOTE: Final = re.compile(rb"#[^\n]*(?:\n|\Z)")
 
 
-def write_records(records: Records, database: int) -> tuple[bytes, int]:
-    """Write what was done behind what ends in a database, -1 for a new file; gives it, and the database it ends in."""
+def write_effects(done: List[Effect], database: int) -> tuple[bytes, int]:
+    """Write what was done, all of it or nothing, behind what ends in a database, -1 for a new file.
+
+    Gives it, and the database it ends in.
+    """
     parts: list[bytes] = []
-    for index, requests in records:
+    together = len(done) > 1
+    for place, (index, request) in enumerate(done):
         if index != database:
             database = index
             parts.append(encode_request((b"SELECT", b"%d" % index)))
-        if len(requests) > 1:  # all of them or none
+        if together and place == 0:
             parts.append(b"*1\r\n$5\r\nMULTI\r\n")
-        parts += map(encode_request, requests)
-        if len(requests) > 1:
-            parts.append(b"*1\r\n$4\r\nEXEC\r\n")
+        parts.append(encode_request(request))
+    if together:
+        parts.append(b"*1\r\n$4\r\nEXEC\r\n")
     return b"".join(parts), database
 
 
@@ -76,7 +77,7 @@ class CommandWriter:
         if isinstance(value, bytes):
             made = encode_request((b"SET", key, value))
         else:
-            made = b"".join(self._hash(key, [dict(value.items())]))
+            made = b"".join(collection_requests(key, type(value), value.pieces(), len(value)))
         return self._lead(index) + made + self._end(key, deadline)
 
     def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
@@ -84,19 +85,11 @@ class CommandWriter:
         head = b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n" % (len(key), key, len(value))
         return [self._lead(index) + head, value, b"\r\n" + self._end(key, deadline)]
 
-    def large_hash(
-        self,
-        index: int,
-        key: bytes,
-        shards: Sequence[Mapping[bytes, bytes]],
-        count: int,
-        deadline: int | None,
-        use: Use,
-    ) -> Iterator[bytes]:
-        """Give the requests that make a key whose value is a large hash, in parts."""
-        yield self._lead(index)
-        yield from self._hash(key, shards)
-        yield self._end(key, deadline)
+    def large(self, large: Large) -> Iterator[bytes]:
+        """Give the requests that make a key whose value is a large collection, in parts."""
+        yield self._lead(large.index)
+        yield from collection_requests(large.key, large.kind, large.pieces, large.length)
+        yield self._end(large.key, large.deadline)
 
     def end(self, crc: int) -> bytes:
         """Say nothing: a log has no end."""
@@ -104,14 +97,6 @@ class CommandWriter:
 
     def _lead(self, index: int) -> bytes:
         return b"" if index == self._index else self.database(index, 0, 0)
-
-    @staticmethod
-    def _hash(key: bytes, shards: Iterable[Mapping[bytes, bytes]]) -> Iterator[bytes]:
-        for shard in shards:
-            items = list(shard.items())
-            for start in range(0, len(items), _FIELDS_AT_ONCE):
-                fields = chain.from_iterable(items[start : start + _FIELDS_AT_ONCE])
-                yield encode_request((b"HMSET", key, *fields))
 
     @staticmethod
     def _end(key: bytes, deadline: int | None) -> bytes:

@@ -4,17 +4,16 @@ A snapshot walks over the keys shard by shard.  A key that changes before the wa
 it was: the database tells of every change before it is made.  A key that is new is remembered, so that the walk passes
 it over.  So the file is the state of the moment at which the snapshot began, in whatever order its keys are written.
 
-A large hash is frozen when the walk comes to it or it changes first, and written in parts; nothing may stand between
+A large collection is frozen when the walk comes to it or it changes first, and written in parts; nothing may stand between
 these, so what has to be written meanwhile waits until the last part.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Final, Iterable, Iterator, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol
 
-from twisted_kv.rdb.uses import Use, use_of
-from twisted_kv.store.database import Database, Entry, Held, Releasable, Value, is_large
-from twisted_kv.values.hashes import Hash
+from twisted_kv.rdb.uses import Large, Use, use_of
+from twisted_kv.store.database import Collection, Database, Entry, Held, Releasable, Value, is_large
 from twisted_kv.values.sharded import ShardedDict, position
 
 ALL: Final = 1 << 60
@@ -40,16 +39,8 @@ class Writer(Protocol):
     def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
         """Give a key whose value is a long string, in parts of which one is the value itself."""
 
-    def large_hash(
-        self,
-        index: int,
-        key: bytes,
-        shards: Sequence[Mapping[bytes, bytes]],
-        count: int,
-        deadline: int | None,
-        use: Use,
-    ) -> Iterator[bytes]:
-        """Give a key whose value is a large hash, in parts that follow one another."""
+    def large(self, large: Large) -> Iterator[bytes]:
+        """Give a key whose value is a large collection, in parts that follow one another."""
 
     def end(self, crc: int) -> bytes:
         """Give the end, behind what has a checksum."""
@@ -58,10 +49,12 @@ class Writer(Protocol):
 class _Walk:
     """How far a snapshot has come in one database."""
 
-    __slots__ = ("cursor", "database", "items", "passed_over", "place", "table", "then")
+    __slots__ = ("cursor", "database", "deadlines", "index", "items", "passed_over", "place", "table", "then")
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.index = database.index  # what it was at the beginning, whatever is swapped later
+        self.deadlines = len(database.expiry)
         self.table = database.table
         self.cursor = 0
         self.then = 0  # where the cursor goes when the items at hand are written
@@ -93,10 +86,10 @@ class Snapshot:
         self._out: list[bytes] = []
         self._is_long = False  # whether long strings are among it
         self._size = 0
-        self._large: list[_Large] = []  # hashes that wait to be written in parts
+        self._large: list[Large] = []  # collections that wait to be written in parts
         self._parts: Iterator[bytes] | None = None  # of the one that is being written
         self._behind: list[bytes] = []  # comes behind them
-        self._frozen: list[Hash] = []
+        self._frozen: list[Collection] = []
         self._flushed: list[ShardedDict[Held]] = []
         self.keys = sum(len(walk.table) for walk in self._to_walk)
         """How many keys there were."""
@@ -125,7 +118,7 @@ class Snapshot:
                 self._write_part(self._parts)
             elif self._large:
                 large = self._large.pop()
-                self._parts = self._writer.large_hash(*large)
+                self._parts = self._writer.large(large)
             elif self._to_walk:
                 self._walk_on(self._to_walk[0], most)
             else:
@@ -158,14 +151,17 @@ class Snapshot:
             newer = self._walks[index] = _Walk(self._databases[index])
             newer.cursor = ALL
 
+    def swapped(self, index: int, other: int) -> None:
+        """Go on with the keys of two databases under the numbers that they had."""
+        self._walks[index], self._walks[other] = self._walks[other], self._walks[index]
+
     # The rest is our own
 
     def _walk_on(self, walk: _Walk, most: int) -> None:
         """Write keys of one shard: all of them, unless they are many bytes."""
         if not walk.items:
             if not walk.cursor:
-                database = walk.database
-                self._put(self._writer.database(database.index, len(walk.table), len(database.expiry)))
+                self._put(self._writer.database(walk.index, len(walk.table), walk.deadlines))
             walk.then, shard = walk.table.step(walk.cursor)
             walk.items = list(shard.items())
             walk.place = 0
@@ -191,7 +187,7 @@ class Snapshot:
 
     def _write(self, walk: _Walk, key: bytes, held: Held) -> None:
         self.written += 1
-        index, usage = walk.database.index, walk.database.usage
+        index, usage = walk.index, walk.database.usage
         deadline: int | None = None
         mark: int | None = None
         if isinstance(held, Entry):
@@ -199,9 +195,9 @@ class Snapshot:
         else:
             value = held
         use = None if usage is None else use_of(usage, mark)
-        if type(value) is Hash and is_large(value):
+        if not isinstance(value, bytes) and is_large(value):
             self._frozen.append(value)
-            self._large.append((index, key, value.freeze(), len(value), deadline, use))
+            self._large.append(Large(index, key, type(value), value.freeze(), len(value), deadline, use))
         elif isinstance(value, bytes) and len(value) >= LONG:
             for part in self._writer.large_string(index, key, value, deadline, use):
                 self._put(part)
@@ -209,7 +205,7 @@ class Snapshot:
             self._put(self._writer.key(index, key, value, deadline, use))
 
     def _write_part(self, parts: Iterator[bytes]) -> None:
-        """Write a part of a large hash, and after the last what has waited for it."""
+        """Write a part of a large collection, and after the last what has waited for it."""
         part = next(parts, None)
         if part is not None:
             self._size += len(part)
@@ -228,7 +224,3 @@ class Snapshot:
         self._out.append(data)
         if len(data) >= LONG:
             self._is_long = True
-
-
-_Large = Tuple[int, bytes, Sequence[Mapping[bytes, bytes]], int, Optional[int], Use]
-"""The arguments of `Writer.large_hash`."""

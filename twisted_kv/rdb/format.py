@@ -11,10 +11,29 @@ NEWEST: Final = 12
 MAGIC: Final = b"REDIS"
 
 STRING: Final = 0
+LIST: Final = 1
+SET: Final = 2
+ZSET_TEXT: Final = 3
+"""A sorted set whose scores are written in decimal."""
 HASH: Final = 4
+ZSET: Final = 5
 HASH_ZIPMAP: Final = 9
+LIST_ZIPLIST: Final = 10
+SET_INTSET: Final = 11
+ZSET_ZIPLIST: Final = 12
 HASH_ZIPLIST: Final = 13
+LIST_OF_ZIPLISTS: Final = 14
+STREAM_BEFORE_7: Final = 15
 HASH_LISTPACK: Final = 16
+ZSET_LISTPACK: Final = 17
+LIST_OF_LISTPACKS: Final = 18
+STREAM: Final = 19
+SET_LISTPACK: Final = 20
+STREAM_AFTER_7: Final = 21
+
+PLAIN_NODE: Final = 1
+"""A node of a list that is one element by itself."""
+PACKED_NODE: Final = 2
 
 SLOT_INFO: Final = 244
 FUNCTION: Final = 245
@@ -39,22 +58,8 @@ INT32: Final = 0xC2
 LZF: Final = 0xC3
 
 NOT_KEPT: Final = {
-    1: "a list",
-    2: "a set",
-    3: "a sorted set",
-    5: "a sorted set",
     6: "a value of a module",
     7: "a value of a module",
-    10: "a list",
-    11: "a set",
-    12: "a sorted set",
-    14: "a list",
-    15: "a stream",
-    17: "a sorted set",
-    18: "a list",
-    19: "a stream",
-    20: "a set",
-    21: "a stream",
     22: "a hash with fields that expire",
     23: "a hash with fields that expire",
     24: "a hash with fields that expire",

@@ -185,6 +185,29 @@ def read_zipmap(data: bytes) -> list[bytes]:
     return entries
 
 
+_INTSET_HEAD: Final = 8
+
+
+def read_intset(data: bytes) -> list[bytes]:
+    """Give the numbers of an intset as their digits: bytes of each, 4; numbers, 4; the numbers in their order."""
+    width = int.from_bytes(data[:4], "little")
+    if len(data) < _INTSET_HEAD or width not in (2, 4, 8):
+        raise ValueError("an intset has numbers of no known size")
+    if len(data) != _INTSET_HEAD + width * int.from_bytes(data[4:_INTSET_HEAD], "little"):
+        raise ValueError("an intset has another size than announced")
+    places = range(_INTSET_HEAD, len(data), width)
+    return [b"%d" % int.from_bytes(data[at : at + width], "little", signed=True) for at in places]
+
+
+def write_intset(members: Iterable[bytes]) -> bytes:
+    """Put numbers, given as their digits, into an intset."""
+    numbers = sorted([int(member) for member in members])
+    bits = max([(number if number >= 0 else ~number).bit_length() + 1 for number in numbers])
+    width = 2 if bits <= 16 else 4 if bits <= 32 else 8
+    head = width.to_bytes(4, "little") + len(numbers).to_bytes(4, "little")
+    return head + b"".join([number.to_bytes(width, "little", signed=True) for number in numbers])
+
+
 def _byte(data: bytes, at: int) -> int:
     if at >= len(data):
         raise ValueError("an entry is cut")

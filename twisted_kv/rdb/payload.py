@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.bodies import kind_and_body
+from twisted_kv.rdb.builders import Builder, begin, kept
 from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import RdbError, ShortError
-from twisted_kv.rdb.reader import Cursor, kept
-from twisted_kv.rdb.writer import kind_and_body
 from twisted_kv.store.database import Value
-from twisted_kv.values.hashes import Hash
 
 _FOOT: Final = 10  # two bytes of version, eight of checksum
 
@@ -38,12 +38,11 @@ def restore(payload: bytes) -> Value:
         kind = kept(cursor.byte())
         if kind == rdb.STRING:
             return cursor.string()
-        if kind != rdb.HASH:
-            return cursor.packed_hash(kind)
-        value = Hash()
-        cursor.fields(value, cursor.length())
+        value = begin(kind, cursor)
+        if not isinstance(value, Builder):
+            return value
+        while value.left:
+            value.step(cursor)
     except ShortError:
         raise RdbError("the payload is cut") from None
-    if not value:
-        raise RdbError("a hash without fields")
-    return value
+    return value.value

@@ -9,113 +9,18 @@ from __future__ import annotations
 from typing import Callable, Final, Optional
 
 from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.builders import Builder, begin, kept
 from twisted_kv.rdb.checksum import crc64
+from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, RdbError, ShortError
-from twisted_kv.rdb.lzf import decompress
-from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap
 from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
-from twisted_kv.values.hashes import Hash
 
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]
 """Takes a key with its value, its deadline in milliseconds and its use; False if it was there already."""
 
 _HEAD: Final = len(rdb.MAGIC) + 4
 _FIRST_CHECKED: Final = 5  # versions before it have no checksum
-_MOST_EXPANSION: Final = 132
-"""How many times longer than its compressed form a string can be: 264 bytes for two, at the best."""
-_PACKED: Final[dict[int, Callable[[bytes], list[bytes]]]] = {
-    rdb.HASH_ZIPMAP: read_zipmap,
-    rdb.HASH_ZIPLIST: read_ziplist,
-    rdb.HASH_LISTPACK: read_listpack,
-}
-
-
-class Cursor:
-    """A place in bytes: reads what begins there, and moves behind it.  `ShortError` if it is not all there."""
-
-    __slots__ = ("at", "data")
-
-    def __init__(self, data: bytes = b"", at: int = 0) -> None:
-        self.data = data
-        self.at = at
-
-    def take(self, size: int) -> bytes:
-        """Read so many bytes."""
-        end = self.at + size
-        if end > len(self.data):
-            raise ShortError(end - len(self.data))
-        piece = self.data[self.at : end]
-        self.at = end
-        return piece
-
-    def byte(self) -> int:
-        """Read one byte."""
-        return self.take(1)[0]
-
-    def length(self) -> int:
-        """Read a length; raises `RdbError` for what is none."""
-        first = self.byte()
-        if first < 0x40:
-            return first
-        if first < 0x80:
-            return (first & 0x3F) << 8 | self.byte()
-        if first == rdb.LENGTH_32:
-            return int.from_bytes(self.take(4), "big")
-        if first == rdb.LENGTH_64:
-            return int.from_bytes(self.take(8), "big")
-        raise RdbError(f"byte {first} where a length should be")
-
-    def string(self) -> bytes:
-        """Read a string in any of its encodings."""
-        first = self.byte()
-        if first < rdb.ENCODED:
-            self.at -= 1
-            return self.take(self.length())
-        if first == rdb.LZF:
-            packed, size = self.length(), self.length()
-            if size > packed * _MOST_EXPANSION:
-                raise RdbError("a compressed string announces more than it can hold")
-            try:
-                return decompress(self.take(packed), size)
-            except ValueError as error:
-                raise RdbError(str(error)) from None
-        width = {rdb.INT8: 1, rdb.INT16: 2, rdb.INT32: 4}.get(first)
-        if width is None:
-            raise RdbError(f"byte {first} where a string should be")
-        return b"%d" % int.from_bytes(self.take(width), "little", signed=True)
-
-    def packed_hash(self, kind: int) -> Hash:
-        """Read a hash that is packed into one string."""
-        try:
-            entries = _PACKED[kind](self.string())
-        except ValueError as error:
-            raise RdbError(str(error)) from None
-        if not entries:
-            raise EmptyValueError("a hash without fields")
-        if len(entries) % 2:
-            raise RdbError("a hash with a field that has no value")
-        value = Hash()
-        for place in range(0, len(entries), 2):
-            if value.set(entries[place], entries[place + 1]) is not None:
-                raise RdbError("a hash that has a field twice")
-        return value
-
-    def fields(self, value: Hash, most: int) -> None:
-        """Read so many fields into a hash."""
-        for _ in range(most):
-            field, content = self.string(), self.string()
-            if value.set(field, content) is not None:
-                raise RdbError("a hash that has a field twice")
-
-
-def kept(kind: int) -> int:
-    """Give back a type that can be read; raises `RdbError` that names any other."""
-    if kind == rdb.STRING or kind == rdb.HASH or kind in _PACKED:
-        return kind
-    if kind in rdb.NOT_KEPT:
-        raise RdbError(f"there is {rdb.NOT_KEPT[kind]}, which this version of owncache does not keep")
-    raise RdbError(f"byte {kind} where a type should be")
 
 
 class RdbReader(Cursor):
@@ -136,7 +41,7 @@ class RdbReader(Cursor):
         self._version = 0
         self._deadline: int | None = None
         self._use: Use = None
-        self._hash: tuple[bytes, Hash, int] | None = None  # the one under way, and how many of its fields are to come
+        self._building: tuple[bytes, Builder] | None = None  # the collection under way, and its key
         self.done = False
         """Whether the end of the file was read; what came behind it is `rest`."""
         self.aux: dict[bytes, bytes] = {}
@@ -164,7 +69,7 @@ class RdbReader(Cursor):
             self._chunks.clear()
 
     def read(self, most: int) -> bool:
-        """Hand on up to `most` keys (large hashes count by their fields); False if more bytes have to come."""
+        """Hand on up to `most` keys (large collections count by their members); False if more bytes have to come."""
         start = self.at
         if self._missing > 0:
             return False
@@ -191,8 +96,8 @@ class RdbReader(Cursor):
         if not self._version:
             self._read_head()
             return 0
-        if self._hash is not None:
-            return self._read_fields(most)
+        if self._building is not None:
+            return self._read_members(most)
         if self._deadline is None and self._use is None:
             count = self._read_strings(most)
             if count:
@@ -256,39 +161,39 @@ class RdbReader(Cursor):
         key = self.string()
         if kind == rdb.STRING:
             self._keep_key(key, self.string())
-        elif kind == rdb.HASH:
-            count = self.length()
-            if count:
-                self._hash = key, Hash(), count
-            else:
-                self._deadline = self._use = None  # passed over, as by Redis
+            return 1
+        try:
+            value = begin(kind, self)
+        except EmptyValueError:
+            self._deadline = self._use = None  # passed over, as by Redis
+            return 1
+        if isinstance(value, Builder):
+            self._building = key, value
         else:
-            try:
-                self._keep_key(key, self.packed_hash(kind))
-            except EmptyValueError:
-                self._deadline = self._use = None  # as above
+            self._keep_key(key, value)
         return 1
 
-    def _read_fields(self, most: int) -> int:
-        """Read some fields of the hash under way, as far as they have come."""
-        assert self._hash is not None
-        key, value, left = self._hash
+    def _read_members(self, most: int) -> int:
+        """Read some members of the collection under way, as far as they have come."""
+        assert self._building is not None
+        key, builder = self._building
         count = 0
         start = self.at
         try:
-            while count < min(most, left):
+            while count < most and builder.left:
                 start = self.at
-                self.fields(value, 1)
+                builder.step(self)
                 count += 1
         except ShortError:
             self.at = start
             if not count:
                 raise
-        if count < left:
-            self._hash = key, value, left - count
-        else:
-            self._hash = None
-            self._keep_key(key, value)
+        except EmptyValueError:
+            self._building = self._deadline = self._use = None  # as above
+            return count
+        if not builder.left:
+            self._building = None
+            self._keep_key(key, builder.value)
         return count
 
     def _keep_key(self, key: bytes, value: Value) -> None:

@@ -1,14 +1,32 @@
-"""How keys were used, as files and RESTORE tell it: idle seconds, or a count."""
+"""What is written of a key beside its value: how it was used, in idle seconds or a count, and when it goes."""
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
+
+import attrs
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.store.usage import LastUse, Usage, UseCount
 
 Use = Optional[Tuple[int, int]]
 """`format.IDLE` with seconds, `format.FREQUENCY` with a count of 0 to 255, or None if nothing is known."""
+
+
+@attrs.frozen
+class Large:
+    """A key whose value is a large collection, as it was when it was frozen."""
+
+    index: int
+    """The number of the database."""
+    key: bytes
+    kind: type
+    """The type of the value."""
+    pieces: Sequence[Any]
+    """What its `freeze()` gave."""
+    length: int
+    deadline: int | None
+    use: Use
 
 
 def use_of(usage: Usage | None, mark: int | None) -> Use:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 import os
 from random import Random
-from typing import Callable, Mapping, Protocol
+from typing import Callable, Mapping, Protocol, Sequence, Tuple
 
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
+from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.store.database import Database, Releasable
 from twisted_kv.table import Command, CommandTable, Lasting
 
@@ -19,6 +20,9 @@ REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
 
 DEFAULT_USER = "default"
+
+Effect = Tuple[int, Tuple[bytes, ...]]
+"""What was done: the number of a database, and a request that does it again."""
 
 
 class Persistence(Protocol):
@@ -48,6 +52,18 @@ class Persistence(Protocol):
 
     def information(self) -> Mapping[str, object]:
         """Give the fields of INFO persistence."""
+
+
+class Blocking(Protocol):
+    """The requests that wait for a key, as commands see them."""
+
+    def unblock(self, session: Session, *, error: bool) -> bool:
+        """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
+
+
+def _run(session: Session, command: Command, words: Sequence[bytes]) -> Reply:
+    """Run a request where nobody counts."""
+    return command.function(session, *words[command.skip :])
 
 
 class Server:
@@ -83,8 +99,11 @@ class Server:
         """The error that writes are refused with while the disk fails."""
         self.persistence: Persistence | None = None
         """None where nothing outlasts the process."""
-        self.effects: list[tuple[bytes, ...]] | None = None
+        self.effects: list[Effect] | None = None
         """What the request that runs has told to log in its place; None while nothing is logged."""
+        self.blocking: Blocking | None = None
+        self.run: Callable[[Session, Command, Sequence[bytes]], Reply] = _run
+        """Runs a request whose command is known, and gives an error as a value."""
         self.count_drops: Callable[[], int] = lambda: 0
         """Counts the datagrams that the system has dropped before anybody could read them."""
         self.sessions: dict[int, Session] = {}
@@ -146,6 +165,7 @@ class Session:
         "closing",
         "created",
         "db",
+        "direct",
         "id",
         "last_active",
         "last_command",
@@ -156,7 +176,10 @@ class Session:
         "name",
         "resp",
         "server",
+        "transaction",
         "trusted",
+        "waiting",
+        "watches",
     )
 
     def __init__(self, server: Server, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> None:
@@ -170,6 +193,11 @@ class Session:
         self.library_name = b""
         self.library_version = b""
         self.closing = False
+        self.waiting = 0
+        """How many of its requests wait for a key."""
+        self.transaction: Transaction | None = None
+        """What was begun with MULTI."""
+        self.watches: Watches | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -178,6 +206,32 @@ class Session:
         self.resp = 2
         self.name = b""
         self.authenticated = self.trusted or not self.server.settings.requirepass
+        self.end_transaction()
+
+    def refresh(self) -> None:
+        """Take note that the password was given or a transaction begun or ended.
+
+        `direct` says that requests run as they come, so that each has but one question to ask.
+        """
+        self.direct = self.authenticated and self.transaction is None
+
+    def end_transaction(self) -> None:
+        """Forget what was queued since MULTI, and the keys that were watched."""
+        self.transaction = None
+        self.unwatch()
+        self.refresh()
+
+    def watch(self, key: bytes) -> None:
+        """Have the next transaction aborted if a key changes before it."""
+        if self.watches is None:
+            self.watches = Watches()
+        self.watches.add(self.db, key)
+
+    def unwatch(self) -> None:
+        """Watch keys no more."""
+        if self.watches is not None:
+            self.watches.end()
+            self.watches = None
 
     def log(self, *words: bytes) -> None:
         """Name a request that does again what this one has done, for the log, where its own words would not.
@@ -186,7 +240,7 @@ class Session:
         """
         effects = self.server.effects
         if effects is not None:
-            effects.append(words)
+            effects.append((self.db.index, words))
 
     def authenticate(self, user: bytes, password: bytes) -> bool:
         """Check a password; the session is authenticated if it is right.
@@ -197,6 +251,7 @@ class Session:
         known = user == DEFAULT_USER.encode()
         if (hmac.compare_digest(password, expected) or not expected) and known:
             self.authenticated = True
+            self.refresh()
             return True
         return False
 

@@ -18,14 +18,29 @@ from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List
+from twisted_kv.values.long_strings import LONG, LongString
+from twisted_kv.values.sets import Set
 from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
 from twisted_kv.values.sizes import GRAIN_MASK, ITEM, ROUNDING, bytes_size
+from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.values.streams import Stream
 
-Value = Union[bytes, Hash]
-V = TypeVar("V", bytes, Hash)
-Held = Union[bytes, Hash, "Entry"]
+Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
+"""What is changed in place."""
+Value = Union[bytes, Collection]
+V = TypeVar("V", bytes, LongString, Hash, List, Set, SortedSet, Stream)
+Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, "Entry"]
 
-TYPE_NAMES: Final[dict[type, bytes]] = {bytes: b"string", Hash: b"hash"}
+TYPE_NAMES: Final[dict[type, bytes]] = {
+    bytes: b"string",
+    LongString: b"string",
+    Hash: b"hash",
+    List: b"list",
+    Set: b"set",
+    SortedSet: b"zset",
+    Stream: b"stream",
+}
 """What TYPE answers for each kind of value."""
 
 _UNLUCKY_DRAWS: Final = 100
@@ -67,10 +82,17 @@ class Witness(Protocol):
     def flushed(self, index: int, keys: ShardedDict[Held]) -> None:
         """Take over the keys that a database had: it begins anew."""
 
+    def swapped(self, index: int, other: int) -> None:
+        """Take note that two databases have exchanged their keys."""
 
-def is_large(value: Hash) -> bool:
+
+def is_large(value: Collection) -> bool:
     """Tell whether a value is so large that what takes it as a whole is better done in steps."""
     return len(value) > SHARD_SIZE
+
+
+Watcher = Callable[[bytes], None]
+"""Is called when a key has changed in any way, or is about to in the midst of a command."""
 
 
 def _ignore_alarm(deadline: int) -> None:
@@ -105,6 +127,7 @@ class Database:
         "misses",
         "random",
         "usage",
+        "watched",
         "witness",
     )
 
@@ -125,6 +148,8 @@ class Database:
         """Keeps account of the use of keys, while a policy asks for it."""
         self.witness: Witness | None = None
         """Is told of every change before it is made, while a snapshot is taken."""
+        self.watched: dict[bytes, list[Watcher]] = {}
+        """Who is told when a key changes, by the keys."""
         self.lost: Callable[[int, bytes], None] | None = None
         """Is told of each key that is removed though no request asked for it: expired, or evicted."""
         self.deaf_to_time = False
@@ -160,10 +185,7 @@ class Database:
 
     def lookup_as(self, key: bytes, kind: Type[V]) -> V | None:
         """Like `lookup` for one type of value; raises `WrongTypeError` for another."""
-        value = self.lookup(key)
-        if value is None or type(value) is kind:
-            return value
-        raise WrongTypeError
+        return _as_kind(self.lookup(key), kind)
 
     def edit(self, key: bytes, kind: Type[V], *, make: bool = False) -> V | None:
         """Like `lookup_as`, for one who is about to change the value in place, and says `changed` when it is done.
@@ -194,8 +216,17 @@ class Database:
         if type(held) is kind and self.usage is None:  # the way of most requests, as short as it can be
             self.hits += 1
             return held
+        return _as_kind(self.read(key), kind)
+
+    def read_string(self, key: bytes) -> bytes | LongString:
+        """Give the string of a key in the form that it is kept in, for who needs a part of it; empty if there is none.
+
+        Raises `WrongTypeError`.
+        """
         value = self.read(key)
-        if value is None or type(value) is kind:
+        if value is None:
+            return b""
+        if isinstance(value, (bytes, LongString)):
             return value
         raise WrongTypeError
 
@@ -270,7 +301,13 @@ class Database:
         self.changes += 1
         old = self._keys.set(key, value)
         # The way of most requests:
-        if type(value) is bytes and deadline is None and self.usage is None and self.witness is None:
+        if (
+            type(value) is bytes
+            and deadline is None
+            and self.usage is None
+            and self.witness is None
+            and not self.watched
+        ):
             if type(old) is bytes:
                 self.memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
                 return
@@ -278,6 +315,37 @@ class Database:
                 self.memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
                 return
         self._replaced(key, value, old, deadline, keep_deadline)
+
+    def write_string(self, key: bytes, offset: int, data: bytes) -> int:
+        """Put bytes into the string of a key from an offset on, zeros before it if need be; gives the new length.
+
+        A long string is not copied.  Raises `WrongTypeError`.
+        """
+        value = self.lookup(key)
+        if isinstance(value, LongString):
+            self.edit(key, LongString)
+            value.write(offset, data)
+            self.changed(key)
+            return len(value)
+        old = _as_kind(value, bytes) or b""
+        length = max(len(old), offset + len(data))
+        if length > LONG:
+            long = LongString(old)
+            long.write(offset, data)
+            self.set(key, long, keep_deadline=True)
+        elif offset == len(old):
+            self.set(key, old + data, keep_deadline=True)
+        else:
+            head = old[:offset].ljust(offset, b"\0")
+            self.set(key, head + data + old[offset + len(data) :], keep_deadline=True)
+        return length
+
+    def store(self, key: bytes, value: Collection) -> None:
+        """Set the value of a key to a collection; without members, there is no such key then."""
+        if value:
+            self.set(key, value)
+        else:
+            self.delete(key)
 
     def load(self, key: bytes, value: Value, deadline: int | None = None, mark: int | None = None) -> bool:
         """Put a key where it was before the process began, which is no change; False if it is there already."""
@@ -301,9 +369,12 @@ class Database:
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
         if value:
-            assert type(value) is Hash  # strings are never changed in place
-            self.memory += value.memory - value.counted
-            value.counted = value.memory
+            assert not isinstance(value, bytes)  # those are never changed in place
+            weight = value.memory
+            self.memory += weight - value.counted
+            value.counted = weight
+            if self.watched:
+                self._touch(key)
         else:
             self._remove(key)
 
@@ -331,6 +402,8 @@ class Database:
         """Let an existing key go at a date in milliseconds; at once, if that has passed."""
         self.changes += 1
         self._let_go_at(key, deadline)
+        if self.watched:
+            self._touch(key)
 
     def persist(self, key: bytes) -> bool:
         """Let a key stay; True if it was to go."""
@@ -338,6 +411,8 @@ class Database:
             return False
         self.changes += 1
         self._set_deadline(key, None)
+        if self.watched:
+            self._touch(key)
         return True
 
     def rename(self, source: bytes, target: bytes) -> bool:
@@ -350,11 +425,40 @@ class Database:
         self.set(target, value, deadline)
         return True
 
+    def move(self, key: bytes, other: Database) -> bool:
+        """Move a key with its deadline to another database; False if it is not here, or one of that name is there."""
+        value = self.lookup(key)
+        if value is None or other.lookup(key) is not None:
+            return False
+        deadline = self.deadline(key)
+        self._take_out(key)
+        self.changes += 1
+        other.set(key, value, deadline)
+        return True
+
+    def swap(self, other: Database) -> None:
+        """Exchange all keys with another database."""
+        self.changes += 1
+        if self.witness is not None:
+            self.witness.swapped(self.index, other.index)
+        touched = [
+            (each, key)
+            for each in (self, other)
+            for key in each.watched
+            if self.peek(key) is not None or other.peek(key) is not None
+        ]
+        self._keys, other._keys = other._keys, self._keys
+        self.expiry, other.expiry = other.expiry, self.expiry
+        self.memory, other.memory = other.memory, self.memory
+        for each, key in touched:
+            each._touch(key)
+
     def flush(self) -> None:
         """Remove all keys."""
         if not len(self._keys):
             return
         self.changes += len(self._keys)
+        touched = [key for key in self.watched if self.peek(key) is not None]
         if self.witness is not None:
             self.witness.flushed(self.index, self._keys)
         else:
@@ -364,6 +468,28 @@ class Database:
         self._keys = ShardedDict()
         self.expiry = Expiry(self._alarm)
         self.memory = 0
+        for key in touched:
+            self._touch(key)
+
+    # Who wants to know
+
+    def watch(self, key: bytes, watcher: Watcher) -> None:
+        """Have somebody told whenever a key changes."""
+        self.watched.setdefault(key, []).append(watcher)
+
+    def unwatch(self, key: bytes, watcher: Watcher) -> None:
+        """Have somebody told no more, who was to be told of a key."""
+        watchers = self.watched[key]
+        watchers.remove(watcher)
+        if not watchers:
+            del self.watched[key]
+
+    def _touch(self, key: bytes) -> None:
+        """Tell of a change of a key."""
+        for watcher in self.watched.get(key, ()):
+            watcher(key)
+
+    # What nobody asked for
 
     def evict(self, key: bytes) -> None:
         """Remove an existing key to make room."""
@@ -425,6 +551,8 @@ class Database:
                 self.expiry.remove(key, entry.deadline)
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + _counted(value)
+        if self.watched:
+            self._touch(key)
         return value
 
     def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
@@ -448,6 +576,8 @@ class Database:
             self._let_go_at(key, deadline)
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
+        if self.watched:
+            self._touch(key)
 
     def _let_go_at(self, key: bytes, deadline: int) -> None:
         """Give an existing key a deadline, or remove it if that has passed."""
@@ -483,17 +613,26 @@ class Database:
 
     def _dispose(self, value: Value) -> None:
         """Let go of a value that no key holds any more."""
-        if type(value) is Hash and is_large(value):
+        if not isinstance(value, bytes) and is_large(value):
             self.discard(value)
+
+
+def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
+    """Give a value that is of a type, or None if there is none; raises `WrongTypeError` if it is of another."""
+    if value is None or type(value) is kind:
+        return value
+    if kind is bytes and type(value) is LongString:
+        return value.joined()
+    raise WrongTypeError
 
 
 def _memory(value: Value) -> int:
     """Bytes of memory that a value takes, which are counted from now on."""
-    if type(value) is Hash:
+    if not isinstance(value, bytes):
         value.counted = value.memory
     return _counted(value)
 
 
 def _counted(value: Value) -> int:
-    """Bytes of memory that were counted of a value; a hash may have grown since."""
+    """Bytes of memory that were counted of a value; a collection may have grown since."""
     return bytes_size(value) if isinstance(value, bytes) else value.counted

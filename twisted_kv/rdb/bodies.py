@@ -1,0 +1,149 @@
+"""Writes values as RDB has them: small collections packed, large ones member by member, in parts of a few hundred."""
+
+from __future__ import annotations
+
+from itertools import chain
+from struct import pack
+from typing import Any, Callable, Dict, Final, Iterator, Sequence, Tuple
+
+from twisted_kv.numbers import format_double
+from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.packed import write_intset, write_listpack
+from twisted_kv.rdb.words import write_length, write_string
+from twisted_kv.store.database import Value
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List
+from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.values.streams import UNKNOWN, Node, Stream, StreamState
+
+_LIST_NODE_BYTES: Final = 8192
+"""A list of fewer bytes is one node (list-max-listpack-size -2)."""
+
+Pieces = Sequence[Any]
+
+
+def kind_and_body(value: Value, *, compressed: bool = False) -> tuple[int, bytes]:
+    """Give the type and the body of a value, as DUMP and files have them."""
+    if isinstance(value, bytes):
+        return rdb.STRING, write_string(value, compressed=compressed)
+    packed = _packed(value)
+    if packed is not None:
+        kind, body = packed
+        return kind, write_string(body, compressed=compressed)
+    if isinstance(value, List):
+        node = write_listpack(value)
+        if len(node) <= _LIST_NODE_BYTES:
+            return rdb.LIST_OF_LISTPACKS, b"\1\2" + write_string(node, compressed=compressed)
+    kind, parts = body_parts(type(value), value.pieces(), len(value), compressed=compressed)
+    return kind, b"".join(parts)
+
+
+def _packed(value: Value) -> tuple[int, bytes] | None:
+    """Give the type and the one string of a collection that Redis keeps packed, or None."""
+    if isinstance(value, Hash):
+        if value.is_packed:
+            return rdb.HASH_LISTPACK, write_listpack(chain.from_iterable(value.items()))
+    elif isinstance(value, Set):
+        if value.is_packed:
+            return rdb.SET_INTSET, write_intset(value)
+    elif isinstance(value, SortedSet) and value.is_packed:
+        pairs = [(member, format_double(score)) for score, member in value.order]
+        return rdb.ZSET_LISTPACK, write_listpack(chain.from_iterable(pairs))
+    return None
+
+
+def body_parts(kind: type, pieces: Pieces, length: int, *, compressed: bool) -> Tuple[int, Iterator[bytes]]:
+    """Give the type of a collection in RDB, and its body in parts, from what its `pieces()` or `freeze()` gave."""
+    number, parts = _BODIES[kind]
+    return number, parts(pieces, length, compressed)
+
+
+def _string_parts(pieces: Pieces, length: int, compressed: bool) -> Iterator[bytes]:
+    yield write_length(length)
+    yield from map(bytes, pieces)
+
+
+def _hash_parts(shards: Pieces, count: int, compressed: bool) -> Iterator[bytes]:
+    yield write_length(count)
+    for shard in shards:
+        yield b"".join([write_string(part, compressed=compressed) for part in chain.from_iterable(shard.items())])
+
+
+def _member_parts(chunks: Pieces, count: int, compressed: bool) -> Iterator[bytes]:
+    """Write the elements of a list, or the members of a set."""
+    yield write_length(count)
+    for chunk in chunks:
+        yield b"".join([write_string(element, compressed=compressed) for element in chunk])
+
+
+def _sorted_set_parts(shards: Pieces, count: int, compressed: bool) -> Iterator[bytes]:
+    yield write_length(count)
+    for shard in shards:
+        yield b"".join(
+            [write_string(member, compressed=compressed) + pack("<d", score) for member, score in shard.items()]
+        )
+
+
+def _stream_parts(pieces: Pieces, length: int, compressed: bool) -> Iterator[bytes]:
+    state = pieces[-1]
+    yield write_length(len(pieces) - 1)
+    for node in pieces[:-1]:
+        listpack = write_listpack(_node_entries(node))
+        yield write_string(node.start.to_bytes(16, "big")) + write_string(listpack, compressed=compressed)
+    yield from _state_parts(state)
+
+
+def _node_entries(node: Node) -> Iterator[bytes]:
+    """Give the entries of the listpack of a node; what was deleted since is left out."""
+    yield b"%d" % len(node.ids)
+    yield b"0"
+    yield b"%d" % len(node.names)
+    yield from node.names
+    yield b"0"
+    milliseconds, sequence = node.start >> 64, node.start & (1 << 64) - 1
+    for entry_id, fields in zip(node.ids, node.items):
+        count = len(fields) // 2
+        same = fields[::2] == node.names
+        yield b"2" if same else b"0"
+        yield b"%d" % ((entry_id >> 64) - milliseconds)
+        yield b"%d" % ((entry_id & (1 << 64) - 1) - sequence)
+        if same:
+            yield from fields[1::2]
+            yield b"%d" % (count + 3)
+        else:
+            yield b"%d" % count
+            yield from fields
+            yield b"%d" % (2 * count + 4)
+
+
+def _state_parts(state: StreamState) -> Iterator[bytes]:
+    yield write_length(state.length) + _id_lengths(state.last_id) + _id_lengths(state.first_id)
+    yield _id_lengths(state.deleted_id) + write_length(state.entries_added) + write_length(len(state.groups))
+    for name, last_id, read, pending, consumers in state.groups:
+        yield write_string(name) + _id_lengths(last_id) + write_length(read if read != UNKNOWN else (1 << 64) - 1)
+        yield write_length(len(pending)) + b"".join(
+            [
+                entry_id.to_bytes(16, "big") + delivered.to_bytes(8, "little", signed=True) + write_length(count)
+                for entry_id, delivered, count in pending
+            ]
+        )
+        yield write_length(len(consumers))
+        for consumer, seen, ids in consumers:
+            yield write_string(consumer) + seen.to_bytes(8, "little", signed=True) + write_length(len(ids))
+            yield b"".join([entry_id.to_bytes(16, "big") for entry_id in ids])
+
+
+def _id_lengths(entry_id: int) -> bytes:
+    return write_length(entry_id >> 64) + write_length(entry_id & (1 << 64) - 1)
+
+
+_BODIES: Final[Dict[type, Tuple[int, Callable[[Pieces, int, bool], Iterator[bytes]]]]] = {
+    LongString: (rdb.STRING, _string_parts),
+    Hash: (rdb.HASH, _hash_parts),
+    List: (rdb.LIST, _member_parts),
+    Set: (rdb.SET, _member_parts),
+    SortedSet: (rdb.ZSET, _sorted_set_parts),
+    Stream: (rdb.STREAM, _stream_parts),
+}

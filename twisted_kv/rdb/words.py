@@ -1,0 +1,47 @@
+"""Writes lengths and strings as RDB has them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted_kv.numbers import parse_integer
+from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.lzf import compress
+
+_LONGEST_NUMBER: Final = 11
+_LEAST_COMPRESSED: Final = 21
+
+
+def write_length(length: int) -> bytes:
+    """Write a length: in as few bytes as it takes."""
+    if length < 1 << 6:
+        return bytes((length,))
+    if length < 1 << 14:
+        return bytes((0x40 | length >> 8, length & 0xFF))
+    if length < 1 << 32:
+        return b"\x80" + length.to_bytes(4, "big")
+    return b"\x81" + length.to_bytes(8, "big")
+
+
+_LENGTHS: Final = [write_length(length) for length in range(1 << 10)]
+
+
+def write_string(data: bytes, *, compressed: bool = False) -> bytes:
+    """Write a string: as a number if it reads as one of at most 32 bits."""
+    size = len(data)
+    if size <= _LONGEST_NUMBER:
+        if data[:1] < b":":  # what begins with a letter is no number
+            number = parse_integer(data)
+            if number is not None:
+                if -(1 << 7) <= number < 1 << 7:
+                    return bytes((rdb.INT8, number & 0xFF))
+                if -(1 << 15) <= number < 1 << 15:
+                    return b"\xc1" + number.to_bytes(2, "little", signed=True)
+                if -(1 << 31) <= number < 1 << 31:
+                    return b"\xc2" + number.to_bytes(4, "little", signed=True)
+        return _LENGTHS[size] + data
+    if compressed and size >= _LEAST_COMPRESSED:
+        shorter = compress(data)
+        if shorter is not None:
+            return b"".join((b"\xc3", write_length(len(shorter)), write_length(size), shorter))
+    return (_LENGTHS[size] if size < 1 << 10 else write_length(size)) + data

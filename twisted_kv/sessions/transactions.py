@@ -1,0 +1,64 @@
+"""What a session remembers between MULTI and EXEC, and between WATCH and EXEC."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from twisted_kv.store.database import Database
+from twisted_kv.table import Command
+
+
+class Transaction:
+    """Requests that are to be run one after the other, with nothing in between.
+
+    `spoilt`: one that came was refused, so none will be run.  `running`: they are being run.
+    """
+
+    __slots__ = ("queue", "running", "spoilt")
+
+    def __init__(self) -> None:
+        self.queue: list[tuple[Command, Sequence[bytes]]] = []
+        self.spoilt = False
+        self.running = False
+
+    @property
+    def denies_oom(self) -> bool:
+        """Whether one of the requests is refused when there is no memory."""
+        return any(command.denies_oom for command, _ in self.queue)
+
+    @property
+    def writes(self) -> bool:
+        """Whether one of the requests may change data."""
+        return any(command.is_write for command, _ in self.queue)
+
+
+class Watches:
+    """The keys of a session that must not change before its transaction; `broken` when one has."""
+
+    __slots__ = ("_keys", "broken")
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[int, bytes], Database] = {}
+        self.broken = False
+
+    def add(self, database: Database, key: bytes) -> None:
+        """Watch a key; a second time changes nothing."""
+        if (database.index, key) not in self._keys:
+            database.peek(key)  # one whose time has come goes now, which is no change
+            self._keys[database.index, key] = database
+            database.watch(key, self._break)
+
+    def check(self) -> bool:
+        """Tell whether no key has changed; one whose time has come has."""
+        for (_, key), database in self._keys.items():
+            database.peek(key)
+        return not self.broken
+
+    def end(self) -> None:
+        """Watch no more."""
+        for (_, key), database in self._keys.items():
+            database.unwatch(key, self._break)
+        self._keys.clear()
+
+    def _break(self, key: bytes) -> None:
+        self.broken = True

@@ -1,0 +1,50 @@
+"""The set: members, and nothing of them but that they are there."""
+
+from __future__ import annotations
+
+from typing import Final, Iterable
+
+from twisted_kv.numbers import parse_integer
+from twisted_kv.values.sizes import ITEM, bytes_size
+from twisted_kv.values.tables import Table
+
+PACKED_MEMBERS: Final = 512
+"""Redis packs a set of no more members, all of them integers (set-max-intset-entries)."""
+
+
+class Set(Table[bool]):
+    """Byte strings without an order."""
+
+    __slots__ = ()
+
+    def add(self, member: bytes) -> bool:
+        """Add a member; True if it is new."""
+        if self._frozen is not None:
+            self._part(member)
+        if self.set(member, True) is not None:
+            return False
+        self.memory += ITEM + bytes_size(member)
+        if self.is_packed and (self._length > PACKED_MEMBERS or parse_integer(member) is None):
+            self.is_packed = False
+        return True
+
+    def remove(self, member: bytes) -> bool:
+        """Remove a member; True if it was there."""
+        if self._frozen is not None:
+            self._part(member)
+        if self.pop(member) is None:
+            return False
+        self.memory -= ITEM + bytes_size(member)
+        return True
+
+    def update(self, members: Iterable[bytes]) -> None:
+        """Add many members."""
+        for member in members:
+            self.add(member)
+
+    def copy(self) -> Set:
+        """Give a set of its own with the same members."""
+        own = Set()
+        own.update(self)
+        own.is_packed = self.is_packed
+        return own

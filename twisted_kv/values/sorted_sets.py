@@ -1,0 +1,225 @@
+"""The sorted set: members with a score each, in the order of the scores, then of the members' bytes."""
+
+from __future__ import annotations
+
+import math
+from itertools import takewhile
+from typing import Callable, Final, Iterable, Iterator, Tuple
+
+from sortedcontainers import SortedList
+
+from twisted_kv.values.sizes import ITEM, SLOT, bytes_size
+from twisted_kv.values.tables import Table
+
+PACKED_MEMBERS: Final = 128
+PACKED_BYTES: Final = 64
+"""Redis packs a sorted set of no more members, none of them longer (zset-max-listpack-entries, -value)."""
+
+ORDER_SIZE: Final = 640
+"""Bytes of an empty order."""
+SEAT_SIZE: Final = 24 + 56 + SLOT
+"""Bytes that a score and its place in the order take."""
+
+RELEASED_AT_ONCE: Final = 512
+
+Ranked = Tuple[float, bytes]
+"""A score and its member."""
+
+
+class ScoreRange:
+    """Scores from one to another, each of which may be left out."""
+
+    __slots__ = ("_high", "_low", "high", "low")
+
+    def __init__(self, low: float, high: float, *, without_low: bool = False, without_high: bool = False) -> None:
+        self.low = math.nextafter(low, math.inf) if without_low else low
+        self.high = math.nextafter(high, -math.inf) if without_high else high
+        self._low = without_low and low == math.inf
+        self._high = without_high and high == -math.inf
+
+    def places(self, members: SortedSet) -> tuple[int, int]:
+        """Give the places from which on and up to before which a sorted set is in the range."""
+        if self._low or self._high or self.low > self.high:
+            return 0, 0
+        order = members.order
+        start = order.bisect_left((self.low, b""))
+        if self.high == math.inf:
+            return start, len(order)
+        return start, order.bisect_left((math.nextafter(self.high, math.inf), b""))
+
+
+class TextRange:
+    """Members from one to another in the order of their bytes, each of which may be left out.
+
+    None as a bound is beyond all members; `before_all` and `behind_all` tell on which side each lies.
+    """
+
+    __slots__ = ("high", "high_is_first", "low", "low_is_last", "without_high", "without_low")
+
+    def __init__(
+        self,
+        low: bytes | None,
+        high: bytes | None,
+        *,
+        without_low: bool = False,
+        without_high: bool = False,
+        low_is_last: bool = False,
+        high_is_first: bool = False,
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.without_low = without_low
+        self.without_high = without_high
+        self.low_is_last = low_is_last
+        """The lower bound is behind all members."""
+        self.high_is_first = high_is_first
+        """The upper bound is before all members."""
+
+    def places(self, members: SortedSet) -> tuple[int, int]:
+        """Give the places from which on and up to before which a sorted set is in the range.
+
+        Redis leaves open what that means for members with different scores; of a small set it looks at one after the
+        other, and so does this.
+        """
+        if self.low_is_last or self.high_is_first or self._is_empty():
+            return 0, 0
+        order = members.order
+        if not len(order):
+            return 0, 0
+        if order[0][0] != order[-1][0]:
+            return self._walked([member for _, member in order])
+        score = order[0][0]
+        start, stop = 0, len(order)
+        if self.low is not None:
+            seat = score, self.low
+            start = order.bisect_right(seat) if self.without_low else order.bisect_left(seat)
+        if self.high is not None:
+            seat = score, self.high
+            stop = order.bisect_left(seat) if self.without_high else order.bisect_right(seat)
+        return start, max(start, stop)
+
+    def _is_empty(self) -> bool:
+        if self.low is None or self.high is None:
+            return False
+        return self.low > self.high or (self.low == self.high and (self.without_low or self.without_high))
+
+    def _walked(self, members: list[bytes]) -> tuple[int, int]:
+        if not self._above(members[-1]) or not self._below(members[0]):
+            return 0, 0
+        start = next((place for place, member in enumerate(members) if self._above(member)), len(members))
+        return start, start + sum(1 for _ in takewhile(self._below, members[start:]))
+
+    def walked_back(self, members: SortedSet) -> tuple[int, int]:
+        """Give the same as `places` for a walk from the end, which differs where scores do."""
+        order = members.order
+        if not len(order) or order[0][0] == order[-1][0]:
+            return self.places(members)
+        if self.low_is_last or self.high_is_first or self._is_empty():
+            return 0, 0
+        listed = [member for _, member in order]
+        if not self._above(listed[-1]) or not self._below(listed[0]):
+            return 0, 0
+        stop = next((place for place in range(len(listed), 0, -1) if self._below(listed[place - 1])), 0)
+        return stop - sum(1 for _ in takewhile(self._above, reversed(listed[:stop]))), stop
+
+    def _above(self, member: bytes) -> bool:
+        return self.low is None or (member > self.low if self.without_low else member >= self.low)
+
+    def _below(self, member: bytes) -> bool:
+        return self.high is None or (member < self.high if self.without_high else member <= self.high)
+
+
+class SortedSet(Table[float]):
+    """A mapping from member to score, and the order of both.
+
+    `order` has the pairs of score and member; to be read only.
+    """
+
+    __slots__ = ("order",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: SortedList[Ranked] = SortedList()
+        self.memory += ORDER_SIZE
+
+    def put(self, member: bytes, score: float) -> float | None:
+        """Give a member a score; returns the one it had, or None."""
+        if self._frozen is not None:
+            self._part(member)
+        old = self.set(member, score)
+        if old is None:
+            self.order.add((score, member))
+            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+            if self.is_packed and (self._length > PACKED_MEMBERS or len(member) > PACKED_BYTES):
+                self.is_packed = False
+        elif old != score:
+            self.order.remove((old, member))
+            self.order.add((score, member))
+        return old
+
+    def update(self, members: Iterable[tuple[bytes, float]]) -> None:
+        """Give many members their scores."""
+        for member, score in members:
+            self.put(member, score)
+
+    def fill(self, members: dict[bytes, float]) -> None:
+        """Give an empty set its members: faster than one after the other."""
+        for member, score in members.items():
+            self.set(member, score)
+            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+            if len(member) > PACKED_BYTES:
+                self.is_packed = False
+        if self._length > PACKED_MEMBERS:
+            self.is_packed = False
+        self.order = SortedList([(score, member) for member, score in members.items()])
+
+    def remove(self, member: bytes) -> float | None:
+        """Remove a member and give the score it had, or None."""
+        if self._frozen is not None:
+            self._part(member)
+        score = self.pop(member)
+        if score is not None:
+            self.order.remove((score, member))
+            self.memory -= ITEM + SEAT_SIZE + bytes_size(member)
+        return score
+
+    def rank(self, member: bytes) -> int | None:
+        """Give the place of a member in the order, from 0 on, or None."""
+        score = self.get(member)
+        return None if score is None else self.order.bisect_left((score, member))
+
+    def slice(self, start: int, stop: int, *, reverse: bool = False) -> Iterator[Ranked]:
+        """Give what stands from a place up to before another, in reverse if that is asked for."""
+        found: Iterator[Ranked] = self.order.islice(start, stop, reverse)
+        return found
+
+    def remove_slice(self, start: int, stop: int) -> list[Ranked]:
+        """Remove what stands from a place up to before another, and give it."""
+        gone = list(self.order.islice(start, stop))
+        for _, member in gone:
+            self.remove(member)
+        return gone
+
+    def copy(self) -> SortedSet:
+        """Give a sorted set of its own with the same members."""
+        own = SortedSet()
+        own.fill(dict(self.items()))
+        own.is_packed = self.is_packed
+        return own
+
+    def release(self) -> list[float] | None:
+        """Take a small part out of a set that nobody uses any more; None when nothing is left."""
+        if len(self.order):
+            del self.order[-RELEASED_AT_ONCE:]
+            return []
+        return super().release()
+
+
+Aggregate = Callable[[float, float], float]
+"""Makes one score of two."""
+
+
+def add_scores(first: float, second: float) -> float:
+    """Give the sum of two scores; of two infinities that cancel each other out it is 0, as in Redis."""
+    total = first + second
+    return 0.0 if math.isnan(total) else total

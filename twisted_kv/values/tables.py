@@ -1,0 +1,50 @@
+"""What hashes, sets and sorted sets have in common: a table that a snapshot can look at while it changes."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted_kv.values.sharded import ShardedDict
+from twisted_kv.values.sizes import TABLE
+
+V = TypeVar("V")
+
+
+class Table(ShardedDict[V]):
+    """A mapping that can be frozen: it shows a snapshot what it held then, and goes on changing.
+
+    `memory` estimates its bytes; `counted` is what its database has counted of them.  `is_packed` tells whether Redis
+    would keep the same data in a small packed form; once it does not, it never does again.
+    """
+
+    __slots__ = ("_frozen", "counted", "is_packed", "memory")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = TABLE
+        self.counted = 0
+        self.is_packed = True
+        self._frozen: set[int] | None = None  # shards that must not change, by id(); whoever froze them holds them
+
+    def freeze(self) -> list[dict[bytes, V]]:
+        """Give the shards as they are now.  What is changed later is changed in a copy of its shard, until `thaw`."""
+        shards = self.pieces()
+        self._frozen = {id(shard) for shard in shards}
+        return shards
+
+    def thaw(self) -> None:
+        """Let the shards that were given change again."""
+        self._frozen = None
+
+    def pieces(self) -> list[dict[bytes, V]]:
+        """Give the shards, which must not be changed, for as long as nothing else is."""
+        return list(self._each_shard())
+
+    def _part(self, key: bytes) -> None:
+        """Have the shard of a key changed in a copy, if it is frozen."""
+        assert self._frozen is not None
+        place = (hash(key) >> self.shift) % len(self.shards)
+        shard = self.shards[place]
+        if id(shard) in self._frozen:
+            self._frozen.discard(id(shard))
+            self._replace(place, shard.copy())
