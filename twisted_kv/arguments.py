@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Sequence
 
-from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError, c_string
-from twisted_kv.numbers import parse_integer
+from twisted_kv.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, CommandError, c_string
+from twisted_kv.numbers import INT64_MAX, parse_double, parse_integer, parse_long_double
 
 
 def integer(word: bytes, error: str = NOT_AN_INTEGER) -> int:
@@ -14,6 +16,36 @@ def integer(word: bytes, error: str = NOT_AN_INTEGER) -> int:
     if value is None:
         raise CommandError(error)
     return value
+
+
+def positive(word: bytes, error: str) -> int:
+    """Read an integer above 0; raises `CommandError` with the given text."""
+    value = integer(word, error)
+    if value < 1:
+        raise CommandError(error)
+    return value
+
+
+def double(word: bytes, error: str = NOT_A_FLOAT) -> float:
+    """Read a double; raises `CommandError` with the given text."""
+    try:
+        return parse_double(word)
+    except ValueError:
+        raise CommandError(error) from None
+
+
+def timeout(word: bytes) -> int:
+    """Read a time-out in seconds, which may have a fraction; gives whole milliseconds, 0 for none."""
+    try:
+        seconds = parse_long_double(word)
+    except ValueError:
+        raise CommandError("timeout is not a float or out of range") from None
+    milliseconds = INT64_MAX + 1 if seconds is None else math.ceil(seconds * Fraction(1000))
+    if milliseconds > INT64_MAX:
+        raise CommandError("timeout is out of range")
+    if milliseconds < 0:
+        raise CommandError("timeout is negative")
+    return milliseconds
 
 
 class Arguments:
@@ -36,6 +68,30 @@ class Arguments:
     def option(self) -> bytes:
         """Take the next word as an option's name, in upper case."""
         return c_string(self.word()).upper()
+
+    def takes(self, name: bytes) -> bool:
+        """Take the next word if it is that option, whose name is given in upper case."""
+        if self._at < len(self._words) and c_string(self._words[self._at]).upper() == name:
+            self._at += 1
+            return True
+        return False
+
+    def rest(self) -> Sequence[bytes]:
+        """Take all words that are left."""
+        words, self._at = self._words[self._at :], len(self._words)
+        return words
+
+    def words(self, count: int) -> Sequence[bytes]:
+        """Take so many words; raises a syntax error if there are fewer."""
+        if count > self.left:
+            raise CommandError(SYNTAX)
+        self._at += count
+        return self._words[self._at - count : self._at]
+
+    def finish(self) -> None:
+        """Raise a syntax error if a word is left that no option took."""
+        if self:
+            raise CommandError(SYNTAX)
 
     def word(self) -> bytes:
         """Take the next word; raises a syntax error if there is none."""

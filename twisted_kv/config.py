@@ -271,6 +271,9 @@ class Settings:
         Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=FIXED
     )
     protected_mode: bool = setting(YesNo(), "yes", "without a password, serve only clients of this machine")
+    enable_debug_command: str = setting(
+        Choice(("no", "yes", "local")), "no", "serve DEBUG; local: only to clients of this machine", fixed=PROTECTED
+    )
     requirepass: str = setting(Kind(), "", "the password that clients must give")
     databases: int = setting(Integer(1, 2**31 - 1), "16", "number of databases", fixed=FIXED)
     timeout: int = setting(Integer(0, 2**31 - 1), "0", "seconds until an idle client is disconnected; 0 is never")

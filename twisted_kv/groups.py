@@ -16,7 +16,7 @@ import inspect
 from typing import Any, Callable, TypeVar
 
 from twisted_kv.replies import Reply, Status
-from twisted_kv.table import MANY, Command, Function, KeySpec, Lasting
+from twisted_kv.table import MANY, Command, FindKeys, Function, KeySpec, Lasting
 
 F = TypeVar("F", bound=Function)
 
@@ -27,13 +27,33 @@ def first(access: str, notes: str = "") -> tuple[KeySpec, ...]:
 
 
 def second(access: str) -> tuple[KeySpec, ...]:
-    """Declare that the second word is a key."""
+    """Declare that the second word is a key; of a subcommand, the first behind its name."""
     return (KeySpec(tuple(access.split()), 2),)
 
 
-def every(access: str, step: int = 1) -> tuple[KeySpec, ...]:
-    """Declare that all words are keys, or every `step`th from the first on."""
-    return (KeySpec(tuple(access.split()), 1, -1, step),)
+def every(access: str, *, start: int = 1, last: int = -1, step: int = 1, notes: str = "") -> tuple[KeySpec, ...]:
+    """Declare that all words are keys, or every `step`th from the one at `start` on to `last`."""
+    return (KeySpec(tuple(access.split()), start, last, step, notes),)
+
+
+def counted(access: str, start: int = 1) -> tuple[KeySpec, ...]:
+    """Declare that the word at `start` says how many keys follow it."""
+    return (KeySpec(tuple(access.split()), start, counted=True),)
+
+
+def behind_streams(access: str, start: int) -> tuple[KeySpec, ...]:
+    """Declare that of the words behind STREAMS, which is looked for from `start` on, the first half are keys."""
+    return (KeySpec(tuple(access.split()), start, -1, keyword="STREAMS", limit=2),)
+
+
+def somewhere(access: str, notes: str) -> tuple[KeySpec, ...]:
+    """Declare that there may be keys nobody knows where."""
+    return (KeySpec(tuple(access.split()), None, notes=notes),)
+
+
+def anywhere(keyword: str, access: str, start: int) -> tuple[KeySpec, ...]:
+    """Declare that the word behind a keyword is a key, which is looked for from `start` on."""
+    return (KeySpec(tuple(access.split()), start, keyword=keyword),)
 
 
 class Group:
@@ -57,8 +77,9 @@ class Group:
         categories: str | None = None,
         tips: str = "",
         complexity: str = "O(1)",
-        deprecated: bool = False,
+        doc_flags: str = "",
         lasting: Lasting = Lasting.REQUEST,
+        find_keys: FindKeys | None = None,
     ) -> Callable[[F], F]:
         """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before."""
 
@@ -76,8 +97,9 @@ class Group:
                 categories=tuple((self.category if categories is None else categories).split()),
                 tips=tuple(tips.split()),
                 complexity=complexity,
-                deprecated=deprecated,
+                doc_flags=tuple(doc_flags.split()),
                 lasting=lasting,
+                find_keys=find_keys,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
@@ -90,7 +112,7 @@ class Group:
 
         return declare
 
-    def container(self, name: str, *, since: str, summary: str) -> None:
+    def container(self, name: str, *, since: str, summary: str, help_since: str = "5.0.0") -> None:
         """Declare a command that only has subcommands, HELP among them."""
 
         def refuse(session: Any, subcommand: bytes, *words: bytes) -> Reply:
@@ -98,9 +120,9 @@ class Group:
 
         refuse.__doc__ = summary
         self.command(name, since=since, categories="", complexity="Depends on subcommand.")(refuse)
-        self.help(name)
+        self.help(name, since=help_since)
 
-    def help(self, name: str) -> None:
+    def help(self, name: str, *, since: str = "5.0.0") -> None:
         """Declare the HELP subcommand of a command that has subcommands."""
 
         def help_(session: Any) -> Reply:
@@ -111,7 +133,7 @@ class Group:
                 lines += [subcommand.decode().upper(), f"    {subcommands[subcommand].summary}"]
             return [Status(line.encode()) for line in lines]
 
-        self.command(f"{name} HELP", since="5.0.0", flags="loading stale")(help_)
+        self.command(f"{name} HELP", since=since, flags="loading stale")(help_)
 
 
 def _bounds(function: Function) -> tuple[int, int]:

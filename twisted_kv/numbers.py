@@ -7,10 +7,12 @@ rounded to 64 bits of mantissa after each step.
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import Final
 
+INT32_MAX: Final = 2**31 - 1
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
@@ -26,6 +28,7 @@ _DECIMAL: Final = re.compile(rb"([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]
 _HEXADECIMAL: Final = re.compile(
     rb"([+-]?)0[xX](?:([0-9a-fA-F]+)(?:\.([0-9a-fA-F]*))?|\.([0-9a-fA-F]+))(?:[pP]([+-]?\d+))?\Z"
 )
+_NOT_ZERO: Final = re.compile(rb"\A[+-]?(?:0[xX])?[0.]*(?!0[xX])[1-9a-dfA-DF]")
 _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
 
 
@@ -40,6 +43,51 @@ def parse_integer(text: bytes) -> int | None:
     if b"%d" % value != text or not INT64_MIN <= value <= INT64_MAX:
         return None
     return value
+
+
+def parse_double(text: bytes) -> float:
+    """Read a double as C's strtod does; raises ValueError for what Redis calls "not a valid float".
+
+    That is also what is too large or too small to be one, unless it is written as an infinity.
+    """
+    if _INFINITY.match(text):
+        return -math.inf if text.startswith(b"-") else math.inf
+    if _DECIMAL.match(text):
+        value = float(text)
+    elif _HEXADECIMAL.match(text):
+        try:
+            value = float.fromhex(text.decode())
+        except OverflowError:
+            raise ValueError(text) from None
+    else:
+        raise ValueError(text)
+    if math.isinf(value) or (not value and _NOT_ZERO.search(text)):
+        raise ValueError(text)
+    return value
+
+
+def parse_bound(text: bytes) -> float:
+    """Read the bound of a range as C's strtod does, which takes blanks before it and reads nothing as 0.
+
+    Raises ValueError for what is no number.
+    """
+    digits = text.partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
+    if not digits:
+        if text.strip(b" \t\n\v\f\r"):
+            return 0.0
+        if text:
+            raise ValueError(text)
+        return 0.0
+    if _INFINITY.match(digits):
+        return -math.inf if digits.startswith(b"-") else math.inf
+    if _DECIMAL.match(digits):
+        return float(digits)
+    if _HEXADECIMAL.match(digits):
+        try:
+            return float.fromhex(digits.decode())
+        except OverflowError:
+            return -math.inf if digits.startswith(b"-") else math.inf
+    raise ValueError(text)
 
 
 def parse_long_double(text: bytes) -> Fraction | None:

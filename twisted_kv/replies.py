@@ -23,6 +23,12 @@ class Verbatim(bytes):
     __slots__ = ()
 
 
+class Decimal(bytes):
+    """A number whose digits the command has written: a bulk string in RESP2, a double in RESP3."""
+
+    __slots__ = ()
+
+
 class OrderedSet(List[Any]):
     """A set whose members keep the order they are given in; an array in RESP2."""
 
@@ -134,6 +140,7 @@ __all__ = [
     "QUEUED",
     "Block",
     "CommandError",
+    "Decimal",
     "Later",
     "NoReply",
     "NullArray",

@@ -12,9 +12,13 @@ from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol, Seque
 import attrs
 
 from twisted_kv.errors import CommandError, as_text, c_string
+from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import Reply
 
 Function = Callable[..., Reply]
+
+FindKeys = Callable[[Sequence[bytes]], "list[tuple[int, tuple[str, ...]]]"]
+"""Finds the places of the keys in a request, and what is done with each, where `KeySpec` cannot tell it."""
 
 MANY: Final = sys.maxsize
 """The most words of a command that takes any number."""
@@ -33,13 +37,51 @@ class Lasting(IntEnum):
 
 @attrs.frozen
 class KeySpec:
-    """Where keys stand among the words: from `first`, to `last` (0: only there; -1: to the end), every `step`th."""
+    """Where keys stand among the words, as Redis 7.0 tells it.
+
+    They begin at word `first` (the name of the command is 0), or behind the word `keyword`, which is looked for from
+    `first` on, backwards if that is negative; with `first` None, nobody can tell.  They go on to `last` (0: only there;
+    -1: to the end), or only over the first half of these with a `limit` of 2; every `step`th is one.  If they are
+    `counted`, their number stands where they would begin.
+    """
 
     access: tuple[str, ...]
-    first: int
+    first: int | None
     last: int = 0
     step: int = 1
     notes: str = ""
+    keyword: str = ""
+    limit: int = 0
+    counted: bool = False
+
+    def places(self, words: Sequence[bytes]) -> range | None:
+        """Give the places of the keys in a request; None if they are not where they should be, or nobody can tell."""
+        start = self.first
+        if start is None:
+            return None
+        if self.keyword:
+            start = self._behind_keyword(words, start)
+        if start is None or not 0 < start < len(words):
+            return None
+        if not self.counted:
+            last = len(words) + self.last if self.last < 0 else start + self.last
+            if self.limit > 1 and self.last < 0:
+                last = start + (last - start + 1) // self.limit - 1
+            step = self.step
+        else:
+            count = parse_integer(words[start])
+            if count is None or count < 0:
+                return None
+            start += 1
+            last, step = start + count - 1, 1
+        return range(start, last + 1, step) if last < len(words) else None
+
+    def _behind_keyword(self, words: Sequence[bytes], start: int) -> int | None:
+        places = range(start, len(words)) if start > 0 else range(len(words) + start, 0, -1)
+        for place in places:
+            if words[place].upper() == self.keyword.encode():
+                return place + 1
+        return None
 
 
 class Command:
@@ -50,8 +92,9 @@ class Command:
         "categories",
         "complexity",
         "denies_oom",
-        "deprecated",
+        "doc_flags",
         "failed",
+        "find_keys",
         "flags",
         "function",
         "group",
@@ -84,9 +127,10 @@ class Command:
         categories: tuple[str, ...],
         tips: tuple[str, ...],
         complexity: str,
-        deprecated: bool,
+        doc_flags: tuple[str, ...],
         lasting: Lasting,
         summary: str,
+        find_keys: FindKeys | None = None,
         least: int,
         most: int,
     ) -> None:
@@ -99,9 +143,11 @@ class Command:
         self.categories = categories
         self.tips = tips
         self.complexity = complexity
-        self.deprecated = deprecated
+        self.doc_flags = doc_flags
+        """What COMMAND DOCS says beside: `deprecated`, or `syscmd` for what is of no use to others."""
         self.lasting = lasting
         self.summary = summary
+        self.find_keys = find_keys
         self.skip = name.count("|") + 1
         """Words before the arguments of the function: the name of the command, and of the subcommand."""
         self.least = least
@@ -131,9 +177,10 @@ class Command:
             categories=self.categories,
             tips=self.tips,
             complexity=self.complexity,
-            deprecated=self.deprecated,
+            doc_flags=self.doc_flags,
             lasting=self.lasting,
             summary=self.summary,
+            find_keys=self.find_keys,
             least=self.least,
             most=self.most,
         )
@@ -144,6 +191,25 @@ class Command:
     def arity(self) -> int:
         """Redis's arity: the number of words, negative for "at least"."""
         return self.least if self.least == self.most else -self.least
+
+    def is_open_at(self, count: int) -> bool:
+        """Tell whether Redis's table, which knows no most of an open arity, would let so many words pass."""
+        return count >= self.least and self.least != self.most
+
+    def find(self, words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]] | None:
+        """Give the places of the keys in a request, and what is done with each; None if it is no sound request."""
+        found: list[tuple[int, tuple[str, ...]]] | None = []
+        if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
+            return self.find_keys(words)
+        for spec in self.keys:
+            places = spec.places(words)
+            if places is None or found is None:
+                found = None
+                break
+            found += [(place, spec.access) for place in places]
+        if found is None and self.find_keys is not None:
+            return self.find_keys(words)
+        return found
 
     def acl_categories(self) -> list[str]:
         """Give the categories that Redis's ACL puts the command in, in Redis's order."""

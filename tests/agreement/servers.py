@@ -134,7 +134,7 @@ class BothServers:
 
     def __init__(self, port: int) -> None:
         self.real_port = port
-        self.cache = MemoryCache(clock=Clock(time.time()))
+        self.cache = MemoryCache({"enable-debug-command": "yes"}, clock=Clock(time.time()))
         self.control = RealConnection(port)
         self.real = RealConnection(port)
         self.ours: MemoryConnection = self.cache.connect()
@@ -145,7 +145,7 @@ class BothServers:
         self.real.close()
         self.real = RealConnection(self.real_port)
         self.cache.stop()
-        self.cache = MemoryCache(clock=Clock(time.time()))
+        self.cache = MemoryCache({"enable-debug-command": "yes"}, clock=Clock(time.time()))
         self.ours = self.cache.connect()
         self.said = []
         self.call("FLUSHALL")
@@ -166,7 +166,13 @@ class BothServers:
     def ask_ours(self, *words: Word) -> bytes:
         """Send a request to ours alone, and give the bytes of its reply."""
         self.tick()
-        return self.ours.send(encode(words))
+        reply = self.ours.send(encode(words))
+        waited = 0.0
+        while not reply and not self.ours.closed and waited < PATIENCE:  # it blocks, and its time-out has to come
+            self.cache.clock.advance(0.01)
+            waited += 0.01
+            reply = self.ours.send(b"")
+        return reply
 
     def ask_real(self, *words: Word) -> bytes:
         """Send a request to the real server alone, and give the bytes of its reply."""

@@ -106,6 +106,26 @@ def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
     return _kill(session, _filters(session, Arguments((word, *more))))
 
 
+@clients.command(
+    "CLIENT UNBLOCK",
+    since="5.0.0",
+    flags="admin noscript loading stale",
+    complexity="O(log N)",
+    lasting=Lasting.CONNECTION,
+)
+def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
+    """Let the request of another connection wait for a key no more: as if its time was up, or with an error."""
+    error = False
+    if words:
+        option = c_string(words[0]).upper()
+        if len(words) > 1 or option not in (b"TIMEOUT", b"ERROR"):
+            raise CommandError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+        error = option == b"ERROR"
+    other = session.server.sessions.get(integer(client_id))
+    blocking = session.server.blocking
+    return int(other is not None and blocking is not None and blocking.unblock(other, error=error))
+
+
 Filter = Callable[[Session], bool]
 
 
@@ -168,6 +188,18 @@ def _our_type(name: bytes) -> bool:
     return ours
 
 
+def _flags(session: Session) -> str:
+    """Give the letters that CLIENT LIST has for what a client is in the midst of."""
+    flags = ""
+    if session.transaction is not None:
+        flags += "x"
+    if session.waiting:
+        flags += "b"
+    if session.watches is not None and session.watches.broken:
+        flags += "d"
+    return flags or "N"
+
+
 def _describe(session: Session) -> bytes:
     """Write the line of CLIENT LIST.  Redis's buffers that have no counterpart here are 0."""
     link = session.link
@@ -181,12 +213,12 @@ def _describe(session: Session) -> bytes:
         "name": as_text(session.name),
         "age": (session.now - session.created) // 1000,
         "idle": (session.now - session.last_active) // 1000,
-        "flags": "N",
+        "flags": _flags(session),
         "db": session.db.index,
         "sub": 0,
         "psub": 0,
         "ssub": 0,
-        "multi": -1,
+        "multi": -1 if session.transaction is None else len(session.transaction.queue),
         "qbuf": waiting_input,
         "qbuf-free": 0,
         "argv-mem": 0,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from twisted_kv.arguments import Arguments, integer
-from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
+from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError, c_string, c_text
 from twisted_kv.groups import Group
 from twisted_kv.replies import OK, PONG, Reply, Status
 from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
+from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 
 connection = Group("connection", category="connection")
@@ -42,13 +43,20 @@ def quit_(session: Session, *ignored: bytes) -> Reply:
 @connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM)
 def select(session: Session, index: bytes) -> Reply:
     """Choose the database that the next requests work on."""
-    number = integer(index)
+    session.db = database_of(session, index)
+    return OK
+
+
+def database_of(session: Session, index: bytes, error: str = NOT_AN_INTEGER) -> Database:
+    """Give the database of a number; raises `CommandError`, with the given text for what is no number."""
+    number = integer(index, error)
     if not -INT_MAX - 1 <= number <= INT_MAX:
+        if error != NOT_AN_INTEGER:
+            raise CommandError(error)
         raise CommandError(f"value is out of range, value must between {-INT_MAX - 1} and {INT_MAX}")
     if not 0 <= number < len(session.server.databases):
         raise CommandError("DB index is out of range")
-    session.db = session.server.databases[number]
-    return OK
+    return session.server.databases[number]
 
 
 @connection.command(

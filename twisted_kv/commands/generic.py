@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import attrs
 
 from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.connection import database_of
 from twisted_kv.commands.expiration import deadline, expire_at
+from twisted_kv.commands.scanning import ScanOptions, read_cursor
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
-from twisted_kv.glob import Matcher, compile_pattern
+from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.numbers import INT64_MAX
 from twisted_kv.rdb import format as rdb
@@ -26,7 +26,6 @@ from twisted_kv.store.usage import MOST_COUNT
 generic = Group("generic", category="keyspace")
 
 _SUM = "request_policy:multi_shard response_policy:agg_sum"
-_CURSOR = re.compile(rb"([+-]?)(\d+)\Z")
 
 
 @generic.command(
@@ -179,6 +178,36 @@ def persist(session: Session, key: bytes) -> Reply:
     return int(session.db.persist(key))
 
 
+@generic.command(
+    "EXPIRETIME",
+    since="7.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+)
+def expiretime(session: Session, key: bytes) -> Reply:
+    """Return the date at which a key goes, in seconds since 1970: -1 if it stays, -2 if there is none."""
+    when = _date(session, key)
+    return when if when < 0 else (when + 500) // 1000
+
+
+@generic.command(
+    "PEXPIRETIME",
+    since="7.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+)
+def pexpiretime(session: Session, key: bytes) -> Reply:
+    """Return the date at which a key goes, in milliseconds since 1970: -1 if it stays, -2 if there is none."""
+    return _date(session, key)
+
+
+def _date(session: Session, key: bytes) -> int:
+    if session.db.read(key, use=False) is None:
+        return -2
+    when = session.db.deadline(key)
+    return -1 if when is None else when
+
+
 @generic.command("RENAME", since="1.0.0", flags="write", keys=first("RW access delete") + second("OW update"))
 def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
     """Give the value of a key to another key, whatever that held."""
@@ -187,6 +216,68 @@ def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
     if key != new_key:
         session.db.rename(key, new_key)
     return OK
+
+
+@generic.command(
+    "RENAMENX",
+    since="1.0.0",
+    flags="write fast",
+    keys=first("RW access delete") + second("OW insert"),
+)
+def renamenx(session: Session, key: bytes, new_key: bytes) -> Reply:
+    """Give the value of a key to another key, if there is none of that name."""
+    if session.db.lookup(key) is None:
+        raise CommandError("no such key")
+    if key == new_key or session.db.lookup(new_key) is not None:
+        return 0
+    session.db.rename(key, new_key)
+    return 1
+
+
+_SAME = "source and destination objects are the same"
+
+
+@generic.command(
+    "MOVE",
+    since="1.0.0",
+    flags="write fast",
+    keys=first("RW access update"),
+)
+def move(session: Session, key: bytes, database: bytes) -> Reply:
+    """Move a key to another database, if there is none of that name there."""
+    other = database_of(session, database)
+    if other is session.db:
+        raise CommandError(_SAME)
+    return int(session.db.move(key, other))
+
+
+@generic.command(
+    "COPY",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=first("RO access") + second("OW update"),
+    complexity="O(N)",
+)
+def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> Reply:
+    """Copy the value of a key and its time to live to another key."""
+    target, replace = session.db, False
+    arguments = Arguments(words)
+    while arguments:
+        if arguments.takes(b"REPLACE"):
+            replace = True
+        elif arguments.left >= 2 and arguments.takes(b"DB"):
+            target = database_of(session, arguments.word())
+        else:
+            raise CommandError(SYNTAX)
+    if target is session.db and source == destination:
+        raise CommandError(_SAME)
+    value = session.db.read(source)
+    if value is None or (target.lookup(destination) is not None and not replace):
+        return 0
+    target.set(destination, value if isinstance(value, bytes) else value.copy(), session.db.deadline(source))
+    if target is not session.db:
+        session.log(b"COPY", source, destination, *words)
+    return 1
 
 
 @generic.command(
@@ -308,49 +399,3 @@ def scan(session: Session, cursor: bytes, *words: bytes) -> Reply:
     if options.type_name is not None:
         items = [item for item in items if TYPE_NAMES[type(item[1])] == options.type_name]
     return [b"%d" % following, [key for key, _ in items if options.matches(key)]]
-
-
-def read_cursor(word: bytes) -> int:
-    """Read a cursor as C's strtoul does: nothing is 0, a sign is allowed and wraps around at 64 bits."""
-    digits = c_string(word)
-    match = _CURSOR.match(digits)
-    if match is None:
-        if not digits:
-            return 0
-        raise CommandError("invalid cursor")
-    number = int(match[2][:40])
-    if number >= 1 << 64:
-        raise CommandError("invalid cursor")
-    return -number % (1 << 64) if match[1] == b"-" else number
-
-
-def _matches_all(key: bytes) -> bool:
-    return True
-
-
-@attrs.define
-class ScanOptions:
-    """The options of SCAN and its like."""
-
-    count: int = 10
-    matches: Matcher = _matches_all
-    type_name: bytes | None = None
-
-    @classmethod
-    def parse(cls, words: tuple[bytes, ...], *, with_type: bool = False) -> ScanOptions:
-        """Read COUNT, MATCH and, for SCAN alone, TYPE."""
-        options = cls()
-        arguments = Arguments(words)
-        while arguments:
-            option = arguments.option()
-            if option == b"COUNT" and arguments:
-                options.count = arguments.integer()
-                if options.count < 1:
-                    raise CommandError(SYNTAX)
-            elif option == b"MATCH":
-                options.matches = compile_pattern(arguments.word())
-            elif option == b"TYPE" and with_type:
-                options.type_name = c_string(arguments.word()).lower()
-            else:
-                raise CommandError(SYNTAX)
-        return options

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from twisted_kv.arguments import integer
-from twisted_kv.commands.generic import ScanOptions, read_cursor
-from twisted_kv.errors import OVERFLOW, ArityError, CommandError
+from twisted_kv.commands.counts import drawn_count
+from twisted_kv.commands.scanning import scan_table
+from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, first
-from twisted_kv.numbers import INT64_MAX, INT64_MIN
+from twisted_kv.numbers import INT64_MAX, INT64_MIN, format_long_double, parse_long_double, round_long_double
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.hashes import Hash
@@ -15,9 +18,6 @@ hashes = Group("hash", category="hash")
 
 _SIZE = "O(N) where N is the size of the hash."
 _EMPTY = Hash()
-
-SMALL_HASH = 512
-"""HSCAN gives up to so many fields at once, in the order they were set: Redis's hash-max-listpack-entries."""
 
 
 def _to_read(session: Session, key: bytes) -> Hash:
@@ -58,7 +58,7 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     flags="write denyoom fast",
     keys=first("RW update"),
     complexity="O(N) where N is the number of fields being set.",
-    deprecated=True,
+    doc_flags="deprecated",
 )
 def hmset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Reply:
     """Set fields of a hash, as HSET does."""
@@ -191,10 +191,74 @@ def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Rep
 )
 def hscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
     """Return some of the fields of a hash with their values, and the cursor to ask for more with."""
-    start = read_cursor(cursor)
+    return scan_table(session, key, Hash, cursor, words, lambda field, value: (field, value))
+
+
+@hashes.command(
+    "HSTRLEN",
+    since="3.2.0",
+    flags="readonly fast",
+    keys=first("RO"),
+)
+def hstrlen(session: Session, key: bytes, field: bytes) -> Reply:
+    """Return the length of the value of a field of a hash."""
+    return len(_to_read(session, key).get(field) or b"")
+
+
+@hashes.command(
+    "HINCRBYFLOAT",
+    since="2.6.0",
+    flags="write denyoom fast",
+    keys=first("RW access update"),
+)
+def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
+    """Add to the decimal number that a field of a hash holds, in C's 80-bit precision."""
+    amount = _long_double(increment, NOT_A_FLOAT)
+    fields = session.db.lookup_as(key, Hash)
+    old = None if fields is None else fields.get(field)
+    start = Fraction(0) if old is None else _long_double(old, "hash value is not a float")
+    try:
+        if start is None or amount is None:
+            raise OverflowError
+        total = round_long_double(start + amount)
+    except OverflowError:
+        raise CommandError("increment would produce NaN or Infinity") from None
+    value = format_long_double(total)
+    _to_change(session, key).set(field, value)
+    session.db.changed(key)
+    session.log(b"HSET", key, field, value)
+    return value
+
+
+def _long_double(word: bytes, error: str) -> Fraction | None:
+    try:
+        return parse_long_double(word)
+    except ValueError:
+        raise CommandError(error) from None
+
+
+@hashes.command(
+    "HRANDFIELD",
+    since="6.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    tips="nondeterministic_output",
+    complexity="O(N)",
+)
+def hrandfield(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return any field of a hash, or several with a count: with repetition if that is negative."""
+    if len(words) > 2 or (len(words) == 2 and c_string(words[1]).upper() != b"WITHVALUES"):
+        drawn_count(words[0])
+        raise CommandError(SYNTAX)
+    count = drawn_count(words[0]) if words else 1
     fields = session.db.read_as(key, Hash)
-    if fields is None:
-        return [b"0", []]
-    options = ScanOptions.parse(words)
-    following, items = fields.scan(start, options.count) if len(fields) > SMALL_HASH else (0, list(fields.items()))
-    return [b"%d" % following, [part for item in items if options.matches(item[0]) for part in item]]
+    random = session.server.random
+    if fields is None or not count:
+        return [] if words else None
+    if not words:
+        return fields.random_key(random)
+    drawn = fields.draw(random, -count) if count < 0 else fields.sample(random, count)
+    if len(words) == 1:
+        return drawn
+    pairs = [[field, fields.get(field)] for field in drawn]
+    return pairs if session.resp == 3 else [part for pair in pairs for part in pair]

@@ -64,7 +64,11 @@ def _server(server: Server) -> dict[str, object]:
 
 
 def _clients(server: Server) -> dict[str, object]:
-    return {"connected_clients": len(server.sessions), "maxclients": server.settings.maxclients}
+    return {
+        "connected_clients": len(server.sessions),
+        "maxclients": server.settings.maxclients,
+        "blocked_clients": sum(1 for session in server.sessions.values() if session.waiting),
+    }
 
 
 def _memory(server: Server) -> dict[str, object]:

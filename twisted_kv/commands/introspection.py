@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Callable, Iterable, Sequence
 
+from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
+from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group
 from twisted_kv.replies import OrderedSet, Reply, Status
 from twisted_kv.sessions.session import Session
@@ -66,12 +68,76 @@ def command_docs(session: Session, *names: bytes) -> Reply:
     return _docs(each for each in map(commands.named, names) if each is not None)
 
 
+@introspection.command(
+    "COMMAND GETKEYS",
+    since="2.8.13",
+    flags="loading stale",
+    complexity="O(N)",
+)
+def command_getkeys(session: Session, name: bytes, word: bytes, *words: bytes) -> Reply:
+    """Return the keys of a request."""
+    return [key for key, _ in _keys(session, (name, word, *words))]
+
+
+@introspection.command(
+    "COMMAND GETKEYSANDFLAGS",
+    since="7.0.0",
+    flags="loading stale",
+    complexity="O(N)",
+)
+def command_getkeysandflags(session: Session, name: bytes, word: bytes, *words: bytes) -> Reply:
+    """Return the keys of a request, and what is done with each."""
+    return [[key, _words(access)] for key, access in _keys(session, (name, word, *words))]
+
+
+def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[str, ...]]]:
+    try:
+        described = session.server.commands.find(words)
+    except CommandError:
+        raise CommandError("Invalid command specified") from None
+    if not described.keys:
+        raise CommandError("The command has no key arguments")
+    if not described.least <= len(words) <= described.most and not described.is_open_at(len(words)):
+        raise CommandError("Invalid number of arguments specified for command")
+    found = described.find(words)
+    if not found:
+        raise CommandError("Invalid arguments specified for command")
+    return [(words[place], access) for place, access in found]
+
+
+@introspection.command(
+    "COMMAND LIST",
+    since="7.0.0",
+    flags="loading stale",
+    tips="nondeterministic_output_order",
+    complexity="O(N)",
+)
+def command_list(session: Session, *words: bytes) -> Reply:
+    """Return the names of all commands, or of those that a filter lets pass."""
+    commands = session.server.commands
+    if not words:
+        return [each.name.encode() for each in commands]
+    if len(words) != 3 or c_string(words[0]).upper() != b"FILTERBY":
+        raise CommandError(SYNTAX)
+    kind = c_string(words[1]).upper()
+    passes: Callable[[Command], bool]
+    if kind == b"MODULE":
+        return []
+    if kind == b"ACLCAT":
+        category = as_text(words[2]).lower()
+        passes = lambda each: category in each.acl_categories()  # noqa: E731
+    elif kind == b"PATTERN":
+        matches = compile_pattern(words[2], ignore_case=True)
+        passes = lambda each: matches(each.name.encode())  # noqa: E731
+    else:
+        raise CommandError(SYNTAX)
+    return [each.name.encode() for each in commands.every() if passes(each)]
+
+
 def _info(described: Command) -> Reply:
     """Describe a command in the ten parts of COMMAND INFO."""
     keys = described.keys
-    first = keys[0].first if keys else 0
-    step = keys[0].step if keys else 0
-    last = keys[0].last or keys[-1].first if keys else 0
+    first, last, step = _legacy_range(keys)
     return [
         described.name.encode(),
         described.arity,
@@ -93,12 +159,34 @@ def _words(words: Iterable[str]) -> OrderedSet:
 def _key_spec(spec: KeySpec) -> Reply:
     described: dict[bytes, Reply] = {b"notes": spec.notes.encode()} if spec.notes else {}
     described[b"flags"] = _words(spec.access)
-    described[b"begin_search"] = {b"type": b"index", b"spec": {b"index": spec.first}}
-    described[b"find_keys"] = {
+    begin: Reply = {b"type": b"index", b"spec": {b"index": spec.first}}
+    keys: Reply = {
         b"type": b"range",
-        b"spec": {b"lastkey": spec.last, b"keystep": spec.step, b"limit": 0},
+        b"spec": {b"lastkey": spec.last, b"keystep": spec.step, b"limit": spec.limit},
     }
+    if spec.keyword:
+        begin = {b"type": b"keyword", b"spec": {b"keyword": spec.keyword.encode(), b"startfrom": spec.first}}
+    if spec.counted:
+        keys = {b"type": b"keynum", b"spec": {b"keynumidx": 0, b"firstkey": 1, b"keystep": 1}}
+    if spec.first is None:
+        begin = keys = {b"type": b"unknown", b"spec": {}}
+    described[b"begin_search"] = begin
+    described[b"find_keys"] = keys
     return described
+
+
+def _legacy_range(keys: Sequence[KeySpec]) -> tuple[int, int, int]:
+    """Give the range of keys as versions before 7.0 told it: as far as they stand side by side in fixed places."""
+    fixed = []
+    for spec in keys:
+        if spec.first is None or spec.keyword or spec.counted:
+            break
+        fixed.append(spec)
+    if not fixed:
+        return 0, 0, 0
+    first, last = fixed[0], fixed[-1]
+    end = last.last if last.last < 0 else (last.first or 0) + last.last
+    return first.first or 0, end, max(spec.step for spec in fixed)
 
 
 def _docs(commands: Iterable[Command]) -> Reply:
@@ -111,8 +199,8 @@ def _docs(commands: Iterable[Command]) -> Reply:
             b"group": each.group.encode(),
             b"complexity": each.complexity.encode(),
         }
-        if each.deprecated:
-            docs[b"doc_flags"] = _words(["deprecated"])
+        if each.doc_flags:
+            docs[b"doc_flags"] = _words(each.doc_flags)
         if each.subcommands:
             docs[b"subcommands"] = _docs(each.subcommands.values())
         found[each.name.encode()] = docs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from twisted_kv.commands.connection import database_of
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
@@ -55,6 +56,24 @@ def flushdb(session: Session, *words: bytes) -> Reply:
 def flushall(session: Session, *words: bytes) -> Reply:
     """Remove all keys of all databases."""
     return _flush(session, words, session.server.databases)
+
+
+@server.command(
+    "SWAPDB",
+    since="4.0.0",
+    flags="write fast",
+    categories="keyspace dangerous",
+    complexity="O(N)",
+    lasting=Lasting.DATAGRAM,
+)
+def swapdb(session: Session, first: bytes, second: bytes) -> Reply:
+    """Let two databases exchange their keys."""
+    one = database_of(session, first, "invalid first DB index")
+    other = database_of(session, second, "invalid second DB index")
+    if one is not other:
+        one.swap(other)
+        session.log(b"SWAPDB", first, second)
+    return OK
 
 
 def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]) -> Reply:

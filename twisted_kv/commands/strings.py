@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Sequence
 
 import attrs
 
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.expiration import TIME_OPTIONS, expire_at, future_deadline
-from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, STRING_TOO_LONG, SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.errors import (
+    NOT_A_FLOAT,
+    OVERFLOW,
+    STRING_TOO_LONG,
+    SYNTAX,
+    ArityError,
+    CommandError,
+    WrongTypeError,
+    c_string,
+)
 from twisted_kv.groups import Group, every, first
 from twisted_kv.numbers import (
     INT64_MAX,
@@ -19,6 +28,7 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.values.long_strings import LongString
 
 strings = Group("string", category="string")
 
@@ -79,8 +89,16 @@ class ValueOptions:
         return future_deadline(session, time, *TIME_OPTIONS[option], command)
 
 
+def _set_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the key of SET, which is read only with GET."""
+    if any(word.upper() == b"GET" for word in words[3:]):
+        return [(1, ("RW", "access", "update"))]
+    return [(1, ("OW", "update"))]
+
+
 @strings.command(
     "SET",
+    find_keys=_set_keys,
     since="1.0.0",
     flags="write denyoom",
     keys=first("RW access update variable_flags", notes="RW and ACCESS due to the optional `GET` argument"),
@@ -158,7 +176,9 @@ def getex(session: Session, key: bytes, *words: bytes) -> Reply:
     return value
 
 
-@strings.command("GETSET", since="1.0.0", flags="write denyoom fast", keys=first("RW access update"), deprecated=True)
+@strings.command(
+    "GETSET", since="1.0.0", flags="write denyoom fast", keys=first("RW access update"), doc_flags="deprecated"
+)
 def getset(session: Session, key: bytes, value: bytes) -> Reply:
     """Set the string value of a key and return the one it had."""
     old = session.db.read_as(key, bytes)
@@ -188,7 +208,9 @@ def getdel(session: Session, key: bytes) -> Reply:
 def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the string values of keys, null for each that holds none."""
     values = map(session.db.read, (key, *keys))
-    return [value if type(value) is bytes else None for value in values]
+    return [
+        value if type(value) is bytes else value.joined() if isinstance(value, LongString) else None for value in values
+    ]
 
 
 @strings.command(
@@ -210,26 +232,111 @@ def mset(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
 
 
 @strings.command(
+    "MSETNX",
+    since="1.0.1",
+    flags="write denyoom",
+    keys=every("OW insert", step=2),
+    tips="request_policy:multi_shard response_policy:agg_min",
+    complexity="O(N)",
+)
+def msetnx(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
+    """Set the string values of keys, if none of them exists."""
+    if len(more) % 2:
+        raise ArityError("msetnx")
+    words = (key, value, *more)
+    if any(session.db.lookup(each) is not None for each in words[::2]):
+        return 0
+    for each, content in zip(words[::2], words[1::2]):
+        session.db.set(each, content)
+    return 1
+
+
+@strings.command(
     "APPEND",
     since="2.0.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
-    complexity="O(N) where N is the length of the whole value.",
 )
 def append(session: Session, key: bytes, value: bytes) -> Reply:
     """Append to the string value of a key, and return its new length."""
-    old = session.db.lookup_as(key, bytes)
-    new = value if old is None else old + value
-    if old is not None and len(new) > session.server.settings.proto_max_bulk_len:
+    old = session.db.lookup(key)
+    if old is None:
+        session.db.set(key, value)
+        return len(value)
+    if not isinstance(old, (bytes, LongString)):
+        raise WrongTypeError
+    check_string_size(session, len(old) + len(value))
+    return session.db.write_string(key, len(old), value)
+
+
+def check_string_size(session: Session, size: int) -> None:
+    """Refuse a string that would be longer than `proto-max-bulk-len`."""
+    if size > session.server.settings.proto_max_bulk_len:
         raise CommandError(STRING_TOO_LONG)
-    session.db.set(key, new, keep_deadline=True)
-    return len(new)
+
+
+@strings.command(
+    "SETRANGE",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=first("RW update"),
+)
+def setrange(session: Session, key: bytes, offset: bytes, value: bytes) -> Reply:
+    """Overwrite a part of the string value of a key, and return its length."""
+    start = integer(offset)
+    if start < 0:
+        raise CommandError("offset is out of range")
+    old = session.db.lookup(key)
+    if not (old is None or isinstance(old, (bytes, LongString))):
+        raise WrongTypeError
+    if not value:
+        return 0 if old is None else len(old)
+    check_string_size(session, start + len(value))
+    return session.db.write_string(key, start, value)
+
+
+def _range(session: Session, key: bytes, start: bytes, end: bytes) -> bytes:
+    first, last = integer(start), integer(end)
+    value = session.db.read_string(key)
+    if first < 0 and last < 0 and first > last:
+        return b""
+    size = len(value)
+    first = max(0, first + size if first < 0 else first)
+    last = min(size - 1, max(0, last + size) if last < 0 else last)
+    if first > last:
+        return b""
+    return value[first : last + 1] if isinstance(value, bytes) else value.slice(first, last + 1)
+
+
+@strings.command(
+    "GETRANGE",
+    since="2.4.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def getrange(session: Session, key: bytes, start: bytes, end: bytes) -> Reply:
+    """Return a part of the string value of a key."""
+    return _range(session, key, start, end)
+
+
+@strings.command(
+    "SUBSTR",
+    since="1.0.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+    doc_flags="deprecated",
+)
+def substr(session: Session, key: bytes, start: bytes, end: bytes) -> Reply:
+    """Return a part of the string value of a key, as GETRANGE does."""
+    return _range(session, key, start, end)
 
 
 @strings.command("STRLEN", since="2.2.0", flags="readonly fast", keys=first("RO"))
 def strlen(session: Session, key: bytes) -> Reply:
     """Return the length of the string value of a key."""
-    return len(session.db.read_as(key, bytes) or b"")
+    return len(session.db.read_string(key))
 
 
 def _counter(name: str, since: str) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:

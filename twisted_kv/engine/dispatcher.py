@@ -70,6 +70,8 @@ class Dispatcher:
                 command.function = self.blocking.wrap(command)
         self.server.blocking = self.blocking
         self.server.run = self._run
+        self.server.keep_account = self._eviction.keep_account
+        self.server.set_active_expire = self._housekeeping.set_active_expire
         self._spelled: dict[bytes, Command] = {}
         self.admission_changed()
         self.server.setting_changed["maxmemory"] = self.admission_changed

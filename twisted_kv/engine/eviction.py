@@ -67,6 +67,12 @@ class Eviction:
         """Forget the bout that is due: nobody will call for it."""
         self._portion = 0
 
+    def keep_account(self) -> None:
+        """Begin to keep account of when keys are used, though no policy asks for it."""
+        usage = LastUse(self._now)
+        for database in self._databases:
+            database.usage = usage
+
     def policy_changed(self) -> None:
         """Begin to keep account of the use of keys, or end it, as the policy asks for."""
         policy = self._settings.maxmemory_policy

@@ -10,8 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.clock import Now
-from twisted_kv.store.database import Database, Entry, Releasable
-from twisted_kv.values.sharded import ShardedDict
+from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable, is_large
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -35,6 +34,7 @@ class Housekeeping:
         self._now = now
         self._databases: list[Database] = []
         self._running = False
+        self._expires = True
         self._expiry_call: IDelayedCall | None = None
         self._expiry_date = 0
         self._portion = KEYS_AT_ONCE
@@ -59,13 +59,22 @@ class Housekeeping:
 
     def alarm(self, deadline: int) -> None:
         """Take note that a key is to go at a date in milliseconds, sooner than all others of its database."""
-        if not self._running or (self._expiry_call is not None and self._expiry_date <= deadline):
+        if not self._running or not self._expires or (self._expiry_call is not None and self._expiry_date <= deadline):
             return
         if self._expiry_call is not None:
             self._expiry_call.cancel()
         self._expiry_date = deadline
         delay = min(self._now.until(deadline), LONGEST_SLEEP)
         self._expiry_call = self._now.clock.callLater(delay, self._expire)
+
+    def set_active_expire(self, active: bool) -> None:
+        """Remove keys when their time comes, or leave them until they are asked for."""
+        self._expires = active
+        if self._expiry_call is not None:
+            self._expiry_call.cancel()
+            self._expiry_call = None
+        if active:
+            self._schedule_expiry()
 
     def discard(self, value: Releasable) -> None:
         """Release something large in small steps, as soon as there is time."""
@@ -114,6 +123,6 @@ class Housekeeping:
             left -= len(released)
             # Values with values of their own are released by themselves, since a shard may hold hundreds of them.
             values = (each.value if isinstance(each, Entry) else each for each in released)
-            self._discarded.extend(value for value in values if isinstance(value, ShardedDict))
+            self._discarded.extend(value for value in values if isinstance(value, COLLECTIONS) and is_large(value))
         if self._discarded:
             self.soon(self._release)

@@ -227,6 +227,36 @@ class Durability:
         self._rewrite_scheduled = True
         return Status(b"Background append only file rewriting scheduled")
 
+    def reload(self) -> Reply:
+        self._check_running()
+        if not self._journal.is_open or self._saving is not None:
+            raise CommandError("there is no append-only file that could be loaded now")
+        reply = Later()
+        ensureDeferred(self._reload(reply))
+        return reply.now()
+
+    async def _reload(self, reply: Later) -> None:
+        """Load what was logged in the place of all data; nothing else is served meanwhile."""
+        self._server.loading = True
+        self._dispatcher.admission_changed()
+        self._journal.close()
+        try:
+            if not await self._aof.sync():
+                raise LoadError("the log cannot be written")
+            for database in self._server.databases:
+                database.flush()
+            self._loader = Loader(self._server, self._folder, self._log_worker)
+            await self._loader.load_log()
+            reply.give(OK)
+        except LoadError as error:
+            self._log.critical("the append-only file could not be loaded again: {error}", error=error)
+            reply.give(CommandError("Error trying to load the AOF files, check server logs"))
+        finally:
+            self._loader = None
+            self._server.loading = False
+            self._journal.open()
+            self._dispatcher.admission_changed()
+
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
         self._check_running()
         reply = Later()

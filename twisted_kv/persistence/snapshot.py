@@ -4,8 +4,8 @@ A snapshot walks over the keys shard by shard.  A key that changes before the wa
 it was: the database tells of every change before it is made.  A key that is new is remembered, so that the walk passes
 it over.  So the file is the state of the moment at which the snapshot began, in whatever order its keys are written.
 
-A large collection is frozen when the walk comes to it or it changes first, and written in parts; nothing may stand between
-these, so what has to be written meanwhile waits until the last part.
+A large collection is frozen when the walk comes to it or it changes first, and written in parts; nothing may stand
+between these, so what has to be written meanwhile waits until the last part.
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ class Persistence(Protocol):
     def background_save(self, *, schedule: bool) -> Reply:
         """Begin to save a snapshot, or have one saved later if that cannot be now."""
 
+    def reload(self) -> Reply:
+        """Forget all data and load them from the append-only file; the reply comes when that is done."""
+
     def rewrite(self) -> Reply:
         """Begin to write the append-only file anew."""
 
@@ -104,6 +107,10 @@ class Server:
         self.blocking: Blocking | None = None
         self.run: Callable[[Session, Command, Sequence[bytes]], Reply] = _run
         """Runs a request whose command is known, and gives an error as a value."""
+        self.set_active_expire: Callable[[bool], None] = lambda active: None
+        """Says whether keys whose time has come are removed before somebody asks for them."""
+        self.keep_account: Callable[[], None] = lambda: None
+        """Begins to keep account of when keys are used, whatever the policy."""
         self.count_drops: Callable[[], int] = lambda: 0
         """Counts the datagrams that the system has dropped before anybody could read them."""
         self.sessions: dict[int, Session] = {}

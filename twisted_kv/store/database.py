@@ -28,6 +28,7 @@ from twisted_kv.values.streams import Stream
 
 Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
 """What is changed in place."""
+COLLECTIONS: Final = (LongString, Hash, List, Set, SortedSet, Stream)
 Value = Union[bytes, Collection]
 V = TypeVar("V", bytes, LongString, Hash, List, Set, SortedSet, Stream)
 Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, "Entry"]
@@ -230,6 +231,17 @@ class Database:
             return value
         raise WrongTypeError
 
+    def weight(self, key: bytes) -> int | None:
+        """Give the bytes that a key takes with its value, as an estimate, or None if there is none."""
+        value = self.peek(key)
+        if value is None:
+            return None
+        entry = self._keys.get(key)
+        weight = ITEM + bytes_size(key) + _counted(value)
+        if type(entry) is Entry:
+            weight += ENTRY_SIZE + (DEADLINE_SIZE if entry.deadline is not None else 0)
+        return weight
+
     def deadline(self, key: bytes) -> int | None:
         """Give the date in milliseconds at which a key goes, or None if it stays."""
         entry = self._keys.get(key)
@@ -359,6 +371,21 @@ class Database:
                 self.expiry.add(key, deadline)
                 self.memory += DEADLINE_SIZE
         return True
+
+    def reload(self, key: bytes, value: Value) -> None:
+        """Put an equal value in the place of the one of an existing key, which is no change."""
+        entry = self._keys.get(key)
+        old = entry.value if type(entry) is Entry else entry
+        assert old is not None
+        if self.witness is not None:
+            self.witness.before(self.index, key, entry)
+        self.memory -= _counted(old)
+        self.memory += _memory(value)
+        if type(entry) is Entry:
+            entry.value = value
+        else:
+            self._keys.set(key, value)
+        self._dispose(old)
 
     def changed(self, key: bytes, count: int = 1) -> None:
         """Say that the value of a key was changed in place, in so many of its members.

@@ -42,6 +42,10 @@ class Set(Table[bool]):
         for member in members:
             self.add(member)
 
+    def packed_items(self) -> list[tuple[bytes, bool]]:
+        """Give all members, which are integers, in their order."""
+        return [(member, True) for member in sorted(self, key=int)]
+
     def copy(self) -> Set:
         """Give a set of its own with the same members."""
         own = Set()

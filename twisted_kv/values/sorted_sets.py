@@ -146,6 +146,8 @@ class SortedSet(Table[float]):
         """Give a member a score; returns the one it had, or None."""
         if self._frozen is not None:
             self._part(member)
+        if not score and self.is_packed:
+            score = 0.0  # packed, a negative zero is not kept
         old = self.set(member, score)
         if old is None:
             self.order.add((score, member))
@@ -165,13 +167,13 @@ class SortedSet(Table[float]):
     def fill(self, members: dict[bytes, float]) -> None:
         """Give an empty set its members: faster than one after the other."""
         for member, score in members.items():
-            self.set(member, score)
+            self.set(member, score + 0.0)  # a negative zero becomes a plain one
             self.memory += ITEM + SEAT_SIZE + bytes_size(member)
             if len(member) > PACKED_BYTES:
                 self.is_packed = False
         if self._length > PACKED_MEMBERS:
             self.is_packed = False
-        self.order = SortedList([(score, member) for member, score in members.items()])
+        self.order = SortedList([(score + 0.0, member) for member, score in members.items()])
 
     def remove(self, member: bytes) -> float | None:
         """Remove a member and give the score it had, or None."""
@@ -199,6 +201,10 @@ class SortedSet(Table[float]):
         for _, member in gone:
             self.remove(member)
         return gone
+
+    def packed_items(self) -> list[tuple[bytes, float]]:
+        """Give all members with their scores, in the order of these."""
+        return [(member, score) for score, member in self.order]
 
     def copy(self) -> SortedSet:
         """Give a sorted set of its own with the same members."""

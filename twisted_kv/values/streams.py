@@ -8,6 +8,7 @@ leaves is seen by clients.  So each node keeps count of the bytes that its entri
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import groupby
 from typing import Any, Final, Iterator, List, Sequence, Tuple
 
 import attrs
@@ -245,6 +246,10 @@ class Stream:
     def nodes(self) -> int:
         """How many nodes there are."""
         return len(self._nodes)
+
+    def tree_nodes(self) -> int:
+        """Tell how many nodes the radix tree has in which Redis keeps the nodes of a stream by their first IDs."""
+        return _tree_nodes([start.to_bytes(16, "big") for start in self._starts], 0)
 
     # Entries
 
@@ -514,3 +519,14 @@ class Stream:
 
 def _entries_memory(items: List[Fields]) -> int:
     return sum([ENTRY_SIZE + sum([bytes_size(part) + 8 for part in fields]) for fields in items])
+
+
+def _tree_nodes(keys: Sequence[bytes], start: int) -> int:
+    """Count the nodes of a radix tree for keys in their order that are the same up to a place."""
+    if len(keys) < 2:
+        return 1 + (start < 16 and bool(keys))
+    shared = next(place for place in range(start, 16) if keys[0][place] != keys[-1][place])
+    count = 1 + (shared > start)
+    for _, branch in groupby(keys, lambda key: key[shared]):
+        count += _tree_nodes(list(branch), shared + 1)
+    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TypeVar
 
 from twisted_kv.values.sharded import ShardedDict
@@ -25,6 +26,30 @@ class Table(ShardedDict[V]):
         self.counted = 0
         self.is_packed = True
         self._frozen: set[int] | None = None  # shards that must not change, by id(); whoever froze them holds them
+
+    def packed_items(self) -> list[tuple[bytes, V]]:
+        """Give all keys with their values in the order in which Redis keeps them packed."""
+        return list(self.items())
+
+    def sample(self, random: Random, count: int) -> list[bytes]:
+        """Give so many different keys, each choice as likely as the others; all of them if there are no more."""
+        if count >= self._length:
+            return list(self)
+        if count * 3 > self._length:
+            return random.sample(list(self), count)
+        chosen: dict[bytes, None] = {}
+        while len(chosen) < count:
+            key = self.random_key(random)
+            if key is not None:
+                chosen[key] = None
+        return list(chosen)
+
+    def draw(self, random: Random, count: int) -> list[bytes]:
+        """Give so many keys of a table that has some, the same one more than once as it happens."""
+        if count * 3 > self._length:
+            return random.choices(list(self), k=count)
+        drawn = [self.random_key(random) for _ in range(count)]
+        return [key for key in drawn if key is not None]
 
     def freeze(self) -> list[dict[bytes, V]]:
         """Give the shards as they are now.  What is changed later is changed in a copy of its shard, until `thaw`."""

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Final, Iterable, Sequence
 
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
-from twisted_kv.replies import NoReply, NullArray, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Push, Reply, Status, Verbatim
 
 Encoders = Dict[type, Callable[[Any], bytes]]
 Encode = Callable[[Reply], bytes]
@@ -112,6 +112,7 @@ _RESP2: Final[Encoders] = {
     bool: lambda value: b":1\r\n" if value else b":0\r\n",
     float: lambda value: _bulk(format_double(value)),
     Verbatim: _bulk,
+    Decimal: _bulk,
     dict: _pairs(b"*", 2, encode_resp2),
     **dict.fromkeys((list, set, frozenset, OrderedSet, Push), _items(b"*", encode_resp2)),
 }
@@ -123,6 +124,7 @@ _RESP3: Final[Encoders] = {
     bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
     float: lambda value: b",%b\r\n" % format_double(value),
     Verbatim: _verbatim,
+    Decimal: lambda value: b",%b\r\n" % value,
     dict: _pairs(b"%", 1, encode_resp3),
     list: _items(b"*", encode_resp3),
     Push: _items(b">", encode_resp3),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.commands.hashes import SMALL_HASH
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
+from twisted_kv.values.hashes import PACKED_FIELDS as SMALL_HASH
 
 
 def refusal(cache: MemoryCache, *words: Any) -> str:

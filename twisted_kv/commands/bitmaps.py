@@ -1,0 +1,350 @@
+"""Commands on the bits of values that are byte strings.  Bit 0 is the highest bit of the first byte."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Callable, Final, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.strings import check_string_size
+from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
+from twisted_kv.groups import Group, every, first, second
+from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Database
+from twisted_kv.values.long_strings import LongString
+
+bitmaps = Group("bitmap", category="bitmap")
+
+_BAD_OFFSET: Final = "bit offset is not an integer or out of range"
+_ONES: Final = bytes([bin(byte).count("1") for byte in range(256)])
+_PIECE: Final = 64 * 1024
+
+
+def _offset(session: Session, word: bytes, *, width: int = 0) -> int:
+    """Read the place of a bit; with a width, `#3` is the third field of that many bits."""
+    multiple = width if width and word.startswith(b"#") else 1
+    number = integer(word[1:] if multiple > 1 or (width and word.startswith(b"#")) else word, _BAD_OFFSET)
+    place = number * multiple
+    if place < 0 or place >> 3 >= session.server.settings.proto_max_bulk_len:
+        raise CommandError(_BAD_OFFSET)
+    return place
+
+
+def _string(database: Database, key: bytes) -> bytes | LongString:
+    """Give the string of a key that is about to be changed; empty if there is none."""
+    value = database.lookup(key)
+    if value is None:
+        return b""
+    if isinstance(value, (bytes, LongString)):
+        return value
+    raise WrongTypeError
+
+
+def _slice(value: bytes | LongString, start: int, stop: int) -> bytes:
+    return value[start:stop] if isinstance(value, bytes) else value.slice(start, min(stop, len(value)))
+
+
+@bitmaps.command(
+    "SETBIT",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=first("RW access update"),
+)
+def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
+    """Set or clear a bit of the string value of a key, and return what it was."""
+    place = _offset(session, offset)
+    if parse_integer(bit) not in (0, 1):
+        raise CommandError("bit is not an integer or out of range")
+    value = _string(session.db, key)
+    at, mask = place >> 3, 0x80 >> (place & 7)
+    byte = _slice(value, at, at + 1)
+    old = byte[0] if byte else 0
+    new = old | mask if bit == b"1" else old & ~mask
+    session.db.write_string(key, at, bytes((new,)))
+    return int(bool(old & mask))
+
+
+@bitmaps.command(
+    "GETBIT",
+    since="2.2.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+)
+def getbit(session: Session, key: bytes, offset: bytes) -> Reply:
+    """Return a bit of the string value of a key."""
+    place = _offset(session, offset)
+    byte = _slice(session.db.read_string(key), place >> 3, (place >> 3) + 1)
+    return byte[0] >> (7 - (place & 7)) & 1 if byte else 0
+
+
+def _bounds(size: int, words: Sequence[bytes]) -> tuple[int, int]:
+    """Give the first bit and the bit behind the last of a range of bytes, or of bits with BIT; the same for none."""
+    in_bits = False
+    start, end = integer(words[0]), integer(words[1]) if len(words) > 1 else -1
+    if len(words) == 3:
+        unit = c_string(words[2]).upper()
+        if unit not in (b"BIT", b"BYTE"):
+            raise CommandError(SYNTAX)
+        in_bits = unit == b"BIT"
+    total = size * 8 if in_bits else size
+    if start < 0 and end < 0 and start > end:
+        return 0, 0
+    start = max(0, start + total if start < 0 else start)
+    end = min(total - 1, max(0, end + total) if end < 0 else end)
+    if start > end:
+        return 0, 0
+    return (start, end + 1) if in_bits else (start * 8, (end + 1) * 8)
+
+
+@bitmaps.command(
+    "BITCOUNT",
+    since="2.6.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return how many bits of the string value of a key are set, in all or in a range."""
+    if len(words) not in (0, 2, 3):
+        raise CommandError(SYNTAX)
+    if words:
+        integer(words[0]), integer(words[1])
+    value = session.db.read_string(key)
+    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
+    if start >= stop:
+        return 0
+    count = 0
+    first, last = start >> 3, (stop - 1) >> 3
+    for at in range(first, last + 1, _PIECE):
+        count += sum(_slice(value, at, min(at + _PIECE, last + 1)).translate(_ONES))
+    head = _slice(value, first, first + 1)[0] >> (8 - (start & 7)) if start & 7 else 0
+    tail = _slice(value, last, last + 1)[0] & (0xFF >> (stop & 7)) if stop & 7 else 0
+    return count - _ONES[head] - _ONES[tail]
+
+
+@bitmaps.command(
+    "BITPOS",
+    since="2.8.7",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
+    """Return the place of the first bit that is set, or clear, in the string value of a key or a range of it."""
+    wanted = integer(bit)
+    if wanted not in (0, 1):
+        raise CommandError("The bit argument must be 1 or 0.")
+    if len(words) > 3:
+        raise CommandError(SYNTAX)
+    value = session.db.read_string(key)
+    if session.db.peek(key) is None:
+        return -wanted
+    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
+    if start >= stop:
+        return -1
+    place = _first_bit(value, wanted, start, stop)
+    if place is not None:
+        return place
+    return -1 if wanted or len(words) > 1 else stop  # behind the end are zeros, if no end was given
+
+
+def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:
+    """Find the first bit of a kind from a place up to before another."""
+    useless = b"\0" if wanted else b"\xff"
+    first, last = start >> 3, (stop - 1) >> 3
+    for at in range(first, last + 1, _PIECE):
+        piece = bytearray(_slice(value, at, min(at + _PIECE, last + 1)))
+        if at == first and start & 7:
+            mask = 0xFF >> (start & 7)
+            piece[0] = piece[0] & mask if wanted else piece[0] | ~mask & 0xFF
+        left = len(piece) - len(piece.lstrip(useless))
+        if left < len(piece):
+            byte = piece[left] if wanted else ~piece[left] & 0xFF
+            place = (at + left) * 8 + 8 - byte.bit_length()
+            return place if place < stop else None
+    return None
+
+
+_OPERATIONS: Final[dict[bytes, Callable[[int, int], int]]] = {
+    b"AND": operator.and_,
+    b"OR": operator.or_,
+    b"XOR": operator.xor,
+}
+
+
+@bitmaps.command(
+    "BITOP",
+    since="2.6.0",
+    flags="write denyoom",
+    keys=second("OW update") + every("RO access", start=3),
+    complexity="O(N)",
+)
+def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *keys: bytes) -> Reply:
+    """Set a key to what a bitwise operation makes of the string values of others, and return its length."""
+    name = operation.upper()
+    if name not in _OPERATIONS and name != b"NOT":
+        raise CommandError(SYNTAX)
+    if name == b"NOT" and keys:
+        raise CommandError("BITOP NOT must be called with a single source key.")
+    values = [session.db.read_as(each, bytes) or b"" for each in (key, *keys)]
+    size = max(map(len, values))
+    if name == b"NOT":
+        result = values[0].translate(_INVERTED)
+    else:
+        numbers = [int.from_bytes(value.ljust(size, b"\0"), "big") for value in values]
+        result = functools.reduce(_OPERATIONS[name], numbers).to_bytes(size, "big")
+    if size:
+        session.db.set(destination, result)
+    else:
+        session.db.delete(destination)
+    return size
+
+
+_INVERTED: Final = bytes(range(255, -1, -1))
+
+
+@attrs.frozen
+class _Field:
+    """One operation of BITFIELD on a number of some bits at a place."""
+
+    name: bytes
+    place: int
+    width: int
+    signed: bool
+    operand: int
+    overflow: bytes
+
+    def run(self, old: int) -> tuple[Reply, int | None]:
+        """Give the reply for what the field holds, and what it is to hold, or None if it stays."""
+        if self.name == b"GET":
+            return old, None
+        operand = self.operand if self.signed or self.name != b"SET" else self.operand & UINT64_MAX
+        new = self._fitted(operand if self.name == b"SET" else old + operand)
+        if new is None:
+            return None, None
+        return (old if self.name == b"SET" else new), new
+
+    def _fitted(self, number: int) -> int | None:
+        """Make a number fit into the field as OVERFLOW says, None with FAIL if it does not."""
+        least = -(1 << self.width - 1) if self.signed else 0
+        most = (1 << self.width - 1) - 1 if self.signed else (1 << self.width) - 1
+        if least <= number <= most:
+            return number
+        if self.overflow == b"FAIL":
+            return None
+        if self.overflow == b"SAT":
+            return least if number < least else most
+        number &= (1 << self.width) - 1
+        return number - (1 << self.width) if self.signed and number > most else number
+
+
+def _fields(session: Session, words: Sequence[bytes], *, read_only: bool) -> list[_Field]:
+    """Read the operations of BITFIELD."""
+    fields = []
+    overflow = b"WRAP"
+    arguments = Arguments(words)
+    while arguments:
+        option = arguments.option()
+        if option == b"OVERFLOW" and arguments:
+            overflow = arguments.option()
+            if overflow not in (b"WRAP", b"SAT", b"FAIL"):
+                raise CommandError("Invalid OVERFLOW type specified")
+            continue
+        if option not in (b"GET", b"SET", b"INCRBY") or arguments.left < (2 if option == b"GET" else 3):
+            raise CommandError(SYNTAX)
+        width, signed = _field_type(arguments.word())
+        place = _offset(session, arguments.word(), width=width)
+        operand = 0
+        if option != b"GET":
+            operand = integer(arguments.word())
+        fields.append(_Field(option, place, width, signed, operand, overflow))
+    if read_only and any(field.name != b"GET" for field in fields):
+        raise CommandError("BITFIELD_RO only supports the GET subcommand")
+    return fields
+
+
+def _field_type(word: bytes) -> tuple[int, bool]:
+    signed = word.startswith(b"i")
+    width = parse_integer(word[1:]) if word[:1] in (b"i", b"u") else None
+    if width is None or not 1 <= width <= (64 if signed else 63):
+        raise CommandError(
+            "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+        )
+    return width, signed
+
+
+def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply:
+    """Run operations one after the other, each on what the one before it has left."""
+    replies = []
+    changes = 0
+    for field in fields:
+        value = _string(session.db, key)
+        first, last = field.place >> 3, (field.place + field.width - 1) >> 3
+        part = _slice(value, first, last + 1).ljust(last + 1 - first, b"\0")
+        bits = int.from_bytes(part, "big")
+        shift = (last + 1) * 8 - field.place - field.width
+        mask = (1 << field.width) - 1
+        old = bits >> shift & mask
+        if field.signed and old >> field.width - 1:
+            old -= 1 << field.width
+        reply, new = field.run(old)
+        replies.append(reply)
+        if new is not None:
+            bits = bits & ~(mask << shift) | (new & mask) << shift
+            session.db.write_string(key, first, bits.to_bytes(len(part), "big"))
+            changes += 1
+    return replies
+
+
+def _bitfield_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the key of BITFIELD, which is only read if nothing but GET is asked for."""
+    place = 2
+    while place < len(words):
+        option = words[place].upper()
+        left = len(words) - place - 1
+        if option in (b"SET", b"INCRBY") and left >= 3:
+            return [(1, ("RW", "access", "update"))]
+        place += {b"GET": 3, b"OVERFLOW": 2}.get(option, 1) if left else 1
+    return [(1, ("RO", "access"))]
+
+
+@bitmaps.command(
+    "BITFIELD",
+    find_keys=_bitfield_keys,
+    since="3.2.0",
+    flags="write denyoom",
+    keys=first("RW access update variable_flags", notes="This command allows both access and modification of the key"),
+)
+def bitfield(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Read and change numbers of any width within the string value of a key."""
+    fields = _fields(session, words, read_only=False)
+    _string(session.db, key)
+    ends = [field.place + field.width for field in fields if field.name != b"GET"]
+    if ends:
+        _grow(session, key, (max(ends) + 7) // 8)
+    return _run_fields(session, key, fields)
+
+
+def _grow(session: Session, key: bytes, size: int) -> None:
+    """Let a string have room for all fields that are to be changed, also if none of them is in the end."""
+    check_string_size(session, size)
+    if len(_string(session.db, key)) < size:
+        session.db.write_string(key, size - 1, b"\0")
+
+
+@bitmaps.command(
+    "BITFIELD_RO",
+    since="6.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+)
+def bitfield_ro(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Read numbers of any width within the string value of a key."""
+    fields = _fields(session, words, read_only=True)
+    session.db.read_string(key)
+    return _run_fields(session, key, fields)

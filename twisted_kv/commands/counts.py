@@ -1,0 +1,41 @@
+"""Counts among the words of a request, which several groups read alike."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from twisted_kv.arguments import Arguments, integer, positive
+from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError
+from twisted_kv.numbers import INT64_MAX
+
+NOT_POSITIVE = "value is out of range, must be positive"
+MOST_DRAWN = 10_000_000
+"""The most members that may be asked for at random with repetition; Redis would go on until its memory is full."""
+
+
+def positive_or_zero(word: bytes, error: str | None = None) -> int:
+    """Read an integer of 0 or more; raises `CommandError`, with the given text for one that is none too."""
+    number = integer(word, error or NOT_AN_INTEGER)
+    if number < 0:
+        raise CommandError(error or NOT_POSITIVE)
+    return number
+
+
+def drawn_count(word: bytes) -> int:
+    """Read how many members are to be drawn: negative if the same one may come more than once."""
+    number = integer(word)
+    if number == -INT64_MAX - 1:
+        raise CommandError(f"value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
+    if number < -MOST_DRAWN:
+        raise CommandError("value is out of range")
+    return number
+
+
+def numbered_keys(
+    arguments: Arguments, error: str = "numkeys should be greater than 0", *, too_many: str = SYNTAX
+) -> Sequence[bytes]:
+    """Take the number of keys, and the keys; raises `CommandError` with the given texts."""
+    count = positive(arguments.word(), error)
+    if count > arguments.left:
+        raise CommandError(too_many)
+    return arguments.words(count)

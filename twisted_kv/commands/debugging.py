@@ -1,0 +1,204 @@
+"""DEBUG: what tests of clients and of this server need and nobody else should have."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Callable, Final, Iterable, Mapping
+
+from twisted_kv.arguments import double, integer
+from twisted_kv.commands.objects import encoding, references
+from twisted_kv.errors import CommandError, as_text
+from twisted_kv.glob import compile_pattern
+from twisted_kv.groups import Group
+from twisted_kv.numbers import format_double
+from twisted_kv.rdb.payload import dump, restore
+from twisted_kv.replies import OK, Later, Reply, Status
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Database, Value
+from twisted_kv.table import Lasting
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List
+from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.values.streams import LAST_ID, id_parts
+
+debugging = Group("server")
+
+_TYPE_NUMBERS: Final[Mapping[type, int]] = {bytes: 0, LongString: 0, List: 1, Set: 2, SortedSet: 3, Hash: 4}
+_STREAM_NUMBER: Final = 6
+
+
+@debugging.command(
+    "DEBUG",
+    doc_flags="syscmd",
+    since="1.0.0",
+    flags="admin noscript loading stale",
+    complexity="Depends on subcommand.",
+    lasting=Lasting.CONNECTION,
+)
+def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
+    """Look into the server or change how it works, if the setting enable-debug-command allows it."""
+    allowed = session.server.settings.enable_debug_command
+    if allowed != "yes" and not (allowed == "local" and _is_local(session)):
+        raise CommandError(
+            'DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a '
+            "local connection, otherwise you need to set this option in the configuration file, and then restart the "
+            "server."
+        )
+    name = subcommand.upper()
+    known = _SUBCOMMANDS.get(name)
+    if known is None or not known[0] <= len(words) <= known[1]:
+        raise CommandError(
+            f"unknown subcommand or wrong number of arguments for '{as_text(subcommand[:128])}'. Try DEBUG HELP."
+        )
+    return known[2](session, *words)
+
+
+def _is_local(session: Session) -> bool:
+    if session.link is None:
+        return session.trusted
+    peer = session.link.peer
+    return peer.startswith(("127.", "/", "[::1]", "::1"))
+
+
+def _help(session: Session) -> Reply:
+    lines = ["DEBUG <subcommand> [<arg> ...]. Subcommands are:", *sorted(name.decode() for name in _SUBCOMMANDS)]
+    return [Status(line.encode()) for line in lines]
+
+
+def _sleep(session: Session, seconds: bytes) -> Reply:
+    """Let this client wait; all others are served, unlike by Redis."""
+    later = Later()
+    call = session.server.now.clock.callLater(max(0.0, double(seconds)), later.give, OK)
+    later.abandon = call.cancel
+    return later
+
+
+def _value(session: Session, key: bytes) -> Value:
+    value = session.db.peek(key)
+    if value is None:
+        raise CommandError("no such key")
+    return value
+
+
+def _object(session: Session, key: bytes, *words: bytes) -> Reply:
+    value = _value(session, key)
+    facts = f"Value at:0x{id(value):x} refcount:{references(session, value)} encoding:{encoding(value).decode()}"
+    size = len(dump(value)) - 10
+    return Status(f"{facts} serializedlength:{size} lru:0 lru_seconds_idle:0".encode())
+
+
+def _set_active_expire(session: Session, word: bytes) -> Reply:
+    session.server.set_active_expire(word.strip() not in (b"0", b""))
+    return OK
+
+
+def _stringmatch_len(session: Session, length: bytes, pattern: bytes) -> Reply:
+    return int(compile_pattern(pattern)(b"x" * integer(length)))
+
+
+def _accepted(session: Session, *words: bytes) -> Reply:
+    """Accept what tells Redis how to keep lists, which are kept otherwise here."""
+    return OK
+
+
+def _reload(session: Session, *words: bytes) -> Reply:
+    """Write every value as a file would have it, and read it again."""
+    if words:
+        raise CommandError("DEBUG RELOAD takes no options here")
+    for database in session.server.databases:
+        for key in list(database.live_keys()):
+            value = database.peek(key)
+            if value is not None:
+                database.reload(key, restore(dump(value)))
+    return OK
+
+
+def _loadaof(session: Session) -> Reply:
+    if session.server.persistence is None:
+        raise CommandError("this cache has no append-only file")
+    return session.server.persistence.reload()
+
+
+# Digests
+
+
+def _sha(data: bytes) -> int:
+    return int.from_bytes(hashlib.sha1(data, usedforsecurity=False).digest(), "big")
+
+
+def _mixed(digest: int, *parts: bytes) -> int:
+    """Add parts to a digest so that their order counts."""
+    for part in parts:
+        digest = _sha((digest ^ _sha(part)).to_bytes(20, "big"))
+    return digest
+
+
+def _without_order(digest: int, pairs: Iterable[tuple[bytes, bytes]]) -> int:
+    """Add pairs to a digest so that their order does not count."""
+    for pair in pairs:
+        digest ^= _sha(_mixed(0, *pair).to_bytes(20, "big"))
+    return digest
+
+
+def _value_digest(digest: int, database: Database, key: bytes, value: Value) -> int:
+    """Add a value and whether it is to go to a digest, as Redis does (xorObjectDigest)."""
+    digest = _mixed(digest, _TYPE_NUMBERS.get(type(value), _STREAM_NUMBER).to_bytes(4, "big"))
+    if isinstance(value, bytes):
+        digest = _mixed(digest, value)
+    elif isinstance(value, LongString):
+        digest = _mixed(digest, value.joined())
+    elif isinstance(value, List):
+        digest = _mixed(digest, *value)
+    elif isinstance(value, Set):
+        for member in value:
+            digest ^= _sha(member)
+    elif isinstance(value, SortedSet):
+        digest = _without_order(digest, ((member, format_double(score)) for score, member in value.order))
+    elif isinstance(value, Hash):
+        digest = _without_order(digest, value.items())
+    else:
+        for entry_id, fields in value.range(0, LAST_ID):
+            digest = _mixed(digest, b"%d.%d" % id_parts(entry_id), *fields)
+    if database.deadline(key) is not None:
+        digest ^= _sha(b"!!expire!!")
+    return digest
+
+
+def _digest(session: Session) -> Reply:
+    digest = 0
+    for database in session.server.databases:
+        if not len(database):
+            continue
+        digest = _mixed(digest, database.index.to_bytes(4, "big"))
+        for key in database.live_keys():
+            value = database.peek(key)
+            if value is not None:
+                digest ^= _sha(_value_digest(_mixed(0, key), database, key, value).to_bytes(20, "big"))
+    return Status(b"%040x" % digest)
+
+
+def _digest_value(session: Session, *keys: bytes) -> Reply:
+    digests = []
+    for key in keys:
+        value = session.db.peek(key)
+        digests.append(Status(b"%040x" % (0 if value is None else _value_digest(0, session.db, key, value))))
+    return digests
+
+
+_MANY: Final = math.inf
+_SUBCOMMANDS: Final[Mapping[bytes, tuple[int, float, Callable[..., Reply]]]] = {
+    b"SLEEP": (1, 1, _sleep),
+    b"OBJECT": (1, 2, _object),
+    b"SET-ACTIVE-EXPIRE": (1, 1, _set_active_expire),
+    b"DIGEST": (0, 0, _digest),
+    b"DIGEST-VALUE": (0, _MANY, _digest_value),
+    b"STRINGMATCH-LEN": (2, 2, _stringmatch_len),
+    b"RELOAD": (0, _MANY, _reload),
+    b"LOADAOF": (0, 0, _loadaof),
+    b"QUICKLIST-PACKED-THRESHOLD": (1, 1, _accepted),
+    b"HELP": (0, 0, _help),
+}
+"""The least and the most words of each subcommand, and what it does."""

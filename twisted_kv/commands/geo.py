@@ -1,0 +1,418 @@
+"""Commands on places on the earth, which are kept in sorted sets, their geohash being the score."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, double
+from twisted_kv.commands.sorted_sets import zadd
+from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.groups import Group, anywhere, first, second
+from twisted_kv.numbers import format_long_double
+from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Shape, decode, distance, encode, text
+from twisted_kv.values.sorted_sets import SortedSet
+
+geo = Group("geo", category="geo")
+
+_UNITS: Final = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
+"""Metres of each unit."""
+
+
+def _unit(word: bytes) -> float:
+    metres = _UNITS.get(word.upper())
+    if metres is None:
+        raise CommandError("unsupported unit provided. please use M, KM, FT, MI")
+    return metres
+
+
+def _place(longitude: bytes, latitude: bytes) -> tuple[float, float]:
+    """Read a longitude and a latitude in degrees."""
+    east, north = double(longitude), double(latitude)
+    if abs(east) > LONGITUDE_LIMIT or abs(north) > LATITUDE_LIMIT:
+        raise CommandError(f"invalid longitude,latitude pair {east:.6f},{north:.6f}")
+    return east, north
+
+
+def _coordinate(degrees: float) -> Decimal:
+    return Decimal(format_long_double(Fraction(degrees)))
+
+
+def _metres(length: float) -> bytes:
+    return b"%.4f" % length
+
+
+@geo.command(
+    "GEOADD",
+    since="3.2.0",
+    flags="write denyoom",
+    keys=first("RW update"),
+    complexity="O(log(N))",
+)
+def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *words: bytes) -> Reply:
+    """Add places to a sorted set, and return how many of them are new."""
+    arguments = Arguments((longitude, latitude, member, *words))
+    options: list[bytes] = []
+    names = (b"NX", b"XX", b"CH")
+    while (taken := next(filter(arguments.takes, names), None)) is not None:
+        options.append(taken)
+    rest = arguments.rest()
+    if len(rest) % 3 or {b"NX", b"XX"} <= set(options):
+        raise CommandError(SYNTAX)
+    scored: list[bytes] = []
+    for at in range(0, len(rest), 3):
+        scored += (b"%d" % encode(*_place(rest[at], rest[at + 1])), rest[at + 2])
+    if not scored:
+        raise CommandError(SYNTAX)
+    changes = session.db.changes
+    reply = zadd(session, key, *options, *scored)
+    if session.db.changes != changes:
+        session.log(b"ZADD", key, *options, *scored)
+    return reply
+
+
+@geo.command(
+    "GEOPOS",
+    since="3.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
+    """Return the longitudes and latitudes of members, null for each that is none."""
+    places = session.db.read_as(key, SortedSet)
+    replies: list[Reply] = []
+    for member in members:
+        score = None if places is None else places.get(member)
+        replies.append(NULL_ARRAY if score is None else [_coordinate(each) for each in decode(int(score))])
+    return replies
+
+
+@geo.command(
+    "GEOHASH",
+    since="3.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def geohash(session: Session, key: bytes, *members: bytes) -> Reply:
+    """Return the places of members as others write them, eleven letters, null for each that is none."""
+    places = session.db.read_as(key, SortedSet)
+    scores = [None if places is None else places.get(member) for member in members]
+    return [None if score is None else text(int(score)) for score in scores]
+
+
+@geo.command(
+    "GEODIST",
+    since="3.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def geodist(session: Session, key: bytes, member: bytes, other: bytes, *words: bytes) -> Reply:
+    """Return the distance between two members."""
+    if len(words) > 1:
+        raise CommandError(SYNTAX)
+    unit = _unit(words[0]) if words else 1.0
+    places = session.db.read_as(key, SortedSet)
+    if places is None:
+        return None
+    score, other_score = places.get(member), places.get(other)
+    if score is None or other_score is None:
+        return None
+    return _metres(distance(*decode(int(score)), *decode(int(other_score))) / unit)
+
+
+@attrs.frozen
+class Found:
+    """A member within a shape, how many metres it is from the middle, and where."""
+
+    member: bytes
+    far: float
+    score: float
+    place: tuple[float, float]
+
+
+@attrs.define
+class Search:
+    """What the commands that look for places are asked for."""
+
+    place: tuple[float, float] | None = None
+    unit: float = 1.0
+    radius: float | None = None
+    box: tuple[float, float] | None = None
+    with_distance: bool = False
+    with_hash: bool = False
+    with_place: bool = False
+    order: bytes = b""
+    count: int = 0
+    any: bool = False
+    target: bytes | None = None
+    stores_distance: bool = False
+
+    def take_radius(self, arguments: Arguments) -> None:
+        """Read a radius and its unit."""
+        self.radius = double(arguments.word(), "need numeric radius")
+        if self.radius < 0:
+            raise CommandError("radius cannot be negative")
+        self.unit = _unit(arguments.word())
+
+    def take_box(self, arguments: Arguments) -> None:
+        """Read a width and a height and their unit."""
+        width = double(arguments.word(), "need numeric width")
+        height = double(arguments.word(), "need numeric height")
+        if width < 0 or height < 0:
+            raise CommandError("height or width cannot be negative")
+        self.box = width, height
+        self.unit = _unit(arguments.word())
+
+    def take_member(self, places: SortedSet | None, member: bytes) -> None:
+        """Search around a member."""
+        if places is None:
+            return
+        score = places.get(member)
+        if score is None:
+            raise CommandError("could not decode requested zset member")
+        self.place = decode(int(score))
+
+    def take_option(self, option: bytes, arguments: Arguments) -> bool:
+        """Read an option that all of the commands have; False if it is none of these."""
+        if option == b"WITHDIST":
+            self.with_distance = True
+        elif option == b"WITHHASH":
+            self.with_hash = True
+        elif option == b"WITHCOORD":
+            self.with_place = True
+        elif option == b"ANY":
+            self.any = True
+        elif option in (b"ASC", b"DESC"):
+            self.order = option
+        elif option == b"COUNT" and arguments:
+            self.count = arguments.integer()
+            if self.count <= 0:
+                raise CommandError("COUNT must be > 0")
+        else:
+            return False
+        return True
+
+    def check(self, storing: str) -> None:
+        """Refuse what does not go together; `storing` is the name for what stores."""
+        if self.target is not None and (self.with_distance or self.with_hash or self.with_place):
+            raise CommandError(f"{storing} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+
+    def run(self, session: Session, places: SortedSet | None) -> Reply:
+        """Look for places, and give them or store them."""
+        if self.any and not self.count:
+            raise CommandError("the ANY argument requires COUNT argument")
+        if places is None:
+            if self.target is None:
+                return []
+            session.db.delete(self.target)
+            return 0
+        found = self._found(places)
+        if self.target is not None:
+            return self._store(session, self.target, found)
+        return [self._reply(each) for each in found]
+
+    def _found(self, places: SortedSet) -> list[Found]:
+        assert self.place is not None
+        width, height = self.box or (None, 0.0)
+        shape = Shape(*self.place, self.unit, self.radius or 0.0, width, height)
+        found: list[Found] = []
+        for low, high in shape.cells():
+            start = places.order.bisect_left((float(low), b""))
+            for score, member in places.slice(start, places.order.bisect_left((float(high), b""))):
+                place = decode(int(score))
+                far = shape.distance(*place)
+                if far is not None:
+                    found.append(Found(member, far, score, place))
+                    if self.any and len(found) >= self.count:
+                        return self._sorted(found)
+        return self._sorted(found)
+
+    def _sorted(self, found: list[Found]) -> list[Found]:
+        """Put what was found into the order that is asked for; the nearest come first if only some are wanted."""
+        if self.order or (self.count and not self.any):
+            found.sort(key=lambda each: each.far, reverse=self.order == b"DESC")
+        return found[: self.count] if self.count else found
+
+    def _reply(self, found: Found) -> Reply:
+        parts: list[Reply] = [found.member]
+        if self.with_distance:
+            parts.append(_metres(found.far / self.unit))
+        if self.with_hash:
+            parts.append(int(found.score))
+        if self.with_place:
+            parts.append([_coordinate(each) for each in found.place])
+        return parts if len(parts) > 1 else found.member
+
+    def _store(self, session: Session, target: bytes, found: Sequence[Found]) -> int:
+        made = SortedSet()
+        made.fill({each.member: each.far / self.unit if self.stores_distance else each.score for each in found})
+        session.db.store(target, made)
+        return len(found)
+
+
+def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[bytes], *, may_store: bool) -> Reply:
+    """Look for places around a member, or around a place that the first two words tell."""
+    places = session.db.read_as(key, SortedSet)
+    search = Search()
+    arguments = Arguments(words)
+    if member is None:
+        search.place = _place(arguments.word(), arguments.word())
+        search.take_radius(arguments)
+    elif places is None:
+        arguments.words(2)  # which Redis does not look at then
+    else:
+        search.take_member(places, member)
+        search.take_radius(arguments)
+    while arguments:
+        option = arguments.option()
+        if may_store and option in (b"STORE", b"STOREDIST") and arguments:
+            search.target = arguments.word()
+            search.stores_distance = option == b"STOREDIST"
+        elif not search.take_option(option, arguments):
+            raise CommandError(SYNTAX)
+    search.check("STORE option in GEORADIUS")
+    return search.run(session, places)
+
+
+def _radius_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the keys of GEORADIUS and GEORADIUSBYMEMBER: the first word, and the one behind the last STORE."""
+    store = 0
+    for place in range(5, len(words) - 1):
+        if words[place].upper() in (b"STORE", b"STOREDIST"):
+            store = place + 1
+    source: list[tuple[int, tuple[str, ...]]] = [(1, ("RO", "access"))]
+    return [*source, (store, ("OW", "update"))] if store else source
+
+
+@geo.command(
+    "GEORADIUS",
+    find_keys=_radius_keys,
+    since="3.2.0",
+    flags="write denyoom movablekeys",
+    keys=first("RO access") + anywhere("STORE", "OW update", 6) + anywhere("STOREDIST", "OW update", 6),
+    complexity="O(N+log(M))",
+    doc_flags="deprecated",
+)
+def georadius(
+    session: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *words: bytes
+) -> Reply:
+    """Return, or store, the members within a circle around a place."""
+    return _radius(session, key, None, (longitude, latitude, radius, unit, *words), may_store=True)
+
+
+@geo.command(
+    "GEORADIUS_RO",
+    since="3.2.10",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N+log(M))",
+    doc_flags="deprecated",
+)
+def georadius_ro(
+    session: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *words: bytes
+) -> Reply:
+    """Return the members within a circle around a place."""
+    return _radius(session, key, None, (longitude, latitude, radius, unit, *words), may_store=False)
+
+
+@geo.command(
+    "GEORADIUSBYMEMBER",
+    find_keys=_radius_keys,
+    since="3.2.0",
+    flags="write denyoom movablekeys",
+    keys=first("RO access") + anywhere("STORE", "OW update", 5) + anywhere("STOREDIST", "OW update", 5),
+    complexity="O(N+log(M))",
+    doc_flags="deprecated",
+)
+def georadiusbymember(session: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:
+    """Return, or store, the members within a circle around one of them."""
+    return _radius(session, key, member, (radius, unit, *words), may_store=True)
+
+
+@geo.command(
+    "GEORADIUSBYMEMBER_RO",
+    since="3.2.10",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N+log(M))",
+    doc_flags="deprecated",
+)
+def georadiusbymember_ro(
+    session: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes
+) -> Reply:
+    """Return the members within a circle around one of them."""
+    return _radius(session, key, member, (radius, unit, *words), may_store=False)
+
+
+def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes | None) -> Reply:
+    """Look for places around a member or a place, in a circle or a box."""
+    places = session.db.read_as(key, SortedSet)
+    search = Search(target=target)
+    from_member = from_place = False
+    arguments = Arguments(words)
+    while arguments:
+        option = arguments.option()
+        if option == b"FROMMEMBER" and arguments and not from_place:
+            search.take_member(places, arguments.word())
+            from_member = True
+        elif option == b"FROMLONLAT" and arguments.left >= 2 and not from_member:
+            search.place = _place(arguments.word(), arguments.word())
+            from_place = True
+        elif option == b"BYRADIUS" and arguments.left >= 2 and search.box is None:
+            search.take_radius(arguments)
+        elif option == b"BYBOX" and arguments.left >= 3 and search.radius is None:
+            search.take_box(arguments)
+        elif option == b"STOREDIST" and target is not None:
+            search.stores_distance = True
+        elif not search.take_option(option, arguments):
+            raise CommandError(SYNTAX)
+    name = "GEOSEARCH" if target is None else "GEOSEARCHSTORE"
+    search.check(name)
+    if not (from_member or from_place):
+        raise CommandError(f"exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}")
+    if search.radius is None and search.box is None:
+        raise CommandError(f"exactly one of BYRADIUS and BYBOX can be specified for {name}")
+    return search.run(session, places)
+
+
+@geo.command(
+    "GEOSEARCH",
+    since="6.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N+log(M))",
+)
+def geosearch(
+    session: Session, key: bytes, origin: bytes, place: bytes, shape: bytes, size: bytes, unit: bytes, *words: bytes
+) -> Reply:
+    """Return the members within a circle or a box around one of them or a place."""
+    return _search(session, key, (origin, place, shape, size, unit, *words), None)
+
+
+@geo.command(
+    "GEOSEARCHSTORE",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=first("OW update") + second("RO access"),
+    complexity="O(N+log(M))",
+)
+def geosearchstore(
+    session: Session,
+    destination: bytes,
+    source: bytes,
+    origin: bytes,
+    place: bytes,
+    shape: bytes,
+    size: bytes,
+    unit: bytes,
+    *words: bytes,
+) -> Reply:
+    """Set a key to the members of another within a circle or a box, and return how many they are."""
+    return _search(session, source, (origin, place, shape, size, unit, *words), destination)

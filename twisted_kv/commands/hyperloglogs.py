@@ -1,0 +1,158 @@
+"""Commands that estimate how many different elements there are."""
+
+from __future__ import annotations
+
+from twisted_kv.errors import CommandError, c_text
+from twisted_kv.groups import Group, every, first, second
+from twisted_kv.replies import OK, Reply, Status
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.hyperloglogs import REGISTERS, CorruptError, HyperLogLog, estimate
+
+hyperloglogs = Group("hyperloglog", category="hyperloglog")
+
+_CORRUPT = CommandError("Corrupted HLL object detected", "INVALIDOBJ")
+
+
+def _read(session: Session, key: bytes) -> HyperLogLog | None:
+    """Give the HyperLogLog of a key, or None; raises `CommandError` if the key holds anything else."""
+    data = session.db.read_as(key, bytes)
+    if data is None:
+        return None
+    if not HyperLogLog.is_one(data):
+        raise CommandError("Key is not a valid HyperLogLog string value.", "WRONGTYPE")
+    return HyperLogLog(data)
+
+
+def _registers(log: HyperLogLog) -> bytes:
+    try:
+        return log.registers()
+    except CorruptError:
+        raise _CORRUPT from None
+
+
+@hyperloglogs.command(
+    "PFADD",
+    since="2.8.9",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+)
+def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
+    """Add elements to a HyperLogLog, and tell whether the estimate may have changed."""
+    known = _read(session, key)
+    log = known or HyperLogLog()
+    try:
+        changes = sum([log.add(element) for element in elements]) + (known is None)
+    except CorruptError:
+        raise _CORRUPT from None
+    if changes:
+        if elements and changes > (known is None):
+            log.make_stale()
+        session.db.set(key, log.data, keep_deadline=True)
+    return int(changes > 0)
+
+
+def _merged(logs: list[HyperLogLog]) -> bytes:
+    """Give the largest of each register."""
+    merged = bytes(REGISTERS)
+    for log in logs:
+        merged = bytes(map(max, merged, _registers(log)))
+    return merged
+
+
+@hyperloglogs.command(
+    "PFCOUNT",
+    since="2.8.9",
+    flags="readonly",
+    keys=every(
+        "RW access", notes="RW because it may change the internal representation of the key, and propagate to replicas"
+    ),
+)
+def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
+    """Estimate how many different elements were added to a HyperLogLog, or to several together."""
+    if keys:
+        logs = [_read(session, each) for each in (key, *keys)]
+        return estimate(_merged([log for log in logs if log is not None]))
+    log = _read(session, key)
+    if log is None:
+        return 0
+    count = log.cached_count
+    if count is None:
+        count = estimate(_registers(log))
+        log.cache_count(count)
+        session.db.set(key, log.data, keep_deadline=True)
+    return count
+
+
+@hyperloglogs.command(
+    "PFMERGE",
+    since="2.8.9",
+    flags="write denyoom",
+    keys=first("RW access insert") + every("RO access", start=2),
+    complexity="O(N)",
+)
+def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
+    """Add to a HyperLogLog what was added to others."""
+    logs = [_read(session, key) for key in (destination, *sources)]
+    there = [log for log in logs if log is not None]
+    merged = _merged(there)
+    target = logs[0] or HyperLogLog()
+    try:
+        if not all(log.is_sparse for log in there):
+            target.make_dense()
+        target.merge(merged)
+    except CorruptError:
+        raise _CORRUPT from None
+    target.make_stale()
+    session.db.set(destination, target.data, keep_deadline=True)
+    return OK
+
+
+@hyperloglogs.command(
+    "PFDEBUG",
+    doc_flags="syscmd",
+    since="2.8.9",
+    flags="write denyoom admin",
+    keys=second("RW access"),
+    complexity="Depends on subcommand.",
+)
+def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
+    """Look at a HyperLogLog from within: GETREG, DECODE and ENCODING tell what it is made of, TODENSE changes it."""
+    name = subcommand.upper()
+    log = _read(session, key)
+    if log is None:
+        raise CommandError("The specified key does not exist")
+    if name == b"ENCODING":
+        return Status(b"sparse" if log.is_sparse else b"dense")
+    if name == b"DECODE":
+        if not log.is_sparse:
+            raise CommandError("HLL encoding is not sparse")
+        return log.describe()
+    if name not in (b"GETREG", b"TODENSE"):
+        raise CommandError(f"Unknown PFDEBUG subcommand '{c_text(subcommand)}'")
+    try:
+        converted = log.make_dense()
+    except CorruptError:
+        raise _CORRUPT from None
+    if converted:
+        session.db.set(key, log.data, keep_deadline=True)
+    return int(converted) if name == b"TODENSE" else list(_registers(log))
+
+
+@hyperloglogs.command(
+    "PFSELFTEST",
+    doc_flags="syscmd",
+    since="2.8.9",
+    flags="admin",
+    complexity="Depends on subcommand.",
+)
+def pfselftest(session: Session) -> Reply:
+    """Check that registers keep what is put into them, and that estimates are near what was counted."""
+    log = HyperLogLog()
+    count = 2000
+    for number in range(count):
+        log.add(b"%d" % number)
+    dense = HyperLogLog(log.data)
+    dense.make_dense()
+    if dense.registers() != log.registers() or abs(estimate(log.registers()) - count) > count * 0.05:
+        raise CommandError("TESTFAILED")
+    return OK

@@ -1,0 +1,549 @@
+"""Commands on values that are lists: elements in a row, with two ends."""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, integer, positive, timeout
+from twisted_kv.commands.counts import numbered_keys, positive_or_zero
+from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.groups import Group, counted, every, first, second
+from twisted_kv.numbers import INT64_MAX
+from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.table import Lasting
+from twisted_kv.values.lists import List
+
+lists = Group("list", category="list")
+
+_EMPTY: Final = List()
+
+
+def _to_read(session: Session, key: bytes) -> List:
+    """Give the list of a key; an empty one, which must not be changed, if there is none."""
+    elements = session.db.read_as(key, List)
+    return _EMPTY if elements is None else elements
+
+
+def _to_change(session: Session, key: bytes) -> List:
+    """Give the list of a key, made now if there is none."""
+    elements = session.db.edit(key, List, make=True)
+    assert elements is not None
+    return elements
+
+
+def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool) -> int:
+    target = _to_change(session, key)
+    for element in elements:
+        if left:
+            target.append_left(element)
+        else:
+            target.append(element)
+    session.db.changed(key, len(elements))
+    return len(target)
+
+
+@lists.command(
+    "LPUSH",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+)
+def lpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
+    """Add elements at the head of a list, one after the other, and return its length."""
+    return _push(session, key, (element, *more), left=True)
+
+
+@lists.command(
+    "RPUSH",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+)
+def rpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
+    """Add elements at the tail of a list, one after the other, and return its length."""
+    return _push(session, key, (element, *more), left=False)
+
+
+@lists.command(
+    "LPUSHX",
+    since="2.2.0",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+)
+def lpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
+    """Add elements at the head of a list that exists, and return its length."""
+    if session.db.lookup_as(key, List) is None:
+        return 0
+    return _push(session, key, (element, *more), left=True)
+
+
+@lists.command(
+    "RPUSHX",
+    since="2.2.0",
+    flags="write denyoom fast",
+    keys=first("RW insert"),
+)
+def rpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
+    """Add elements at the tail of a list that exists, and return its length."""
+    if session.db.lookup_as(key, List) is None:
+        return 0
+    return _push(session, key, (element, *more), left=False)
+
+
+@lists.command(
+    "LINSERT",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=first("RW insert"),
+    complexity="O(N)",
+)
+def linsert(session: Session, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
+    """Put an element before or after another in a list, and return the list's length: -1 without the other."""
+    side = c_string(where).upper()
+    if side not in (b"BEFORE", b"AFTER"):
+        raise CommandError(SYNTAX)
+    elements = session.db.edit(key, List)
+    if elements is None:
+        return 0
+    place = elements.index(pivot)
+    if place is None:
+        return -1
+    place += side == b"AFTER"
+    if place == len(elements):
+        elements.append(element)
+    else:
+        elements.insert(place, element)
+    session.db.changed(key)
+    return len(elements)
+
+
+@lists.command(
+    "LLEN",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=first("RO"),
+)
+def llen(session: Session, key: bytes) -> Reply:
+    """Return the length of a list."""
+    return len(_to_read(session, key))
+
+
+def _place(elements: List, word: bytes) -> int | None:
+    """Read a place, which counts from the tail if it is negative; None beyond the ends."""
+    place = integer(word)
+    place = place + len(elements) if place < 0 else place
+    return place if 0 <= place < len(elements) else None
+
+
+@lists.command(
+    "LINDEX",
+    since="1.0.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def lindex(session: Session, key: bytes, index: bytes) -> Reply:
+    """Return the element of a list at a place."""
+    elements = session.db.read_as(key, List)
+    if elements is None:
+        return None
+    place = _place(elements, index)
+    return None if place is None else elements.get(place)
+
+
+@lists.command(
+    "LSET",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=first("RW update"),
+    complexity="O(N)",
+)
+def lset(session: Session, key: bytes, index: bytes, element: bytes) -> Reply:
+    """Put another element at a place of a list."""
+    elements = session.db.edit(key, List)
+    if elements is None:
+        raise CommandError("no such key")
+    place = _place(elements, index)
+    if place is None:
+        raise CommandError("index out of range")
+    elements.replace(place, element)
+    session.db.changed(key)
+    return OK
+
+
+def _bounds(elements: List, start: bytes, stop: bytes) -> tuple[int, int]:
+    """Read a range of places with both ends; gives the first place and the one behind the last."""
+    begin, end = integer(start), integer(stop)
+    size = len(elements)
+    begin = max(0, begin + size if begin < 0 else begin)
+    end = min(size, (end + size if end < 0 else end) + 1)
+    return (begin, end) if begin < end else (0, 0)
+
+
+@lists.command(
+    "LRANGE",
+    since="1.0.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(S+N)",
+)
+def lrange(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
+    """Return the elements of a list from a place to another."""
+    integer(start), integer(stop)
+    elements = _to_read(session, key)
+    return elements.slice(*_bounds(elements, start, stop))
+
+
+@lists.command(
+    "LTRIM",
+    since="1.0.0",
+    flags="write",
+    keys=first("RW delete"),
+    complexity="O(N)",
+)
+def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
+    """Keep only the elements of a list from a place to another."""
+    integer(start), integer(stop)
+    elements = session.db.edit(key, List)
+    if elements is not None:
+        removed = elements.keep(*_bounds(elements, start, stop))
+        if removed or not elements:
+            session.db.changed(key, removed)
+    return OK
+
+
+@lists.command(
+    "LREM",
+    since="1.0.0",
+    flags="write",
+    keys=first("RW delete"),
+    complexity="O(N+M)",
+)
+def lrem(session: Session, key: bytes, count: bytes, element: bytes) -> Reply:
+    """Remove elements that are equal to one: so many from the head, from the tail if negative, or all if 0."""
+    most = integer(count)
+    elements = session.db.edit(key, List)
+    if elements is None:
+        return 0
+    removed = elements.remove(element, most)
+    if removed:
+        session.db.changed(key, removed)
+    return removed
+
+
+@attrs.define
+class PositionOptions:
+    """The options of LPOS."""
+
+    rank: int = 1
+    count: int | None = None
+    most: int = 0
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes]) -> PositionOptions:
+        """Read RANK, COUNT and MAXLEN."""
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            if option == b"RANK" and arguments:
+                options.rank = arguments.integer()
+                if options.rank == -INT64_MAX - 1:
+                    raise CommandError(f"value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
+                if not options.rank:
+                    raise CommandError(
+                        "RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+                        "or use negative to start from the end of the list"
+                    )
+            elif option == b"COUNT" and arguments:
+                options.count = positive_or_zero(arguments.word(), "COUNT can't be negative")
+            elif option == b"MAXLEN" and arguments:
+                options.most = positive_or_zero(arguments.word(), "MAXLEN can't be negative")
+            else:
+                raise CommandError(SYNTAX)
+        return options
+
+
+@lists.command(
+    "LPOS",
+    since="6.0.6",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def lpos(session: Session, key: bytes, element: bytes, *words: bytes) -> Reply:
+    """Return the place of an element in a list, or several places with COUNT."""
+    options = PositionOptions.parse(words)
+    elements = session.db.read_as(key, List)
+    found: list[int] = []
+    if elements is not None:
+        wanted = 1 if options.count is None else options.count or len(elements)
+        backward = options.rank < 0
+        to_pass = abs(options.rank) - 1
+        for place, each in enumerate(reversed(elements) if backward else elements):
+            if options.most and place >= options.most:
+                break
+            if each != element:
+                continue
+            if to_pass:
+                to_pass -= 1
+                continue
+            found.append(len(elements) - 1 - place if backward else place)
+            if len(found) == wanted:
+                break
+    if options.count is not None:
+        return found
+    return found[0] if found else None
+
+
+# Taking elements out
+
+
+def _take(session: Session, key: bytes, count: int, *, left: bool) -> list[bytes]:
+    """Remove up to so many elements from an end of a list, which exists, and give them."""
+    elements = session.db.edit(key, List)
+    assert elements is not None
+    if count >= len(elements):
+        taken = list(elements) if left else list(reversed(elements))
+        session.db.changed(key, len(taken) - 1)
+        session.db.delete(key)
+        return taken
+    taken = [elements.pop_left() if left else elements.pop() for _ in range(count)]
+    session.db.changed(key, count)
+    return taken
+
+
+def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, left: bool) -> Reply:
+    if len(words) > 1:
+        raise ArityError("lpop" if left else "rpop")
+    count = positive_or_zero(words[0]) if words else None
+    elements = session.db.lookup_as(key, List)
+    if elements is None:
+        return None if count is None else NULL_ARRAY
+    if count is None:
+        return _take(session, key, 1, left=left)[0]
+    return _take(session, key, count, left=left) if count else []
+
+
+@lists.command(
+    "LPOP",
+    since="1.0.0",
+    flags="write fast",
+    keys=first("RW access delete"),
+    complexity="O(N)",
+)
+def lpop(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Remove the element at the head of a list and return it, or several with a count."""
+    return _pop(session, key, words, left=True)
+
+
+@lists.command(
+    "RPOP",
+    since="1.0.0",
+    flags="write fast",
+    keys=first("RW access delete"),
+    complexity="O(N)",
+)
+def rpop(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Remove the element at the tail of a list and return it, or several with a count."""
+    return _pop(session, key, words, left=False)
+
+
+def _is_left(word: bytes) -> bool:
+    """Read the name of an end."""
+    side = c_string(word).upper()
+    if side not in (b"LEFT", b"RIGHT"):
+        raise CommandError(SYNTAX)
+    return side == b"LEFT"
+
+
+def _move(session: Session, source: bytes, target: bytes, from_left: bool, to_left: bool) -> bytes | None:
+    """Move an element from an end of a list to an end of another, or of the same; None if there is none."""
+    if session.db.lookup_as(source, List) is None:
+        return None
+    session.db.lookup_as(target, List)  # nothing is taken before it is known where it can go
+    [element] = _take(session, source, 1, left=from_left) if source != target else [_turn(session, source, from_left)]
+    _push(session, target, (element,), left=to_left)
+    return element
+
+
+def _turn(session: Session, key: bytes, left: bool) -> bytes:
+    """Remove the element at an end of a list that gets it back at once, so that it is never gone."""
+    elements = session.db.edit(key, List)
+    assert elements is not None
+    return elements.pop_left() if left else elements.pop()
+
+
+@lists.command(
+    "LMOVE",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=first("RW access delete") + second("RW insert"),
+)
+def lmove(session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes) -> Reply:
+    """Move an element from an end of a list to an end of another, and return it."""
+    return _move(session, source, destination, _is_left(source_side), _is_left(target_side))
+
+
+@lists.command(
+    "RPOPLPUSH",
+    since="1.2.0",
+    flags="write denyoom",
+    keys=first("RW access delete") + second("RW insert"),
+    doc_flags="deprecated",
+)
+def rpoplpush(session: Session, source: bytes, destination: bytes) -> Reply:
+    """Move the element at the tail of a list to the head of another, and return it."""
+    return _move(session, source, destination, False, True)
+
+
+@attrs.frozen
+class MultiplePop:
+    """What LMPOP and BLMPOP are asked for: keys, an end, and how many elements at the most."""
+
+    keys: Sequence[bytes]
+    left: bool
+    count: int
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes]) -> MultiplePop:
+        """Read the number of keys, the keys, LEFT or RIGHT, and COUNT."""
+        arguments = Arguments(words)
+        keys = numbered_keys(arguments)
+        left = _is_left(arguments.word())
+        count = 0
+        while arguments:
+            if count or not arguments.takes(b"COUNT"):
+                raise CommandError(SYNTAX)
+            count = positive(arguments.word(), "count should be greater than 0")
+        return cls(keys, left, count or 1)
+
+    def run(self, session: Session) -> Reply:
+        """Take elements from the first list that is there; None if there is none."""
+        for key in self.keys:
+            if session.db.lookup_as(key, List) is not None:
+                taken = _take(session, key, self.count, left=self.left)
+                session.log(b"LPOP" if self.left else b"RPOP", key, b"%d" % len(taken))
+                return [key, taken]
+        return None
+
+
+@lists.command(
+    "LMPOP",
+    since="7.0.0",
+    flags="write movablekeys",
+    keys=counted("RW access delete"),
+    complexity="O(N+M)",
+)
+def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
+    """Remove elements from the first of some lists that is there, and return its key with them."""
+    reply = MultiplePop.parse((numkeys, key, where, *words)).run(session)
+    return NULL_ARRAY if reply is None else reply
+
+
+# Waiting for elements
+
+
+@lists.command(
+    "BLMPOP",
+    since="7.0.0",
+    flags="write blocking movablekeys",
+    keys=counted("RW access delete", 2),
+    complexity="O(N+M)",
+    lasting=Lasting.CONNECTION,
+)
+def blmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
+    """Do as LMPOP, and wait for one of the lists if there is none."""
+    wish = MultiplePop.parse((numkeys, key, where, *words))
+    milliseconds = timeout(seconds)
+    reply = wish.run(session)
+    if reply is not None:
+        return reply
+    side, count = b"LEFT" if wish.left else b"RIGHT", b"%d" % wish.count
+    return Block(wish.keys, List, milliseconds, lambda ready: (b"0", b"1", ready, side, b"COUNT", count), NULL_ARRAY)
+
+
+def _blocking_pop(session: Session, words: Sequence[bytes], *, left: bool) -> Reply:
+    *keys, seconds = words
+    milliseconds = timeout(seconds)
+    for key in keys:
+        if session.db.lookup_as(key, List) is not None:
+            [element] = _take(session, key, 1, left=left)
+            session.log(b"LPOP" if left else b"RPOP", key)
+            return [key, element]
+    return Block(keys, List, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
+
+
+@lists.command(
+    "BLPOP",
+    since="2.0.0",
+    flags="write noscript blocking",
+    keys=every("RW access delete", last=-2),
+    complexity="O(N)",
+    lasting=Lasting.CONNECTION,
+)
+def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Remove the head of the first of some lists that is there, and wait for one if there is none."""
+    return _blocking_pop(session, (key, seconds, *words), left=True)
+
+
+@lists.command(
+    "BRPOP",
+    since="2.0.0",
+    flags="write noscript blocking",
+    keys=every("RW access delete", last=-2),
+    complexity="O(N)",
+    lasting=Lasting.CONNECTION,
+)
+def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Remove the tail of the first of some lists that is there, and wait for one if there is none."""
+    return _blocking_pop(session, (key, seconds, *words), left=False)
+
+
+Words = Callable[[bytes], Sequence[bytes]]
+
+
+def _blocking_move(
+    session: Session, source: bytes, target: bytes, from_left: bool, to_left: bool, milliseconds: int, again: Words
+) -> Reply:
+    element = _move(session, source, target, from_left, to_left)
+    if element is None:
+        return Block((source,), List, milliseconds, again, None)
+    sides = [b"LEFT" if left else b"RIGHT" for left in (from_left, to_left)]
+    session.log(b"LMOVE", source, target, *sides)
+    return element
+
+
+@lists.command(
+    "BLMOVE",
+    since="6.2.0",
+    flags="write denyoom noscript blocking",
+    keys=first("RW access delete") + second("RW insert"),
+    lasting=Lasting.CONNECTION,
+)
+def blmove(
+    session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes, seconds: bytes
+) -> Reply:
+    """Do as LMOVE, and wait for the list if there is none."""
+    from_left, to_left = _is_left(source_side), _is_left(target_side)
+    milliseconds = timeout(seconds)
+    words = source, destination, source_side, target_side, b"0"
+    return _blocking_move(session, source, destination, from_left, to_left, milliseconds, lambda _: words)
+
+
+@lists.command(
+    "BRPOPLPUSH",
+    since="2.2.0",
+    flags="write denyoom noscript blocking",
+    keys=first("RW access delete") + second("RW insert"),
+    doc_flags="deprecated",
+    lasting=Lasting.CONNECTION,
+)
+def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
+    """Do as RPOPLPUSH, and wait for the list if there is none."""
+    milliseconds = timeout(seconds)
+    words = source, destination, b"0"
+    return _blocking_move(session, source, destination, False, True, milliseconds, lambda _: words)

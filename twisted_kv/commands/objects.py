@@ -1,0 +1,148 @@
+"""OBJECT and MEMORY: how a value is kept, how it is used, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted_kv.arguments import Arguments
+from twisted_kv.commands.counts import positive_or_zero
+from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.groups import Group, second
+from twisted_kv.numbers import INT32_MAX, parse_integer
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Value
+from twisted_kv.store.usage import LastUse, UseCount
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List
+from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+
+objects = Group("generic", category="keyspace")
+memory = Group("server")
+
+objects.container("OBJECT", since="2.2.3", help_since="6.2.0", summary="Look at how the value of a key is kept.")
+
+_EMBEDDED: Final = 44
+"""Bytes of a string that Redis keeps together with what it knows of it."""
+_SHARED_NUMBERS: Final = 10_000
+"""Numbers from 0 on that Redis keeps once for all keys."""
+
+
+def encoding(value: Value) -> bytes:
+    """Tell how Redis would keep a value: derived, since here it is kept otherwise."""
+    if isinstance(value, bytes):
+        if parse_integer(value) is not None:
+            return b"int"
+        return b"embstr" if len(value) <= _EMBEDDED else b"raw"
+    if isinstance(value, LongString):
+        return b"raw"
+    if isinstance(value, List):
+        return b"quicklist"
+    if isinstance(value, Hash):
+        return b"listpack" if value.is_packed else b"hashtable"
+    if isinstance(value, Set):
+        return b"intset" if value.is_packed else b"hashtable"
+    if isinstance(value, SortedSet):
+        return b"listpack" if value.is_packed else b"skiplist"
+    return b"stream"
+
+
+def references(session: Session, value: Value) -> int:
+    """Tell what Redis would count as references to a value."""
+    number = parse_integer(value) if isinstance(value, bytes) else None
+    is_shared = number is not None and 0 <= number < _SHARED_NUMBERS
+    keeps_own = session.server.settings.maxmemory and not session.server.settings.maxmemory_policy.endswith(
+        ("-random", "-ttl", "noeviction")
+    )
+    return INT32_MAX if is_shared and not keeps_own else 1
+
+
+@objects.command(
+    "OBJECT ENCODING",
+    since="2.2.3",
+    flags="readonly",
+    keys=second("RO"),
+    tips="nondeterministic_output",
+)
+def object_encoding(session: Session, key: bytes) -> Reply:
+    """Return how Redis would keep the value of a key."""
+    value = session.db.peek(key)
+    return None if value is None else encoding(value)
+
+
+@objects.command(
+    "OBJECT REFCOUNT",
+    since="2.2.3",
+    flags="readonly",
+    keys=second("RO"),
+    tips="nondeterministic_output",
+)
+def object_refcount(session: Session, key: bytes) -> Reply:
+    """Return how many references to the value of a key Redis would count."""
+    value = session.db.peek(key)
+    return None if value is None else references(session, value)
+
+
+@objects.command(
+    "OBJECT IDLETIME",
+    since="2.2.3",
+    flags="readonly",
+    keys=second("RO"),
+    tips="nondeterministic_output",
+)
+def object_idletime(session: Session, key: bytes) -> Reply:
+    """Return for how many seconds a key was not used; account of that is kept from the first such question on."""
+    database = session.db
+    if database.peek(key) is None:
+        return None
+    if isinstance(database.usage, UseCount):
+        raise CommandError(
+            "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
+            "policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    if database.usage is None:
+        session.server.keep_account()
+    assert isinstance(database.usage, LastUse)
+    return database.usage.idleness(database.mark(key)) // 1000
+
+
+@objects.command(
+    "OBJECT FREQ",
+    since="4.0.0",
+    flags="readonly",
+    keys=second("RO"),
+    tips="nondeterministic_output",
+)
+def object_freq(session: Session, key: bytes) -> Reply:
+    """Return the count of uses of a key that the LFU policies keep, from 0 to 255."""
+    database = session.db
+    if database.peek(key) is None:
+        return None
+    if not isinstance(database.usage, UseCount):
+        raise CommandError(
+            "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+            "between policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return database.usage.count(database.mark(key))
+
+
+memory.container("MEMORY", since="4.0.0", help_since="4.0.0", summary="Tell what memory is used for.")
+
+
+@memory.command(
+    "MEMORY USAGE",
+    since="4.0.0",
+    flags="readonly",
+    keys=second("RO"),
+    complexity="O(N)",
+)
+def memory_usage(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return about how many bytes a key takes with its value, here."""
+    arguments = Arguments(words)
+    while arguments:
+        if arguments.left < 2 or not arguments.takes(b"SAMPLES"):
+            raise CommandError(SYNTAX)
+        positive_or_zero(arguments.word(), SYNTAX)
+    return session.db.weight(key)

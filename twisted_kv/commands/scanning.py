@@ -1,0 +1,88 @@
+"""SCAN and its like: cursors, options, and the walk over a collection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Final, Sequence, Type, TypeVar
+
+import attrs
+
+from twisted_kv.arguments import Arguments
+from twisted_kv.errors import SYNTAX, CommandError, c_string
+from twisted_kv.glob import Matcher, compile_pattern
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+
+_CURSOR: Final = re.compile(rb"([+-]?)(\d+)\Z")
+
+T = TypeVar("T", Hash, Set, SortedSet)
+
+
+def scan_table(
+    session: Session,
+    key: bytes,
+    kind: Type[T],
+    cursor: bytes,
+    words: tuple[bytes, ...],
+    shown: Callable[[bytes, Any], Sequence[bytes]],
+) -> Reply:
+    """Do what HSCAN, SSCAN and ZSCAN do; `shown` gives what is replied of a member and what it holds.
+
+    A collection that Redis keeps packed is given in one go, whatever COUNT says.
+    """
+    start = read_cursor(cursor)
+    members = session.db.read_as(key, kind)
+    if members is None:
+        return [b"0", []]
+    options = ScanOptions.parse(words)
+    following, items = (0, members.packed_items()) if members.is_packed else members.scan(start, options.count)
+    return [b"%d" % following, [part for item in items if options.matches(item[0]) for part in shown(*item)]]
+
+
+def read_cursor(word: bytes) -> int:
+    """Read a cursor as C's strtoul does: nothing is 0, a sign is allowed and wraps around at 64 bits."""
+    digits = c_string(word)
+    match = _CURSOR.match(digits)
+    if match is None:
+        if not digits:
+            return 0
+        raise CommandError("invalid cursor")
+    number = int(match[2][:40])
+    if number >= 1 << 64:
+        raise CommandError("invalid cursor")
+    return -number % (1 << 64) if match[1] == b"-" else number
+
+
+def _matches_all(key: bytes) -> bool:
+    return True
+
+
+@attrs.define
+class ScanOptions:
+    """The options of SCAN and its like."""
+
+    count: int = 10
+    matches: Matcher = _matches_all
+    type_name: bytes | None = None
+
+    @classmethod
+    def parse(cls, words: tuple[bytes, ...], *, with_type: bool = False) -> ScanOptions:
+        """Read COUNT, MATCH and, for SCAN alone, TYPE."""
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            if option == b"COUNT" and arguments:
+                options.count = arguments.integer()
+                if options.count < 1:
+                    raise CommandError(SYNTAX)
+            elif option == b"MATCH":
+                options.matches = compile_pattern(arguments.word())
+            elif option == b"TYPE" and with_type:
+                options.type_name = c_string(arguments.word()).lower()
+            else:
+                raise CommandError(SYNTAX)
+        return options

@@ -1,0 +1,299 @@
+"""Commands on ranges of sorted sets: by place, by score, or by the bytes of the members."""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Iterable, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.sorted_sets import scored, to_read
+from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.groups import Group, first, second
+from twisted_kv.numbers import parse_bound
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.sorted_sets import Ranked, ScoreRange, SortedSet, TextRange
+
+sorted_set_ranges = Group("sorted-set", category="sortedset")
+
+_NO_SCORE: Final = "min or max is not a float"
+_NO_TEXT: Final = "min or max not valid string range item"
+
+Places = Callable[[SortedSet], "tuple[int, int]"]
+"""Tells from which place on and up to before which a sorted set is in a range."""
+
+
+def score_range(low: bytes, high: bytes) -> ScoreRange:
+    """Read a range of scores; a bound behind `(` is left out."""
+    bounds = []
+    for word in (low, high):
+        try:
+            bounds.append(parse_bound(word[1:] if word.startswith(b"(") else word))
+        except ValueError:
+            raise CommandError(_NO_SCORE) from None
+    without_low, without_high = low.startswith(b"("), high.startswith(b"(")
+    return ScoreRange(bounds[0], bounds[1], without_low=without_low, without_high=without_high)
+
+
+def text_range(low: bytes, high: bytes) -> TextRange:
+    """Read a range of members: `[` or `(` before each bound, or `-` and `+` for the first and the last of all."""
+    for word in (low, high):
+        if word[:1] not in (b"[", b"(") and word not in (b"-", b"+"):
+            raise CommandError(_NO_TEXT)
+    return TextRange(
+        None if low in (b"-", b"+") else low[1:],
+        None if high in (b"-", b"+") else high[1:],
+        without_low=low.startswith(b"("),
+        without_high=high.startswith(b"("),
+        low_is_last=low == b"+",
+        high_is_first=high == b"-",
+    )
+
+
+def place_range(start: bytes, stop: bytes, *, reverse: bool = False) -> Places:
+    """Read a range of places, which count from the end if they are negative; in reverse, from the highest score."""
+    begin, end = integer(start), integer(stop)
+
+    def places(members: SortedSet) -> tuple[int, int]:
+        size = len(members)
+        low = max(0, begin + size if begin < 0 else begin)
+        high = min(size, (end + size if end < 0 else end) + 1)
+        if low >= high:
+            return 0, 0
+        return (size - high, size - low) if reverse else (low, high)
+
+    return places
+
+
+@attrs.define
+class Selection:
+    """A part of a sorted set: what `places` tell, in which direction, and which portion of it."""
+
+    places: Places
+    reverse: bool
+    offset: int = 0
+    count: int = -1
+    with_scores: bool = False
+
+    def of(self, members: SortedSet) -> Iterable[Ranked]:
+        """Give what a sorted set has of it."""
+        start, stop = self.places(members)
+        if self.offset < 0:
+            return ()
+        size = max(0, stop - start - self.offset)
+        if self.count >= 0:
+            size = min(size, self.count)
+        if not size:
+            return ()
+        if self.reverse:
+            return members.slice(stop - self.offset - size, stop - self.offset, reverse=True)
+        return members.slice(start + self.offset, start + self.offset + size)
+
+
+def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None, *, stored: bool = False) -> Selection:
+    """Read two bounds and options; `kind` is BYSCORE, BYLEX or PLACE where the command says so, or else an option."""
+    start, stop, *options = words
+    arguments = Arguments(options)
+    with_scores = limited = False
+    offset, count = 0, -1
+    wanted, backward = kind, reverse
+    while arguments:
+        if not stored and arguments.takes(b"WITHSCORES"):
+            with_scores = True
+        elif arguments.left >= 3 and arguments.takes(b"LIMIT"):
+            limited = True
+            offset, count = arguments.integer(), arguments.integer()
+        elif reverse is None and arguments.takes(b"REV"):
+            backward = True
+        elif not wanted and arguments.takes(b"BYLEX"):
+            wanted = "BYLEX"
+        elif not wanted and arguments.takes(b"BYSCORE"):
+            wanted = "BYSCORE"
+        else:
+            raise CommandError(SYNTAX)
+    by_place = wanted in ("", "PLACE")
+    if limited and count != -1 and by_place:
+        raise CommandError("syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
+    if with_scores and wanted == "BYLEX":
+        raise CommandError("syntax error, WITHSCORES not supported in combination with BYLEX")
+    backward = bool(backward)
+    if by_place:
+        return Selection(place_range(start, stop, reverse=backward), backward, with_scores=with_scores)
+    low, high = (stop, start) if backward else (start, stop)
+    if wanted == "BYSCORE":
+        return Selection(score_range(low, high).places, backward, offset, count, with_scores)
+    text = text_range(low, high)
+    return Selection(text.walked_back if backward else text.places, backward, offset, count)
+
+
+def _range(session: Session, key: bytes, selection: Selection) -> Reply:
+    members = to_read(session, key)
+    return scored(session, selection.of(members), with_scores=selection.with_scores)
+
+
+@sorted_set_ranges.command(
+    "ZRANGE",
+    since="1.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+)
+def zrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set in a range of places, of scores (BYSCORE) or of members (BYLEX)."""
+    return _range(session, key, _select((start, stop, *words)))
+
+
+@sorted_set_ranges.command(
+    "ZREVRANGE",
+    since="1.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+    doc_flags="deprecated",
+)
+def zrevrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set in a range of places, from the highest score on."""
+    return _range(session, key, _select((start, stop, *words), "PLACE", True))
+
+
+@sorted_set_ranges.command(
+    "ZRANGEBYSCORE",
+    since="1.0.5",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+    doc_flags="deprecated",
+)
+def zrangebyscore(session: Session, key: bytes, low: bytes, high: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set in a range of scores."""
+    return _range(session, key, _select((low, high, *words), "BYSCORE", False))
+
+
+@sorted_set_ranges.command(
+    "ZREVRANGEBYSCORE",
+    since="2.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+    doc_flags="deprecated",
+)
+def zrevrangebyscore(session: Session, key: bytes, high: bytes, low: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set in a range of scores, from the highest on."""
+    return _range(session, key, _select((high, low, *words), "BYSCORE", True))
+
+
+@sorted_set_ranges.command(
+    "ZRANGEBYLEX",
+    since="2.8.9",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+    doc_flags="deprecated",
+)
+def zrangebylex(session: Session, key: bytes, low: bytes, high: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set of equal scores in a range of members."""
+    return _range(session, key, _select((low, high, *words), "BYLEX", False))
+
+
+@sorted_set_ranges.command(
+    "ZREVRANGEBYLEX",
+    since="2.8.9",
+    flags="readonly",
+    keys=first("RO access"),
+    complexity="O(log(N)+M)",
+    doc_flags="deprecated",
+)
+def zrevrangebylex(session: Session, key: bytes, high: bytes, low: bytes, *words: bytes) -> Reply:
+    """Return the members of a sorted set of equal scores in a range of members, from the last on."""
+    return _range(session, key, _select((high, low, *words), "BYLEX", True))
+
+
+@sorted_set_ranges.command(
+    "ZRANGESTORE",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=first("OW update") + second("RO access"),
+    complexity="O(log(N)+M)",
+)
+def zrangestore(session: Session, destination: bytes, source: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
+    """Set a key to what ZRANGE gives of another, and return how many members that are."""
+    selection = _select((start, stop, *words), stored=True)
+    made = SortedSet()
+    made.fill({member: score for score, member in selection.of(to_read(session, source))})
+    session.db.store(destination, made)
+    return len(made)
+
+
+@sorted_set_ranges.command(
+    "ZCOUNT",
+    since="2.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def zcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
+    """Return how many members of a sorted set are in a range of scores."""
+    start, stop = score_range(low, high).places(to_read(session, key))
+    return max(0, stop - start)
+
+
+@sorted_set_ranges.command(
+    "ZLEXCOUNT",
+    since="2.8.9",
+    flags="readonly fast",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def zlexcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
+    """Return how many members of a sorted set of equal scores are in a range of members."""
+    wanted = text_range(low, high)
+    start, stop = wanted.places(to_read(session, key))
+    return max(0, stop - start)
+
+
+def _remove(session: Session, key: bytes, places: Places) -> int:
+    members = session.db.edit(key, SortedSet)
+    if members is None:
+        return 0
+    start, stop = places(members)
+    removed = len(members.remove_slice(start, stop)) if start < stop else 0
+    if removed:
+        session.db.changed(key, removed)
+    return removed
+
+
+@sorted_set_ranges.command(
+    "ZREMRANGEBYRANK",
+    since="2.0.0",
+    flags="write",
+    keys=first("RW delete"),
+    complexity="O(log(N)+M)",
+)
+def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
+    """Remove the members of a sorted set in a range of places, and return how many there were."""
+    return _remove(session, key, place_range(start, stop))
+
+
+@sorted_set_ranges.command(
+    "ZREMRANGEBYSCORE",
+    since="1.2.0",
+    flags="write",
+    keys=first("RW delete"),
+    complexity="O(log(N)+M)",
+)
+def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
+    """Remove the members of a sorted set in a range of scores, and return how many there were."""
+    return _remove(session, key, score_range(low, high).places)
+
+
+@sorted_set_ranges.command(
+    "ZREMRANGEBYLEX",
+    since="2.8.9",
+    flags="write",
+    keys=first("RW delete"),
+    complexity="O(log(N)+M)",
+)
+def zremrangebylex(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
+    """Remove the members of a sorted set of equal scores in a range of members, and return how many there were."""
+    return _remove(session, key, text_range(low, high).places)

@@ -1,0 +1,423 @@
+"""Commands on values that are sorted sets: members in the order of their scores."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Iterable, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, double, positive, timeout
+from twisted_kv.commands.counts import drawn_count, numbered_keys, positive_or_zero
+from twisted_kv.commands.scanning import scan_table
+from twisted_kv.errors import SYNTAX, CommandError, c_string
+from twisted_kv.groups import Group, counted, every, first
+from twisted_kv.numbers import format_double
+from twisted_kv.replies import NULL_ARRAY, Block, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.table import Lasting
+from twisted_kv.values.sorted_sets import Ranked, SortedSet
+
+sorted_sets = Group("sorted-set", category="sortedset")
+
+_EMPTY: Final = SortedSet()
+
+
+def to_read(session: Session, key: bytes) -> SortedSet:
+    """Give the sorted set of a key; an empty one, which must not be changed, if there is none."""
+    members = session.db.read_as(key, SortedSet)
+    return _EMPTY if members is None else members
+
+
+def scored(session: Session, ranked: Iterable[Ranked], *, with_scores: bool) -> Reply:
+    """Give members, with their scores if they are asked for: as pairs in RESP3, one after the other in RESP2."""
+    if not with_scores:
+        return [member for _, member in ranked]
+    if session.resp == 3:
+        return [[member, score] for score, member in ranked]
+    return [part for score, member in ranked for part in (member, score)]
+
+
+@attrs.define
+class AddOptions:
+    """The options of ZADD."""
+
+    only_new: bool = False
+    only_old: bool = False
+    only_greater: bool = False
+    only_less: bool = False
+    count_changes: bool = False
+    increment: bool = False
+
+    @classmethod
+    def take(cls, arguments: Arguments) -> AddOptions:
+        """Take the words that are options, as far as they stand before the first score."""
+        options = cls()
+        while True:
+            if arguments.takes(b"NX"):
+                options.only_new = True
+            elif arguments.takes(b"XX"):
+                options.only_old = True
+            elif arguments.takes(b"GT"):
+                options.only_greater = True
+            elif arguments.takes(b"LT"):
+                options.only_less = True
+            elif arguments.takes(b"CH"):
+                options.count_changes = True
+            elif arguments.takes(b"INCR"):
+                options.increment = True
+            else:
+                return options
+
+    def check(self, pairs: int) -> None:
+        """Refuse options that do not go together."""
+        if self.only_new and self.only_old:
+            raise CommandError("XX and NX options at the same time are not compatible")
+        if (self.only_new and (self.only_greater or self.only_less)) or (self.only_greater and self.only_less):
+            raise CommandError("GT, LT, and/or NX options at the same time are not compatible")
+        if self.increment and pairs > 1:
+            raise CommandError("INCR option supports a single increment-element pair")
+
+    def score(self, old: float | None, wanted: float) -> float | None:
+        """Give the score that a member is to have, or None if it stays as it is."""
+        if old is None:
+            return None if self.only_old else wanted
+        if self.only_new:
+            return None
+        score = old + wanted if self.increment else wanted
+        if math.isnan(score):
+            raise CommandError("resulting score is not a number (NaN)")
+        if (self.only_less and score >= old) or (self.only_greater and score <= old):
+            return None
+        return score
+
+
+@sorted_sets.command(
+    "ZADD",
+    since="1.2.0",
+    flags="write denyoom fast",
+    keys=first("RW update"),
+    complexity="O(log(N))",
+)
+def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: bytes) -> Reply:
+    """Give members of a sorted set their scores, and return how many of them are new."""
+    arguments = Arguments((score, member, *words))
+    options = AddOptions.take(arguments)
+    rest = arguments.rest()
+    if len(rest) % 2 or not rest:
+        raise CommandError(SYNTAX)
+    options.check(len(rest) // 2)
+    return _add(session, key, options, rest)
+
+
+@sorted_sets.command(
+    "ZINCRBY",
+    since="1.2.0",
+    flags="write denyoom fast",
+    keys=first("RW access update"),
+    complexity="O(log(N))",
+)
+def zincrby(session: Session, key: bytes, increment: bytes, member: bytes) -> Reply:
+    """Add to the score of a member of a sorted set, and return it."""
+    return _add(session, key, AddOptions(increment=True), (increment, member))
+
+
+def _add(session: Session, key: bytes, options: AddOptions, words: Sequence[bytes]) -> Reply:
+    scores = [double(word) for word in words[::2]]
+    members = session.db.edit(key, SortedSet, make=not options.only_old)
+    if members is None:
+        return None if options.increment else 0
+    added = updated = 0
+    result: float | None = None
+    try:
+        for wanted, member in zip(scores, words[1::2]):
+            old = members.get(member)
+            result = options.score(old, wanted)
+            if result is None:
+                continue
+            if old is None:
+                added += 1
+            elif old != result:
+                updated += 1
+            members.put(member, result)
+    finally:
+        if added or updated:
+            session.db.changed(key, added + updated)
+    if options.increment:
+        return result
+    return added + updated if options.count_changes else added
+
+
+@sorted_sets.command(
+    "ZREM",
+    since="1.2.0",
+    flags="write fast",
+    keys=first("RW delete"),
+    complexity="O(M*log(N))",
+)
+def zrem(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
+    """Remove members from a sorted set, and return how many there were."""
+    members = session.db.edit(key, SortedSet)
+    if members is None:
+        return 0
+    removed = sum(members.remove(each) is not None for each in (member, *more))
+    if removed:
+        session.db.changed(key, removed)
+    return removed
+
+
+@sorted_sets.command(
+    "ZCARD",
+    since="1.2.0",
+    flags="readonly fast",
+    keys=first("RO"),
+)
+def zcard(session: Session, key: bytes) -> Reply:
+    """Return the number of members of a sorted set."""
+    return len(to_read(session, key))
+
+
+@sorted_sets.command(
+    "ZSCORE",
+    since="1.2.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+)
+def zscore(session: Session, key: bytes, member: bytes) -> Reply:
+    """Return the score of a member of a sorted set."""
+    return to_read(session, key).get(member)
+
+
+@sorted_sets.command(
+    "ZMSCORE",
+    since="6.2.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+    complexity="O(N)",
+)
+def zmscore(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
+    """Return the scores of members of a sorted set, null for each that is none."""
+    members = to_read(session, key)
+    return [members.get(each) for each in (member, *more)]
+
+
+@sorted_sets.command(
+    "ZRANK",
+    since="2.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def zrank(session: Session, key: bytes, member: bytes) -> Reply:
+    """Return the place of a member of a sorted set, from the lowest score on."""
+    return to_read(session, key).rank(member)
+
+
+@sorted_sets.command(
+    "ZREVRANK",
+    since="2.0.0",
+    flags="readonly fast",
+    keys=first("RO access"),
+    complexity="O(log(N))",
+)
+def zrevrank(session: Session, key: bytes, member: bytes) -> Reply:
+    """Return the place of a member of a sorted set, from the highest score on."""
+    members = to_read(session, key)
+    rank = members.rank(member)
+    return None if rank is None else len(members) - 1 - rank
+
+
+@sorted_sets.command(
+    "ZRANDMEMBER",
+    since="6.2.0",
+    flags="readonly",
+    keys=first("RO access"),
+    tips="nondeterministic_output",
+    complexity="O(N)",
+)
+def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return any member of a sorted set, or several with a count: with repetition if that is negative."""
+    count = drawn_count(words[0]) if words else 1
+    if len(words) > 2 or (len(words) == 2 and c_string(words[1]).upper() != b"WITHSCORES"):
+        raise CommandError(SYNTAX)
+    members = session.db.read_as(key, SortedSet)
+    random = session.server.random
+    if members is None or not count:
+        return [] if words else None
+    if not words:
+        return members.random_key(random)
+    drawn = members.draw(random, -count) if count < 0 else members.sample(random, count)
+    return scored(session, [(members.get(each) or 0.0, each) for each in drawn], with_scores=len(words) == 2)
+
+
+@sorted_sets.command(
+    "ZSCAN",
+    since="2.8.0",
+    flags="readonly",
+    keys=first("RO access"),
+    tips="nondeterministic_output",
+)
+def zscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
+    """Return some of the members of a sorted set with their scores, and the cursor to ask for more with."""
+    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, format_double(score)))
+
+
+# Taking members out
+
+
+def _take(session: Session, key: bytes, count: int, *, highest: bool) -> list[Ranked]:
+    """Remove up to so many members with the lowest or the highest scores, and give them in that order."""
+    members = session.db.edit(key, SortedSet)
+    assert members is not None
+    size = len(members)
+    if highest:
+        taken = members.remove_slice(max(0, size - count), size)[::-1]
+    else:
+        taken = members.remove_slice(0, min(count, size))
+    session.db.changed(key, len(taken))
+    return taken
+
+
+def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, highest: bool) -> Reply:
+    if len(words) > 1:
+        raise CommandError(SYNTAX)
+    count = positive_or_zero(words[0]) if words else 1
+    if session.db.lookup_as(key, SortedSet) is None or not count:
+        return []
+    taken = _take(session, key, count, highest=highest)
+    if words and session.resp == 3:
+        return [[member, score] for score, member in taken]
+    return [part for score, member in taken for part in (member, score)]
+
+
+@sorted_sets.command(
+    "ZPOPMIN",
+    since="5.0.0",
+    flags="write fast",
+    keys=first("RW access delete"),
+    complexity="O(log(N)*M)",
+)
+def zpopmin(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Remove the member with the lowest score and return it with that, or several with a count."""
+    return _pop(session, key, words, highest=False)
+
+
+@sorted_sets.command(
+    "ZPOPMAX",
+    since="5.0.0",
+    flags="write fast",
+    keys=first("RW access delete"),
+    complexity="O(log(N)*M)",
+)
+def zpopmax(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Remove the member with the highest score and return it with that, or several with a count."""
+    return _pop(session, key, words, highest=True)
+
+
+@attrs.frozen
+class MultiplePop:
+    """What ZMPOP and BZMPOP are asked for: keys, which end, and how many members at the most."""
+
+    keys: Sequence[bytes]
+    highest: bool
+    count: int
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes]) -> MultiplePop:
+        """Read the number of keys, the keys, MIN or MAX, and COUNT."""
+        arguments = Arguments(words)
+        keys = numbered_keys(arguments)
+        end = arguments.option()
+        if end not in (b"MIN", b"MAX"):
+            raise CommandError(SYNTAX)
+        count = 0
+        while arguments:
+            if count or not arguments.takes(b"COUNT"):
+                raise CommandError(SYNTAX)
+            count = positive(arguments.word(), "count should be greater than 0")
+        return cls(keys, end == b"MAX", count or 1)
+
+    @property
+    def name(self) -> bytes:
+        """The command that does the same with one key."""
+        return b"ZPOPMAX" if self.highest else b"ZPOPMIN"
+
+    def run(self, session: Session) -> Reply:
+        """Take members from the first sorted set that is there; None if there is none."""
+        for key in self.keys:
+            if session.db.lookup_as(key, SortedSet) is not None:
+                taken = _take(session, key, self.count, highest=self.highest)
+                session.log(self.name, key, b"%d" % len(taken))
+                return [key, [[member, score] for score, member in taken]]
+        return None
+
+
+@sorted_sets.command(
+    "ZMPOP",
+    since="7.0.0",
+    flags="write movablekeys",
+    keys=counted("RW access delete"),
+    complexity="O(K)",
+)
+def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
+    """Remove members from an end of the first of some sorted sets that is there, and return its key with them."""
+    reply = MultiplePop.parse((numkeys, key, where, *words)).run(session)
+    return NULL_ARRAY if reply is None else reply
+
+
+@sorted_sets.command(
+    "BZMPOP",
+    since="7.0.0",
+    flags="write blocking movablekeys",
+    keys=counted("RW access delete", 2),
+    complexity="O(K)",
+    lasting=Lasting.CONNECTION,
+)
+def bzmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
+    """Do as ZMPOP, and wait for one of the sorted sets if there is none."""
+    wish = MultiplePop.parse((numkeys, key, where, *words))
+    milliseconds = timeout(seconds)
+    reply = wish.run(session)
+    if reply is not None:
+        return reply
+    end, count = b"MAX" if wish.highest else b"MIN", b"%d" % wish.count
+    return Block(
+        wish.keys, SortedSet, milliseconds, lambda ready: (b"0", b"1", ready, end, b"COUNT", count), NULL_ARRAY
+    )
+
+
+def _blocking_pop(session: Session, words: Sequence[bytes], *, highest: bool) -> Reply:
+    *keys, seconds = words
+    milliseconds = timeout(seconds)
+    for key in keys:
+        if session.db.lookup_as(key, SortedSet) is not None:
+            [(score, member)] = _take(session, key, 1, highest=highest)
+            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
+            return [key, member, score]
+    return Block(keys, SortedSet, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
+
+
+@sorted_sets.command(
+    "BZPOPMIN",
+    since="5.0.0",
+    flags="write noscript blocking fast",
+    keys=every("RW access delete", last=-2),
+    complexity="O(log(N))",
+    lasting=Lasting.CONNECTION,
+)
+def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Remove the lowest member of the first of some sorted sets that is there, and wait for one if there is none."""
+    return _blocking_pop(session, (key, seconds, *words), highest=False)
+
+
+@sorted_sets.command(
+    "BZPOPMAX",
+    since="5.0.0",
+    flags="write noscript blocking fast",
+    keys=every("RW access delete", last=-2),
+    complexity="O(log(N))",
+    lasting=Lasting.CONNECTION,
+)
+def bzpopmax(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Remove the highest member of the first of some sorted sets that is there, and wait for one if there is none."""
+    return _blocking_pop(session, (key, seconds, *words), highest=True)

@@ -1,0 +1,219 @@
+"""SORT: the elements of a list, a set or a sorted set in another order, or what other keys hold for them."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Iterable, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments
+from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError
+from twisted_kv.groups import Group, first, somewhere
+from twisted_kv.numbers import parse_bound, parse_double
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Database
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List
+from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+
+sorting = Group("generic", category="keyspace")
+
+_BY_OR_GET: Final = (
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key "
+    "we sort"
+)
+_STORE: Final = (
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument "
+    "array"
+)
+_RO: Final = ("RO", "access")
+_OW: Final = ("OW", "update")
+
+
+def _sort_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the keys of SORT: the first word, and the one behind the last STORE."""
+    keys: list[tuple[int, tuple[str, ...]]] = [(1, _RO)]
+    place = 2
+    store = 0
+    while place < len(words):
+        option = words[place].upper()
+        if option == b"STORE" and place + 1 < len(words):
+            store = place + 1
+        place += 1 + {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(option, 0)
+    return [*keys, (store, _OW)] if store else keys
+
+
+def _sort_ro_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    return [(1, _RO)]
+
+
+def follow(database: Database, pattern: bytes, element: bytes) -> bytes | None:
+    """Give what a pattern leads to for an element: `#` to itself, `key*` to a string, `key*->field` into a hash."""
+    if pattern == b"#":
+        return element
+    before, star, behind = pattern.partition(b"*")
+    if not star:
+        return None
+    rest, arrow, field = behind.partition(b"->")
+    if arrow and field:
+        fields = database.read(before + element + rest)
+        return fields.get(field) if isinstance(fields, Hash) else None
+    value = database.read(before + element + behind)
+    return value.joined() if isinstance(value, LongString) else value if isinstance(value, bytes) else None
+
+
+@attrs.define
+class SortOptions:
+    """The options of SORT."""
+
+    by: bytes | None = None
+    get: list[bytes] = attrs.Factory(list)
+    descending: bool = False
+    as_text: bool = False
+    start: int = 0
+    count: int = -1
+    target: bytes | None = None
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes], *, may_store: bool) -> SortOptions:
+        """Read options."""
+        options = cls()
+        arguments = Arguments(words)
+        while arguments:
+            option = arguments.option()
+            if option in (b"ASC", b"DESC"):
+                options.descending = option == b"DESC"
+            elif option == b"ALPHA":
+                options.as_text = True
+            elif option == b"LIMIT" and arguments.left >= 2:
+                options.start, options.count = arguments.integer(), arguments.integer()
+            elif option == b"STORE" and may_store and arguments:
+                options.target = arguments.word()
+            elif option == b"BY" and arguments:
+                options.by = arguments.word()
+            elif option == b"GET" and arguments:
+                options.get.append(arguments.word())
+            else:
+                raise CommandError(SYNTAX)
+        return options
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether there is nothing to sort by: the pattern leads to the same for all."""
+        return self.by is not None and b"*" not in self.by
+
+    def portion(self, elements: list[bytes]) -> list[bytes]:
+        """Give the part that LIMIT asks for."""
+        start = max(0, self.start)
+        return elements[start:] if self.count < 0 else elements[start : start + self.count]
+
+
+def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]:
+    value = session.db.read(key)
+    if value is None:
+        return []
+    if isinstance(value, SortedSet):
+        if options.keeps_order:
+            return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
+        return list(value)
+    if isinstance(value, (List, Set)):
+        if isinstance(value, Set) and value.is_packed:
+            return [member for member, _ in value.packed_items()]
+        return list(value)
+    raise WrongTypeError
+
+
+def _number(text: bytes) -> float:
+    """Read what is sorted by, as C's strtod does but for what it cannot hold."""
+    try:
+        number = parse_bound(text)
+        if number in (float("inf"), float("-inf")):
+            parse_double(text.strip())
+    except ValueError:
+        raise CommandError("One or more scores can't be converted into double") from None
+    return number
+
+
+def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> list[bytes]:
+    """Sort elements; those that are equal are told apart by their bytes, if they are sorted as numbers."""
+
+    def looked_up(element: bytes) -> bytes | None:
+        return element if options.by is None else follow(session.db, options.by, element)
+
+    order: Callable[[bytes], Any]
+    if options.as_text:
+        texts = {element: looked_up(element) for element in set(elements)}
+
+        def order(element: bytes) -> Any:
+            text = texts[element]
+            return (text is not None, text or b"")
+
+    else:
+        found = {element: looked_up(element) for element in set(elements)}
+        numbers = {element: 0.0 if text is None else _number(text) for element, text in found.items()}
+
+        def order(element: bytes) -> Any:
+            return (numbers[element], element)
+
+    return sorted(elements, key=order, reverse=options.descending)
+
+
+def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bool) -> Reply:
+    options = SortOptions.parse(words, may_store=may_store)
+    elements = _elements(session, key, options)
+    if options.keeps_order and options.target is not None and isinstance(session.db.peek(key), Set):
+        options.by, options.as_text = None, True  # so that what is stored does not depend on chance
+    if not options.keeps_order:
+        elements = _in_order(session, elements, options)
+    elements = options.portion(elements)
+    replies: Iterable[bytes | None] = elements
+    if options.get:
+        replies = [follow(session.db, pattern, element) for element in elements for pattern in options.get]
+    if options.target is None:
+        return list(replies)
+    made = List([reply or b"" for reply in replies])
+    session.db.store(options.target, made)
+    return len(made)
+
+
+@sorting.command(
+    "SORT",
+    since="1.0.0",
+    flags="write denyoom movablekeys",
+    keys=first("RO access")
+    + somewhere(
+        "RO access",
+        notes=_BY_OR_GET,
+    )
+    + somewhere(
+        "OW update",
+        notes=_STORE,
+    ),
+    categories="set sortedset list dangerous",
+    complexity="O(N+M*log(M))",
+    find_keys=_sort_keys,
+)
+def sort(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return, or store, the elements of a list, a set or a sorted set in another order."""
+    return _sort(session, key, words, may_store=True)
+
+
+@sorting.command(
+    "SORT_RO",
+    since="7.0.0",
+    flags="readonly movablekeys",
+    keys=first("RO access")
+    + somewhere(
+        "RO access",
+        notes=_BY_OR_GET,
+    ),
+    categories="set sortedset list dangerous",
+    complexity="O(N+M*log(M))",
+    find_keys=_sort_ro_keys,
+)
+def sort_ro(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return the elements of a list, a set or a sorted set in another order."""
+    return _sort(session, key, words, may_store=False)

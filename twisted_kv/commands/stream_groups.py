@@ -1,0 +1,536 @@
+"""Commands on groups of consumers, who share the entries of a stream."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Iterable, Sequence
+
+import attrs
+
+from twisted_kv.arguments import Arguments, integer
+from twisted_kv.commands.streams import (
+    ReadOptions,
+    by_key,
+    entry_reply,
+    limited,
+    parse_bound,
+    parse_id,
+)
+from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.groups import Group, behind_streams, first, second
+from twisted_kv.numbers import INT64_MAX
+from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.table import Lasting
+from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Pending, Stream, id_text
+
+stream_groups = Group("stream", category="stream")
+
+stream_groups.container("XGROUP", since="5.0.0", summary="Make and change groups of consumers.")
+
+_ATTEMPTS = 10
+"""Entries that XAUTOCLAIM looks at for each that it may claim."""
+
+
+def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
+    return CommandError(f"No such key '{as_text(key)}' or consumer group '{as_text(name)}'{where}", "NOGROUP")
+
+
+def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
+    """Give the group of a stream; raises `CommandError` if there is none."""
+    group = None if stream is None else stream.groups.get(name)
+    if stream is None or group is None:
+        raise _no_group(key, name)
+    return stream, group
+
+
+def _consumer(session: Session, key: bytes, group_name: bytes, group: ConsumerGroup, name: bytes) -> Consumer:
+    """Give a consumer of a group, made now if there is none, and take note that it has asked."""
+    consumer = group.consumers.get(name)
+    if consumer is None:
+        consumer = group.consumers[name] = Consumer(name, session.now)
+        session.db.changed(key)
+        session.log(b"XGROUP", b"CREATECONSUMER", key, group_name, name)
+    consumer.seen = session.now
+    return consumer
+
+
+def _log_claim(session: Session, key: bytes, name: bytes, group: ConsumerGroup, entry_id: int, what: Pending) -> None:
+    """Log that an entry was given to a consumer, or, if it is not in the stream any more, taken from it."""
+    times = b"TIME", b"%d" % what.delivered, b"RETRYCOUNT", b"%d" % what.count
+    last = b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)
+    session.log(b"XCLAIM", key, name, what.consumer.name, b"0", id_text(entry_id), *times, *last)
+
+
+# XGROUP
+
+
+def _stream_of_group(session: Session, key: bytes, *, may_make: bool = False) -> Stream | None:
+    stream = session.db.edit(key, Stream)
+    if stream is None and not may_make:
+        raise CommandError(
+            "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+            "option to create an empty stream automatically."
+        )
+    return stream
+
+
+def _named_group(session: Session, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
+    stream = _stream_of_group(session, key)
+    assert stream is not None
+    group = stream.groups.get(name)
+    if group is None:
+        raise CommandError(f"No such consumer group '{as_text(name)}' for key name '{as_text(key)}'", "NOGROUP")
+    return stream, group
+
+
+def _position_options(words: Sequence[bytes], subcommand: str) -> tuple[bool, int]:
+    """Read MKSTREAM, for CREATE, and ENTRIESREAD."""
+    make, read = False, UNKNOWN
+    arguments = Arguments(words)
+    while arguments:
+        if subcommand == "CREATE" and arguments.takes(b"MKSTREAM"):
+            make = True
+        elif arguments.left >= 2 and arguments.takes(b"ENTRIESREAD"):
+            read = arguments.integer()
+            if read < 0 and read != UNKNOWN:
+                raise CommandError("value for ENTRIESREAD must be positive or -1")
+        else:
+            raise CommandError(f"unknown subcommand or wrong number of arguments for '{subcommand}'. Try XGROUP HELP.")
+    return make, read
+
+
+def _position(stream: Stream | None, word: bytes) -> int:
+    if word == b"$":
+        return 0 if stream is None else stream.last_id
+    return parse_id(word)
+
+
+@stream_groups.command(
+    "XGROUP CREATE",
+    since="5.0.0",
+    flags="write denyoom",
+    keys=second("RW insert"),
+)
+def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
+    """Make a group that is given the entries behind an ID."""
+    make, read = _position_options(words, "CREATE")
+    stream = _stream_of_group(session, key, may_make=make)
+    last_id = _position(stream, entry_id)
+    if stream is None:
+        stream = session.db.edit(key, Stream, make=True)
+        assert stream is not None
+    if name in stream.groups:
+        raise CommandError("Consumer Group name already exists", "BUSYGROUP")
+    stream.groups[name] = ConsumerGroup(last_id, read)
+    session.db.changed(key)
+    return OK
+
+
+@stream_groups.command(
+    "XGROUP SETID",
+    since="5.0.0",
+    flags="write",
+    keys=second("RW update"),
+)
+def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
+    """Have a group given the entries behind another ID."""
+    _, read = _position_options(words, "SETID")
+    stream, group = _named_group(session, key, name)
+    group.last_id = _position(stream, entry_id)
+    group.entries_read = read
+    session.db.changed(key)
+    return OK
+
+
+@stream_groups.command(
+    "XGROUP DESTROY",
+    since="5.0.0",
+    flags="write",
+    keys=second("RW delete"),
+    complexity="O(N)",
+)
+def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
+    """Remove a group with its consumers; returns 0 if there was none."""
+    stream = _stream_of_group(session, key)
+    assert stream is not None
+    if stream.groups.pop(name, None) is None:
+        return 0
+    session.db.changed(key)
+    return 1
+
+
+@stream_groups.command(
+    "XGROUP CREATECONSUMER",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=second("RW insert"),
+)
+def xgroup_createconsumer(session: Session, key: bytes, name: bytes, consumer: bytes) -> Reply:
+    """Add a consumer to a group; returns 0 if it is there."""
+    _, group = _named_group(session, key, name)
+    if consumer in group.consumers:
+        return 0
+    group.consumers[consumer] = Consumer(consumer, session.now)
+    session.db.changed(key)
+    return 1
+
+
+@stream_groups.command(
+    "XGROUP DELCONSUMER",
+    since="5.0.0",
+    flags="write",
+    keys=second("RW delete"),
+)
+def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: bytes) -> Reply:
+    """Remove a consumer from a group, and return how many entries it had not acknowledged."""
+    _, group = _named_group(session, key, name)
+    gone = group.consumers.pop(consumer, None)
+    if gone is None:
+        return 0
+    for entry_id in gone.pending:
+        del group.pending[entry_id]
+    session.db.changed(key)
+    return len(gone.pending)
+
+
+# Reading
+
+
+@stream_groups.command(
+    "XREADGROUP",
+    since="5.0.0",
+    flags="write blocking movablekeys",
+    keys=behind_streams("RO access", 4),
+    complexity="O(M)",
+    lasting=Lasting.CONNECTION,
+)
+def xreadgroup(
+    session: Session,
+    group: bytes,
+    name: bytes,
+    consumer: bytes,
+    streams: bytes,
+    key: bytes,
+    entry_id: bytes,
+    *words: bytes,
+) -> Reply:
+    """Return entries of streams that no consumer of a group was given yet, or those that this one was given before."""
+    options = ReadOptions.parse((group, name, consumer, streams, key, entry_id, *words), "xreadgroup")
+    assert options.group is not None
+    asked: list[tuple[bytes, int | None]] = []
+    for each, word in zip(options.keys, options.ids):
+        stream = session.db.read_as(each, Stream)
+        if stream is None or options.group[0] not in stream.groups:
+            raise _no_group(each, options.group[0], " in XREADGROUP with GROUP option")
+        if word == b"$":
+            raise CommandError(
+                "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
+                "by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
+                "result set."
+            )
+        asked.append((each, None if word == b">" else parse_id(word)))
+    found: list[tuple[bytes, Reply]] = []
+    for each, start in asked:
+        reply = _new_entries(session, each, options) if start is None else _history(session, each, options, start)
+        if reply is not None:
+            found.append((each, reply))
+    if found:
+        return by_key(session, found)
+    if options.timeout is None:
+        return NULL_ARRAY
+    return Block(
+        options.keys, Stream, options.timeout, lambda ready: options.again(ready, b">"), NULL_ARRAY, unless_gone=True
+    )
+
+
+def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
+    """Give a consumer entries that nobody was given yet; None if there are none."""
+    assert options.group is not None
+    name, consumer_name = options.group
+    stream, group = _group(session.db.lookup_as(key, Stream), key, name)
+    if not len(stream) or stream.last_id <= group.last_id:
+        return None
+    session.db.edit(key, Stream)
+    consumer = _consumer(session, key, name, group, consumer_name)
+    entries = list(limited(stream.range(group.last_id + 1, LAST_ID), options.count or -1))
+    for entry_id, _ in entries:
+        stream.advance(group, entry_id)
+        if not options.no_ack:
+            group.give(entry_id, consumer, session.now)
+    if entries:
+        session.db.changed(key, len(entries))
+        if not options.no_ack:
+            for entry_id, _ in entries:
+                _log_claim(session, key, name, group, entry_id, group.pending[entry_id])
+        read = b"ENTRIESREAD", b"%d" % group.entries_read
+        session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
+    return [entry_reply(entry) for entry in entries]
+
+
+def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> Reply:
+    """Give a consumer again what it has not acknowledged, behind an ID."""
+    assert options.group is not None
+    name, consumer_name = options.group
+    stream, group = _group(session.db.edit(key, Stream), key, name)
+    consumer = _consumer(session, key, name, group, consumer_name)
+    replies: list[Reply] = []
+    for entry_id in list(islice(consumer.pending.irange(start + 1), options.count or None)):
+        fields = stream.get(entry_id)
+        if fields is None:
+            replies.append([id_text(entry_id), NULL_ARRAY])
+            continue
+        pending = consumer.pending[entry_id]
+        pending.delivered = session.now
+        pending.count += 1
+        replies.append(entry_reply((entry_id, fields)))
+    return replies
+
+
+@stream_groups.command(
+    "XACK",
+    since="5.0.0",
+    flags="write fast",
+    keys=first("RW update"),
+)
+def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: bytes) -> Reply:
+    """Take note that entries were dealt with, and return how many of them were waiting for that."""
+    stream = session.db.edit(key, Stream)
+    group = None if stream is None else stream.groups.get(name)
+    if group is None:
+        return 0
+    ids = [parse_id(word) for word in (entry_id, *more)]
+    acknowledged = sum([group.forget(each) for each in ids])
+    if acknowledged:
+        session.db.changed(key, acknowledged)
+    return acknowledged
+
+
+@attrs.define
+class PendingOptions:
+    """What XPENDING is asked for behind the group."""
+
+    idle: int = 0
+    start: int = 0
+    end: int = LAST_ID
+    count: int = 0
+    consumer: bytes | None = None
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes]) -> PendingOptions:
+        """Read IDLE, the range, the count and the consumer."""
+        if not 3 <= len(words) <= 6:
+            raise CommandError(SYNTAX)
+        options = cls()
+        arguments = Arguments(words)
+        if arguments.takes(b"IDLE"):
+            options.idle = arguments.integer()
+            if arguments.left < 3:
+                raise CommandError(SYNTAX)
+        start, end = arguments.word(), arguments.word()
+        options.count = max(0, arguments.integer())
+        options.start, options.end = parse_bound(start, low=True), parse_bound(end, low=False)
+        if arguments:
+            options.consumer = arguments.word()
+        return options
+
+
+@stream_groups.command(
+    "XPENDING",
+    since="5.0.0",
+    flags="readonly",
+    keys=first("RO access"),
+    tips="nondeterministic_output",
+    complexity="O(N)",
+)
+def xpending(session: Session, key: bytes, name: bytes, *words: bytes) -> Reply:
+    """Return what the consumers of a group were given and have not acknowledged: numbers, or single entries."""
+    options = PendingOptions.parse(words) if words else None
+    _, group = _group(session.db.read_as(key, Stream), key, name)
+    if options is None:
+        if not group.pending:
+            return [0, None, None, NULL_ARRAY]
+        counts = [[each.name, b"%d" % len(each.pending)] for each in group.consumers.values() if each.pending]
+        lowest, highest = group.pending.peekitem(0)[0], group.pending.peekitem(-1)[0]
+        return [len(group.pending), id_text(lowest), id_text(highest), counts]
+    pending = group.pending
+    if options.consumer is not None:
+        consumer = group.consumers.get(options.consumer)
+        if consumer is None:
+            return []
+        pending = consumer.pending
+    replies: list[Reply] = []
+    for entry_id in pending.irange(options.start, options.end):
+        if len(replies) == options.count:
+            break
+        each = pending[entry_id]
+        idle = session.now - each.delivered
+        if options.idle and idle < options.idle:
+            continue
+        replies.append([id_text(entry_id), each.consumer.name, max(0, idle), each.count])
+    return replies
+
+
+# Claiming
+
+
+@attrs.define
+class ClaimOptions:
+    """What XCLAIM is asked for behind the least idle time."""
+
+    ids: Sequence[int]
+    delivered: int | None = None
+    count: int | None = None
+    force: bool = False
+    only_ids: bool = False
+    last_id: int = 0
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes], now: int) -> ClaimOptions:
+        """Read IDs, as long as there are some, and options behind them."""
+        ids = []
+        for word in words:
+            try:
+                ids.append(parse_id(word))
+            except CommandError:
+                break
+        options = cls(ids)
+        arguments = Arguments(words[len(ids) :])
+        while arguments:
+            given = arguments.word()
+            option = given.upper()
+            if option == b"FORCE":
+                options.force = True
+            elif option == b"JUSTID":
+                options.only_ids = True
+            elif option == b"IDLE" and arguments:
+                options.delivered = now - integer(arguments.word(), "Invalid IDLE option argument for XCLAIM")
+            elif option == b"TIME" and arguments:
+                options.delivered = integer(arguments.word(), "Invalid TIME option argument for XCLAIM")
+            elif option == b"RETRYCOUNT" and arguments:
+                options.count = integer(arguments.word(), "Invalid RETRYCOUNT option argument for XCLAIM")
+            elif option == b"LASTID" and arguments:
+                options.last_id = parse_id(arguments.word())
+            else:
+                raise CommandError(f"Unrecognized XCLAIM option '{as_text(given)}'")
+        if options.delivered is None or not 0 <= options.delivered <= now:
+            options.delivered = now
+        return options
+
+
+def _claimed(stream: Stream, ids: Iterable[int], *, only_ids: bool) -> list[Reply]:
+    if only_ids:
+        return [id_text(entry_id) for entry_id in ids]
+    return [entry_reply((entry_id, stream.get(entry_id))) for entry_id in ids]
+
+
+@stream_groups.command(
+    "XCLAIM",
+    since="5.0.0",
+    flags="write fast",
+    keys=first("RW update"),
+    tips="nondeterministic_output",
+    complexity="O(log N)",
+)
+def xclaim(
+    session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, entry_id: bytes, *words: bytes
+) -> Reply:
+    """Give entries that were not acknowledged for some time to another consumer, and return them."""
+    stream, group = _group(session.db.edit(key, Stream), key, name)
+    least = max(0, integer(idle, "Invalid min-idle-time argument for XCLAIM"))
+    options = ClaimOptions.parse((entry_id, *words), session.now)
+    assert options.delivered is not None
+    is_ahead = options.last_id > group.last_id
+    if is_ahead:
+        group.last_id = options.last_id
+    claimant = _consumer(session, key, name, group, consumer)
+    claimed = []
+    is_logged = False
+    for each in options.ids:
+        pending = group.pending.get(each)
+        if stream.get(each) is None:
+            if pending is not None:
+                _log_claim(session, key, name, group, each, pending)
+                group.forget(each)
+                session.db.changed(key)
+                is_logged = True
+            continue
+        if pending is None:
+            if not options.force:
+                continue
+            group.give(each, claimant, options.delivered)
+            pending = group.pending[each]
+        elif least and session.now - pending.delivered < least:
+            continue
+        _hand_over(each, pending, claimant)
+        pending.delivered = options.delivered
+        if options.count is not None and options.count >= 0:
+            pending.count = options.count
+        elif not options.only_ids:
+            pending.count += 1
+        _log_claim(session, key, name, group, each, pending)
+        session.db.changed(key)
+        claimed.append(each)
+        is_logged = True
+    if is_ahead and not is_logged:
+        session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), b"ENTRIESREAD", b"%d" % group.entries_read)
+        session.db.changed(key)
+    return _claimed(stream, claimed, only_ids=options.only_ids)
+
+
+def _hand_over(entry_id: int, pending: Pending, consumer: Consumer) -> None:
+    """Take a pending entry from the consumer that has it, and give it to another."""
+    if pending.consumer is not consumer:
+        del pending.consumer.pending[entry_id]
+        consumer.pending[entry_id] = pending
+        pending.consumer = consumer
+
+
+@stream_groups.command(
+    "XAUTOCLAIM",
+    since="6.2.0",
+    flags="write fast",
+    keys=first("RW delete"),
+    tips="nondeterministic_output",
+)
+def xautoclaim(
+    session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, start: bytes, *words: bytes
+) -> Reply:
+    """Give a consumer entries from an ID on that others have not acknowledged for some time, and return them."""
+    least = max(0, integer(idle, "Invalid min-idle-time argument for XAUTOCLAIM"))
+    first_id = parse_bound(start, low=True)
+    count, only_ids = 100, False
+    arguments = Arguments(words)
+    while arguments:
+        if arguments.left >= 2 and arguments.takes(b"COUNT"):
+            count = integer(arguments.word(), "COUNT must be > 0")
+            if not 1 <= count <= INT64_MAX // 16:
+                raise CommandError("COUNT must be > 0")
+        elif arguments.takes(b"JUSTID"):
+            only_ids = True
+        else:
+            raise CommandError(SYNTAX)
+    stream, group = _group(session.db.edit(key, Stream), key, name)
+    claimant = _consumer(session, key, name, group, consumer)
+    claimed: list[int] = []
+    deleted: list[int] = []
+    following = 0
+    looked_at = list(islice(group.pending.irange(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
+    for attempt, entry_id in enumerate(looked_at):
+        if attempt == count * _ATTEMPTS or len(claimed) + len(deleted) == count:
+            following = entry_id
+            break
+        pending = group.pending[entry_id]
+        if stream.get(entry_id) is None:
+            _log_claim(session, key, name, group, entry_id, pending)
+            group.forget(entry_id)
+            deleted.append(entry_id)
+        elif not least or session.now - pending.delivered >= least:
+            _hand_over(entry_id, pending, claimant)
+            pending.delivered = session.now
+            pending.count += not only_ids
+            _log_claim(session, key, name, group, entry_id, pending)
+            claimed.append(entry_id)
+    if claimed or deleted:
+        session.db.changed(key, len(claimed) + len(deleted))
+    return [id_text(following), _claimed(stream, claimed, only_ids=only_ids), [id_text(each) for each in deleted]]

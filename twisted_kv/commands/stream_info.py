@@ -1,0 +1,135 @@
+"""XINFO: what is known of a stream, its groups and their consumers."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Sequence
+
+from twisted_kv.arguments import integer
+from twisted_kv.commands.streams import entry_reply, limited
+from twisted_kv.errors import CommandError, as_text
+from twisted_kv.groups import Group, second
+from twisted_kv.replies import Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Stream, id_text
+
+stream_info = Group("stream", category="stream")
+
+stream_info.container("XINFO", since="5.0.0", summary="Tell what is known of streams.")
+
+_SHOWN = 10
+"""Entries that XINFO STREAM FULL shows of each list, unless COUNT says another number."""
+
+
+def _stream(session: Session, key: bytes) -> Stream:
+    stream = session.db.read_as(key, Stream)
+    if stream is None:
+        raise CommandError("no such key")
+    return stream
+
+
+@stream_info.command(
+    "XINFO STREAM",
+    since="5.0.0",
+    flags="readonly",
+    keys=second("RO access"),
+)
+def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
+    """Return what is known of a stream: its length, its first and last entry, or all of it with FULL."""
+    shown = _shown(words) if words else None
+    stream = _stream(session, key)
+    facts: dict[bytes, Reply] = {
+        b"length": len(stream),
+        b"radix-tree-keys": stream.nodes,
+        b"radix-tree-nodes": stream.tree_nodes(),
+        b"last-generated-id": id_text(stream.last_id),
+        b"max-deleted-entry-id": id_text(stream.deleted_id),
+        b"entries-added": stream.entries_added,
+        b"recorded-first-entry-id": id_text(stream.first_id),
+    }
+    if shown is not None:
+        facts[b"entries"] = [entry_reply(entry) for entry in limited(stream.range(0, LAST_ID), shown or -1)]
+        facts[b"groups"] = [_full_group(stream, name, group, shown or None) for name, group in stream.groups.items()]
+        return facts
+    first = next(stream.range(0, LAST_ID), None)
+    last = next(stream.range(0, LAST_ID, reverse=True), None)
+    facts[b"groups"] = len(stream.groups)
+    facts[b"first-entry"] = None if first is None else entry_reply(first)
+    facts[b"last-entry"] = None if last is None else entry_reply(last)
+    return facts
+
+
+def _shown(words: Sequence[bytes]) -> int:
+    """Read FULL and COUNT; gives how many entries are shown, 0 for all."""
+    if len(words) not in (1, 3) or words[0].upper() != b"FULL" or (len(words) == 3 and words[1].upper() != b"COUNT"):
+        raise CommandError("unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.")
+    count = integer(words[2]) if len(words) == 3 else _SHOWN
+    return count if count >= 0 else _SHOWN
+
+
+def _full_group(stream: Stream, name: bytes, group: ConsumerGroup, shown: int | None) -> Reply:
+    pending = [
+        [id_text(entry_id), each.consumer.name, each.delivered, each.count]
+        for entry_id, each in islice(group.pending.items(), shown)
+    ]
+    return {
+        b"name": name,
+        b"last-delivered-id": id_text(group.last_id),
+        b"entries-read": None if group.entries_read == UNKNOWN else group.entries_read,
+        b"lag": stream.lag(group),
+        b"pel-count": len(group.pending),
+        b"pel": pending,
+        b"consumers": [_full_consumer(consumer, shown) for consumer in group.consumers.values()],
+    }
+
+
+def _full_consumer(consumer: Consumer, shown: int | None) -> Reply:
+    pending = [
+        [id_text(entry_id), each.delivered, each.count] for entry_id, each in islice(consumer.pending.items(), shown)
+    ]
+    return {
+        b"name": consumer.name,
+        b"seen-time": consumer.seen,
+        b"pel-count": len(consumer.pending),
+        b"pel": pending,
+    }
+
+
+@stream_info.command(
+    "XINFO GROUPS",
+    since="5.0.0",
+    flags="readonly",
+    keys=second("RO access"),
+)
+def xinfo_groups(session: Session, key: bytes) -> Reply:
+    """Return what is known of the groups of a stream."""
+    stream = _stream(session, key)
+    return [
+        {
+            b"name": name,
+            b"consumers": len(group.consumers),
+            b"pending": len(group.pending),
+            b"last-delivered-id": id_text(group.last_id),
+            b"entries-read": None if group.entries_read == UNKNOWN else group.entries_read,
+            b"lag": stream.lag(group),
+        }
+        for name, group in stream.groups.items()
+    ]
+
+
+@stream_info.command(
+    "XINFO CONSUMERS",
+    since="5.0.0",
+    flags="readonly",
+    keys=second("RO access"),
+    tips="nondeterministic_output",
+)
+def xinfo_consumers(session: Session, key: bytes, name: bytes) -> Reply:
+    """Return what is known of the consumers of a group."""
+    group = _stream(session, key).groups.get(name)
+    if group is None:
+        raise CommandError(f"No such consumer group '{as_text(name)}' for key name '{as_text(key)}'", "NOGROUP")
+    return [
+        {b"name": each.name, b"pending": len(each.pending), b"idle": max(0, session.now - each.seen)}
+        for each in group.consumers.values()
+    ]

@@ -1,0 +1,208 @@
+"""The geohash: a place on the earth as one whole number of 52 bits, so that near places mostly have near numbers.
+
+Longitude and latitude are each cut in halves 26 times, and the bits of the two stand by turns, those of the longitude
+first.  The arithmetic is that of Redis, operation for operation: its numbers are seen as scores, to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Iterator
+
+import attrs
+
+STEPS: Final = 26
+LATITUDE_LIMIT: Final = 85.05112878
+LONGITUDE_LIMIT: Final = 180.0
+EARTH_RADIUS: Final = 6372797.560856
+"""Metres."""
+
+_MERCATOR_MOST: Final = 20037726.37
+_RADIANS: Final = math.pi / 180.0
+
+_ALPHABET: Final = "0123456789bcdefghjkmnpqrstuvwxyz"
+
+
+@attrs.frozen
+class Box:
+    """The places between two latitudes and two longitudes, in degrees."""
+
+    south: float
+    north: float
+    west: float
+    east: float
+
+
+WORLD: Final = Box(-LATITUDE_LIMIT, LATITUDE_LIMIT, -LONGITUDE_LIMIT, LONGITUDE_LIMIT)
+STANDARD_WORLD: Final = Box(-90.0, 90.0, -180.0, 180.0)
+"""The world of the geohash strings of others, which has poles."""
+
+
+def _spread(number: int) -> int:
+    """Put a zero before each of 32 bits."""
+    number = (number | number << 16) & 0x0000FFFF0000FFFF
+    number = (number | number << 8) & 0x00FF00FF00FF00FF
+    number = (number | number << 4) & 0x0F0F0F0F0F0F0F0F
+    number = (number | number << 2) & 0x3333333333333333
+    return (number | number << 1) & 0x5555555555555555
+
+
+def _gather(number: int) -> int:
+    """Take every second bit."""
+    number &= 0x5555555555555555
+    number = (number | number >> 1) & 0x3333333333333333
+    number = (number | number >> 2) & 0x0F0F0F0F0F0F0F0F
+    number = (number | number >> 4) & 0x00FF00FF00FF00FF
+    number = (number | number >> 8) & 0x0000FFFF0000FFFF
+    return (number | number >> 16) & 0x00000000FFFFFFFF
+
+
+def encode(longitude: float, latitude: float, steps: int = STEPS, world: Box = WORLD) -> int:
+    """Give the number of a place in the world, of two bits a step."""
+    north = (latitude - world.south) / (world.north - world.south) * (1 << steps)
+    east = (longitude - world.west) / (world.east - world.west) * (1 << steps)
+    return _spread(int(north) & 0xFFFFFFFF) | _spread(int(east) & 0xFFFFFFFF) << 1
+
+
+def area(number: int, steps: int = STEPS, world: Box = WORLD) -> Box:
+    """Give the places that have a number."""
+    north, east = _gather(number), _gather(number >> 1)
+    height, width = world.north - world.south, world.east - world.west
+    cells = 1 << steps
+    return Box(
+        world.south + (north * 1.0 / cells) * height,
+        world.south + ((north + 1) * 1.0 / cells) * height,
+        world.west + (east * 1.0 / cells) * width,
+        world.west + ((east + 1) * 1.0 / cells) * width,
+    )
+
+
+def decode(number: int) -> tuple[float, float]:
+    """Give the longitude and the latitude in the middle of the places that have a number."""
+    box = area(number)
+    longitude = max(-LONGITUDE_LIMIT, min(LONGITUDE_LIMIT, (box.west + box.east) / 2))
+    latitude = max(-LATITUDE_LIMIT, min(LATITUDE_LIMIT, (box.south + box.north) / 2))
+    return longitude, latitude
+
+
+def text(number: int) -> bytes:
+    """Write a place as the eleven letters that others know it by."""
+    longitude, latitude = decode(number)
+    bits = encode(longitude, latitude, world=STANDARD_WORLD)
+    letters = [_ALPHABET[bits >> (52 - 5 * (place + 1)) & 31] for place in range(10)]
+    return ("".join(letters) + _ALPHABET[0]).encode()
+
+
+def distance(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:
+    """Give the metres between two places, over the surface of a sphere."""
+    start, end = longitude * _RADIANS, other_longitude * _RADIANS
+    across = math.sin((end - start) / 2)
+    if across == 0.0:
+        return _distance_along(latitude, other_latitude)
+    south, north = latitude * _RADIANS, other_latitude * _RADIANS
+    up = math.sin((north - south) / 2)
+    share = up * up + math.cos(south) * math.cos(north) * across * across
+    return 2.0 * EARTH_RADIUS * math.asin(math.sqrt(share))
+
+
+def _distance_along(latitude: float, other_latitude: float) -> float:
+    """Give the metres between two places on one meridian."""
+    return EARTH_RADIUS * abs(other_latitude * _RADIANS - latitude * _RADIANS)
+
+
+@attrs.frozen
+class Shape:
+    """A circle or, with a width, a rectangle around a place; lengths in a unit of so many metres."""
+
+    longitude: float
+    latitude: float
+    unit: float
+    radius: float = 0.0
+    width: float | None = None
+    height: float = 0.0
+
+    def distance(self, longitude: float, latitude: float) -> float | None:
+        """Give the metres from the middle to a place, or None if that lies outside."""
+        if self.width is None:
+            far = distance(self.longitude, self.latitude, longitude, latitude)
+            return far if far <= self.radius * self.unit else None
+        if _distance_along(latitude, self.latitude) > self.height * self.unit / 2:
+            return None
+        if distance(longitude, latitude, self.longitude, latitude) > self.width * self.unit / 2:
+            return None
+        return distance(self.longitude, self.latitude, longitude, latitude)
+
+    def cells(self) -> Iterator[tuple[int, int]]:
+        """Give ranges of numbers, from one up to before another, that have all places of the shape, and some more."""
+        bounds = self._bounds()
+        steps = self._steps()
+        middle = encode(self.longitude, self.latitude, steps)
+        around = _around(middle, steps)
+        north, south, east, west = (area(around[at], steps) for at in range(1, 5))
+        is_short = (
+            north.north < bounds.north
+            or south.south > bounds.south
+            or east.east < bounds.east
+            or west.west > bounds.west
+        )
+        if steps > 1 and is_short:
+            steps -= 1
+            middle = encode(self.longitude, self.latitude, steps)
+            around = _around(middle, steps)
+        useless: set[int] = set()
+        if steps >= 2:
+            box = area(middle, steps)
+            useless.update(_SOUTH if box.south < bounds.south else ())
+            useless.update(_NORTH if box.north > bounds.north else ())
+            useless.update(_WEST if box.west < bounds.west else ())
+            useless.update(_EAST if box.east > bounds.east else ())
+        last = -1
+        for at, number in enumerate(around):
+            if at in useless or (last > 0 and number == around[last]):
+                continue
+            last = at
+            shift = 52 - steps * 2
+            yield number << shift, (number + 1) << shift
+
+    def _bounds(self) -> Box:
+        """Give a box that has all of it."""
+        height = self.unit * (self.radius if self.width is None else self.height / 2)
+        width = self.unit * (self.radius if self.width is None else self.width / 2)
+        up = height / EARTH_RADIUS / _RADIANS
+        nearer_pole = self.latitude - up if self.latitude < 0 else self.latitude + up
+        across = width / EARTH_RADIUS / math.cos(nearer_pole * _RADIANS) / _RADIANS
+        return Box(self.latitude - up, self.latitude + up, self.longitude - across, self.longitude + across)
+
+    def _steps(self) -> int:
+        """Tell how often to halve the world so that nine cells may do."""
+        far = self.radius
+        if self.width is not None:
+            far = math.sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2))
+        far *= self.unit
+        if far == 0:
+            return STEPS
+        steps = 1
+        while far < _MERCATOR_MOST:
+            far *= 2
+            steps += 1
+        steps -= 2
+        if abs(self.latitude) > 66:
+            steps -= 1
+            if abs(self.latitude) > 80:
+                steps -= 1
+        return max(1, min(STEPS, steps))
+
+
+_NORTH: Final = (1, 5, 6)
+_SOUTH: Final = (2, 7, 8)
+_EAST: Final = (3, 5, 7)
+_WEST: Final = (4, 6, 8)
+"""Where in the list of `_around` the cells of each side stand."""
+
+
+def _around(number: int, steps: int) -> list[int]:
+    """Give a cell and those around it: north, south, east, west, and the corners north-east to south-west."""
+    cells = 1 << steps
+    north, east = _gather(number), _gather(number >> 1)
+    moves = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
+    return [_spread((north + up) % cells) | _spread((east + right) % cells) << 1 for up, right in moves]

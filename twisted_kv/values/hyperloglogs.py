@@ -1,0 +1,304 @@
+"""The HyperLogLog: an estimate of how many different elements were added, in a string of Redis's own form.
+
+16,384 registers each keep the longest run of zeros seen in the hashes that fell to them.  A string has a head of 16
+bytes (`HYLL`, the encoding, three bytes of nothing, and the estimate made last, whose highest bit says that it is out
+of date), and behind it
+
+* dense: the registers in six bits each, the lowest bits first;
+* sparse: runs of equal registers.  `00xxxxxx` are x+1 zeros, `01xxxxxx yyyyyyyy` are xy+1 zeros, `1vvvvvxx` are x+1
+  registers of v+1.
+
+Clients see these bytes (GET, DUMP), so runs are cut and joined where Redis does it, which is not everywhere they could
+be.  The estimate is Ertl's (O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Iterable
+
+REGISTERS: Final = 1 << 14
+SPARSE_MOST_BYTES: Final = 3000
+"""A sparse string that would have more becomes dense (hll-sparse-max-bytes)."""
+
+HEAD: Final = 16
+DENSE_SIZE: Final = HEAD + REGISTERS * 6 // 8
+_MAGIC: Final = b"HYLL"
+_DENSE: Final = 0
+_SPARSE: Final = 1
+_STALE: Final = 0x80
+
+_HASH_BITS: Final = 50
+_ALPHA: Final = 0.721347520444481703680
+_LARGEST_SPARSE: Final = 32
+_LONGEST_ZEROS: Final = 64
+_LONGEST_VALUES: Final = 4
+
+_MASK: Final = (1 << 64) - 1
+_SEED: Final = 0xADC83B19
+_FACTOR: Final = 0xC6A4A7935BD1E995
+
+
+class CorruptError(ValueError):
+    """A string that begins like a HyperLogLog, and is none."""
+
+
+def murmur64a(data: bytes, seed: int = _SEED) -> int:
+    """Hash bytes as A. Appleby's MurmurHash64A does."""
+    value = seed ^ (len(data) * _FACTOR & _MASK)
+    whole = len(data) & ~7
+    for at in range(0, whole, 8):
+        word = int.from_bytes(data[at : at + 8], "little") * _FACTOR & _MASK
+        word = (word ^ word >> 47) * _FACTOR & _MASK
+        value = (value ^ word) * _FACTOR & _MASK
+    if whole < len(data):
+        value = (value ^ int.from_bytes(data[whole:], "little")) * _FACTOR & _MASK
+    value = (value ^ value >> 47) * _FACTOR & _MASK
+    return value ^ value >> 47
+
+
+def place_and_run(element: bytes) -> tuple[int, int]:
+    """Give the register that an element falls to, and the run of zeros (and one more) that its hash shows there."""
+    value = murmur64a(element)
+    rest = value >> 14 | 1 << _HASH_BITS
+    return value & (REGISTERS - 1), (rest & -rest).bit_length()
+
+
+class HyperLogLog:
+    """Reads and changes one string.  Raises `CorruptError` where its runs are not what they should be."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes | None = None) -> None:
+        if data is None:
+            data = _MAGIC + bytes((_SPARSE,)) + bytes(11) + _zeros(REGISTERS)
+        self._data = bytearray(data)
+
+    @staticmethod
+    def is_one(data: bytes) -> bool:
+        """Tell whether a string begins like a HyperLogLog."""
+        if len(data) < HEAD or not data.startswith(_MAGIC) or data[4] > _SPARSE:
+            return False
+        return data[4] == _SPARSE or len(data) == DENSE_SIZE
+
+    @property
+    def data(self) -> bytes:
+        """The string."""
+        return bytes(self._data)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it is made of runs."""
+        return self._data[4] == _SPARSE
+
+    def add(self, element: bytes) -> bool:
+        """Add an element; True if a register has changed."""
+        place, run = place_and_run(element)
+        changed, _ = self._set(place, run)
+        return changed
+
+    def merge(self, registers: bytes) -> None:
+        """Let no register be smaller than the one in its place among others."""
+        hint = HEAD, 0
+        for place, value in enumerate(registers):
+            if value:
+                _, hint = self._set(place, value, hint)
+
+    def make_stale(self) -> None:
+        """Take note that the estimate that was made last does not hold any more."""
+        self._data[15] |= _STALE
+
+    @property
+    def cached_count(self) -> int | None:
+        """The estimate that was made last, or None if it does not hold any more."""
+        return None if self._data[15] & _STALE else int.from_bytes(self._data[8:16], "little")
+
+    def cache_count(self, count: int) -> None:
+        """Keep an estimate."""
+        self._data[8:16] = count.to_bytes(8, "little")
+
+    def registers(self) -> bytes:
+        """Give the registers, a byte each."""
+        if self.is_sparse:
+            parts = []
+            left = REGISTERS
+            for value, length in self._runs():
+                parts.append(bytes((value,)) * length)
+                left -= length
+            if left:
+                raise CorruptError("runs of another length than there are registers")
+            return b"".join(parts)
+        values = bytearray()
+        for at in range(HEAD, DENSE_SIZE, 3):
+            four = int.from_bytes(self._data[at : at + 3], "little")
+            values += bytes((four & 63, four >> 6 & 63, four >> 12 & 63, four >> 18))
+        return bytes(values)
+
+    def make_dense(self) -> bool:
+        """Keep each register by itself from now on; False if that is so already."""
+        if not self.is_sparse:
+            return False
+        values = self.registers()
+        data = self._data[:HEAD]
+        data[4] = _DENSE
+        for at in range(0, REGISTERS, 4):
+            four = values[at] | values[at + 1] << 6 | values[at + 2] << 12 | values[at + 3] << 18
+            data += four.to_bytes(3, "little")
+        self._data = data
+        return True
+
+    def describe(self) -> bytes:
+        """Write the runs as PFDEBUG DECODE does."""
+        parts = []
+        at = HEAD
+        for value, length in self._runs():
+            is_long = self._data[at] & 0xC0 == 0x40
+            at += 1 + is_long
+            parts.append(b"v:%d,%d" % (value, length) if value else b"%c:%d" % (b"Z" if is_long else b"z", length))
+        return b" ".join(parts)
+
+    # The rest is our own
+
+    def _runs(self) -> Iterable[tuple[int, int]]:
+        at = HEAD
+        data = self._data
+        while at < len(data):
+            value, length, size = _run(data, at)
+            yield value, length
+            at += size
+
+    def _set(self, place: int, value: int, start: tuple[int, int] = (HEAD, 0)) -> tuple[bool, tuple[int, int]]:
+        """Let a register not be smaller than a value; True if it was.
+
+        In a sparse string the search begins at `start`, a run before the one that is looked for and the register it
+        begins with; gives one to begin with for a register further on.
+        """
+        if self.is_sparse:
+            if value <= _LARGEST_SPARSE:
+                changed, start = self._set_sparse(place, value, start)
+                if changed is not None:
+                    return changed, start
+            self.make_dense()
+        return self._set_dense(place, value), (HEAD, 0)
+
+    def _set_dense(self, place: int, value: int) -> bool:
+        at, shift = divmod(place * 6, 8)
+        at += HEAD
+        pair = int.from_bytes(self._data[at : at + 2], "little")
+        if pair >> shift & 63 >= value:
+            return False
+        pair = pair & ~(63 << shift) | value << shift
+        size = min(2, DENSE_SIZE - at)
+        self._data[at : at + size] = pair.to_bytes(2, "little")[:size]
+        return True
+
+    def _set_sparse(self, place: int, value: int, start: tuple[int, int]) -> tuple[bool | None, tuple[int, int]]:
+        """Do the same to a sparse string; None if it has to become dense for that."""
+        data = self._data
+        at, first = start
+        before: tuple[int, int] | None = None
+        while True:
+            if at >= len(data):
+                raise CorruptError("runs of another length than there are registers")
+            old, length, size = _run(data, at)
+            if place < first + length:
+                break
+            before = at, first
+            at += size
+            first += length
+        following = before or start
+        if old >= value:
+            return False, following
+        last = first + length - 1
+        if length == 1:
+            data[at : at + size] = _values(value, 1)
+        else:
+            runs = _values(value, 1)
+            if place != first:
+                runs = _more(old, place - first) + runs
+            if place != last:
+                runs += _more(old, last - place)
+            if len(runs) > size and len(data) + len(runs) - size > SPARSE_MOST_BYTES:
+                return None, following
+            data[at : at + size] = runs
+        self._join(following[0])
+        self.make_stale()
+        return True, following
+
+    def _join(self, at: int) -> None:
+        """Join runs of equal values, among the next five from a place on."""
+        data = self._data
+        for _ in range(5):
+            if at >= len(data):
+                return
+            if data[at] & 0xC0 == 0x40:
+                at += 2
+                continue
+            if data[at] & 0x80 and at + 1 < len(data) and data[at + 1] & 0x80 and data[at] >> 2 == data[at + 1] >> 2:
+                length = (data[at] & 3) + (data[at + 1] & 3) + 2
+                if length <= _LONGEST_VALUES:
+                    data[at : at + 2] = _values((data[at] >> 2 & 31) + 1, length)
+                    continue
+            at += 1
+
+
+def _run(data: bytearray, at: int) -> tuple[int, int, int]:
+    """Read a run: the value of its registers, how many they are, and how many bytes it takes."""
+    head = data[at]
+    if head & 0x80:
+        return (head >> 2 & 31) + 1, (head & 3) + 1, 1
+    if head & 0x40:
+        if at + 1 >= len(data):
+            raise CorruptError("a run that is cut")
+        return 0, ((head & 0x3F) << 8 | data[at + 1]) + 1, 2
+    return 0, (head & 0x3F) + 1, 1
+
+
+def _values(value: int, length: int) -> bytes:
+    return bytes((0x80 | (value - 1) << 2 | (length - 1),))
+
+
+def _zeros(length: int) -> bytes:
+    if length > _LONGEST_ZEROS:
+        return bytes((0x40 | (length - 1) >> 8, (length - 1) & 0xFF))
+    return bytes((length - 1,))
+
+
+def _more(value: int, length: int) -> bytes:
+    return _values(value, length) if value else _zeros(length)
+
+
+def estimate(registers: bytes) -> int:
+    """Estimate how many different elements were added."""
+    histogram = [0] * 64
+    for value in set(registers):
+        histogram[value] = registers.count(value)
+    total = REGISTERS * _tau((REGISTERS - histogram[_HASH_BITS + 1]) / REGISTERS)
+    for value in range(_HASH_BITS, 0, -1):
+        total = (total + histogram[value]) * 0.5
+    total += REGISTERS * _sigma(histogram[0] / REGISTERS)
+    return math.floor(_ALPHA * REGISTERS * REGISTERS / total + 0.5)
+
+
+def _sigma(x: float) -> float:
+    if x == 1.0:
+        return math.inf
+    y, total, before = 1.0, x, -1.0
+    while total != before:
+        x *= x
+        before = total
+        total += x * y
+        y += y
+    return total
+
+
+def _tau(x: float) -> float:
+    if x in (0.0, 1.0):
+        return 0.0
+    y, total, before = 1.0, 1.0 - x, -1.0
+    while total != before:
+        x = math.sqrt(x)
+        before = total
+        y *= 0.5
+        total -= (1.0 - x) ** 2 * y
+    return total / 3
