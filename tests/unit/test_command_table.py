@@ -25,7 +25,7 @@ def group() -> Group:
         """
         return key
 
-    @group.command("MAYBE", since="1.0.0", flags="write", categories="keyspace dangerous", deprecated=True)
+    @group.command("MAYBE", since="1.0.0", flags="write", categories="keyspace dangerous", doc_flags="deprecated")
     def maybe(session: Any, key: bytes, option: bytes = b"") -> Reply:
         return OK
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.clock import Now
-from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable, is_large
+from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -123,6 +123,6 @@ class Housekeeping:
             left -= len(released)
             # Values with values of their own are released by themselves, since a shard may hold hundreds of them.
             values = (each.value if isinstance(each, Entry) else each for each in released)
-            self._discarded.extend(value for value in values if isinstance(value, COLLECTIONS) and is_large(value))
+            self._discarded.extend(value for value in values if isinstance(value, COLLECTIONS))
         if self._discarded:
             self.soon(self._release)
