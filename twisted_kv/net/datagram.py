@@ -12,6 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
 from twisted_kv.net.addresses import is_served
+from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
 from twisted_kv.wire.encoder import least_size
@@ -148,11 +149,17 @@ class CacheDatagramProtocol(DatagramProtocol):
         """Run requests that share a session; gives the answering datagram, or None."""
         if not requests:
             return None
-        password = bool(self._settings.requirepass)
-        if password and requests[0][0].upper() != b"AUTH":
+        if self._settings.requirepass and requests[0][0].upper() != b"AUTH":
             self._statistics.datagrams_refused += 1
             return None
         session = self.dispatcher.begin(dialect.lasting)
+        try:
+            return self._answer_session(session, dialect, requests)
+        finally:
+            self.dispatcher.end(session)
+
+    def _answer_session(self, session: Session, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
+        password = bool(self._settings.requirepass)
         parts: list[bytes] = []
         size = 0
         for request in requests:

@@ -6,7 +6,7 @@ from typing import Dict, Final
 
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
-from twisted_kv.replies import NullArray, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.replies import Decimal, NullArray, OrderedSet, Push, Reply, Status, Verbatim
 from twisted_kv.wire.words import quote
 
 _AGGREGATES: Final = (list, tuple, dict, set, frozenset)
@@ -32,6 +32,8 @@ def in_resp2(value: Reply) -> Reply:
         return [in_resp2(item) for item in value]
     if isinstance(value, bool):
         return int(value)
+    if isinstance(value, Decimal):
+        return bytes(value)
     return format_double(value) if isinstance(value, float) else value
 
 
@@ -42,6 +44,8 @@ def _scalar(value: Reply) -> bytes:
         return b"(error) " + value.line
     if isinstance(value, (Status, Verbatim)):
         return bytes(value)
+    if isinstance(value, Decimal):
+        return b"(double) " + value
     if isinstance(value, bytes):
         return quote(value).encode()
     if isinstance(value, bool):
