@@ -21,9 +21,12 @@ from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Sequence, Union
 
 from harness import PATIENCE, Figures, Server, end
+
+Test = Union[str, Sequence[str]]
+"""One of redis-benchmark's own tests by its name, or the words of a request, `__rand_int__` for a random number."""
 
 KEYS = 10_000
 VALUE = b"v" * 64
@@ -61,7 +64,7 @@ def fill(server: Server, keys: int, *options: bytes, value: bytes = VALUE) -> No
 
 
 def redis_benchmark(
-    server: Server, test: str, requests: int, *, clients: int = 50, pipeline: int = 1, keys: int = KEYS
+    server: Server, test: Test, requests: int, *, clients: int = 50, pipeline: int = 1, keys: int = KEYS
 ) -> Figures:
     """Load a server with redis-benchmark over TCP."""
     before = server.cpu_seconds()
@@ -71,7 +74,7 @@ def redis_benchmark(
 
 
 def redis_benchmark_row(
-    server: Server, test: str, requests: int, *, clients: int = 50, pipeline: int = 1, keys: int = KEYS
+    server: Server, test: Test, requests: int, *, clients: int = 50, pipeline: int = 1, keys: int = KEYS
 ) -> dict[str, float]:
     """Load a server with redis-benchmark over TCP; give all that it tells, by its own names of columns."""
     output = _redis_benchmark(server, test, clients, pipeline, keys, "-n", str(requests), "--csv")
@@ -79,10 +82,12 @@ def redis_benchmark_row(
     return {name: float(value) for name, value in row.items() if name != "test"}
 
 
-def _redis_benchmark(server: Server, test: str, clients: int, pipeline: int, keys: int, *more: str) -> str:
+def _redis_benchmark(server: Server, test: Test, clients: int, pipeline: int, keys: int, *more: str) -> str:
+    named = isinstance(test, str)
+    command = redis_benchmark_command(server, str(test) if named else "", clients, pipeline, keys)
     try:
         run = subprocess.run(
-            [*redis_benchmark_command(server, test, clients, pipeline, keys), *more],
+            [*command, *more, *(() if named else test)],
             capture_output=True,
             text=True,
             timeout=LONGEST,
@@ -97,8 +102,8 @@ def _redis_benchmark(server: Server, test: str, clients: int, pipeline: int, key
 def redis_benchmark_command(
     server: Server, test: str, clients: int = 50, pipeline: int = 1, keys: int = KEYS
 ) -> list[str]:
-    """Give the command line of redis-benchmark."""
-    load = f"-t {test} -c {clients} -P {pipeline} -r {keys} -d {len(VALUE)}"
+    """Give the command line of redis-benchmark, for one of its own tests or for a request behind it."""
+    load = f"{f'-t {test}' if test else ''} -c {clients} -P {pipeline} -r {keys} -d {len(VALUE)}"
     return ["redis-benchmark", "-h", "127.0.0.1", "-p", str(server.port), *load.split()]
 
 

@@ -198,8 +198,9 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     stream.append(new_id, fields)
     options.trim.run(stream)
     session.db.changed(key)
-    session.log(b"XADD", key, *options.trim.effect(stream), id_text(new_id), *fields)
-    return id_text(new_id)
+    text = id_text(new_id)
+    session.log(b"XADD", key, *options.trim.effect(stream), text, *fields)
+    return text
 
 
 @streams.command(

@@ -238,6 +238,8 @@ class Stream:
     def memory(self) -> int:
         """Bytes of memory, as an estimate."""
         weight = self._weight
+        if not self.groups:
+            return weight
         for group in self.groups.values():
             weight += GROUP_SIZE * (1 + len(group.consumers)) + PENDING_SIZE * len(group.pending)
         return weight

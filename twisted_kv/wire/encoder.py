@@ -5,6 +5,7 @@ One table for each version, keyed on the exact type of the value: no chain of qu
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Callable, Dict, Final, Iterable, Sequence
 
 from twisted_kv.errors import CommandError
@@ -55,6 +56,7 @@ def encode_request(words: Sequence[bytes]) -> bytes:
 
 BULK_HEADERS: Final = [b"$%d\r\n" % length for length in range(1024)]
 """What stands before a byte string of each small length: looking it up is faster than writing it."""
+_SHORT: Final = len(BULK_HEADERS)
 
 
 def _bulk(value: bytes) -> bytes:
@@ -79,17 +81,26 @@ def _verbatim(value: Verbatim) -> bytes:
 
 def _items(mark: bytes, encode: Encode) -> Callable[[Iterable[Reply]], bytes]:
     def encode_items(value: Any) -> bytes:
-        return mark + b"%d\r\n" % len(value) + b"".join([encode(item) for item in value])
+        parts = [mark + b"%d\r\n" % len(value)]
+        _add_items(parts, value, encode)
+        return b"".join(parts)
 
     return encode_items
+
+
+def _add_items(parts: list[bytes], items: Iterable[Reply], encode: Encode) -> None:
+    """Add encoded items to others; short byte strings, as most are, without a call for each."""
+    for item in items:
+        if type(item) is bytes and len(item) < _SHORT:
+            parts += (BULK_HEADERS[len(item)], item, b"\r\n")
+        else:
+            parts.append(encode(item))
 
 
 def _pairs(mark: bytes, size: int, encode: Encode) -> Callable[[dict[Reply, Reply]], bytes]:
     def encode_pairs(value: dict[Reply, Reply]) -> bytes:
         parts = [mark + b"%d\r\n" % (len(value) * size)]
-        for key, item in value.items():
-            parts.append(encode(key))
-            parts.append(encode(item))
+        _add_items(parts, chain.from_iterable(value.items()), encode)
         return b"".join(parts)
 
     return encode_pairs
