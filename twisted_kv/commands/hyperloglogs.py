@@ -6,7 +6,8 @@ from twisted_kv.errors import CommandError, c_text
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
-from twisted_kv.values.hyperloglogs import REGISTERS, CorruptError, HyperLogLog, estimate
+from twisted_kv.values.errors import CorruptError
+from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
 

@@ -87,7 +87,7 @@ class CommandWriter:
 
     def large(self, large: Large) -> Iterator[bytes]:
         """Give the requests that make a key whose value is a large collection, in parts."""
-        yield self._lead(large.index)
+        yield self._lead(large.database)
         yield from collection_requests(large.key, large.kind, large.pieces, large.length)
         yield self._end(large.key, large.deadline)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
-
-import attrs
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.store.usage import LastUse, Usage, UseCount
@@ -13,11 +11,10 @@ Use = Optional[Tuple[int, int]]
 """`format.IDLE` with seconds, `format.FREQUENCY` with a count of 0 to 255, or None if nothing is known."""
 
 
-@attrs.frozen
-class Large:
+class Large(NamedTuple):
     """A key whose value is a large collection, as it was when it was frozen."""
 
-    index: int
+    database: int
     """The number of the database."""
     key: bytes
     kind: type

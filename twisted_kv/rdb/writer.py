@@ -59,7 +59,7 @@ class RdbWriter:
     def large(self, large: Large) -> Iterator[bytes]:
         """Give a key whose value is a large collection, in parts; nothing else may come between them."""
         kind, parts = body_parts(large.kind, large.pieces, large.length, compressed=self._compressed)
-        yield self._lead(large.index, large.deadline, large.use) + bytes((kind,)) + write_string(large.key)
+        yield self._lead(large.database, large.deadline, large.use) + bytes((kind,)) + write_string(large.key)
         yield from parts
 
     def end(self, crc: int) -> bytes:

@@ -7,9 +7,7 @@ first.  The arithmetic is that of Redis, operation for operation: its numbers ar
 from __future__ import annotations
 
 import math
-from typing import Final, Iterator
-
-import attrs
+from typing import Final, Iterator, NamedTuple
 
 STEPS: Final = 26
 LATITUDE_LIMIT: Final = 85.05112878
@@ -23,8 +21,7 @@ _RADIANS: Final = math.pi / 180.0
 _ALPHABET: Final = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
-@attrs.frozen
-class Box:
+class Box(NamedTuple):
     """The places between two latitudes and two longitudes, in degrees."""
 
     south: float
@@ -110,8 +107,7 @@ def _distance_along(latitude: float, other_latitude: float) -> float:
     return EARTH_RADIUS * abs(other_latitude * _RADIANS - latitude * _RADIANS)
 
 
-@attrs.frozen
-class Shape:
+class Shape(NamedTuple):
     """A circle or, with a width, a rectangle around a place; lengths in a unit of so many metres."""
 
     longitude: float

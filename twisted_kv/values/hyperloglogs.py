@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 from typing import Final, Iterable
 
+from twisted_kv.values.errors import CorruptError
+
 REGISTERS: Final = 1 << 14
 SPARSE_MOST_BYTES: Final = 3000
 """A sparse string that would have more becomes dense (hll-sparse-max-bytes)."""
@@ -37,10 +39,6 @@ _LONGEST_VALUES: Final = 4
 _MASK: Final = (1 << 64) - 1
 _SEED: Final = 0xADC83B19
 _FACTOR: Final = 0xC6A4A7935BD1E995
-
-
-class CorruptError(ValueError):
-    """A string that begins like a HyperLogLog, and is none."""
 
 
 def murmur64a(data: bytes, seed: int = _SEED) -> int:

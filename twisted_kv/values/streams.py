@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import groupby
-from typing import Any, Final, Iterator, List, Sequence, Tuple
+from typing import Any, Final, Iterator, List, NamedTuple, Sequence, Tuple
 
-import attrs
 from sortedcontainers import SortedDict
 
 from twisted_kv.numbers import UINT64_MAX, parse_integer
@@ -178,8 +177,7 @@ class ConsumerGroup:
         return True
 
 
-@attrs.frozen
-class StreamState:
+class StreamState(NamedTuple):
     """What a stream is beside its entries: the last piece that a snapshot gets of it."""
 
     length: int
