@@ -11,7 +11,7 @@ account of, has an `Entry` there in its place.
 from __future__ import annotations
 
 from random import Random
-from typing import Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
+from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
 
 from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
@@ -648,8 +648,9 @@ def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
     """Give a value that is of a type, or None if there is none; raises `WrongTypeError` if it is of another."""
     if value is None or type(value) is kind:
         return value
-    if kind is bytes and type(value) is LongString:
-        return value.joined()
+    if kind is bytes and isinstance(value, LongString):
+        joined: Any = value.joined()
+        return joined  # type: ignore[no-any-return]
     raise WrongTypeError
 
 
