@@ -11,8 +11,9 @@ from tests.starts import Request, contents, laid_out, started
 from twisted_kv.errors import CommandError
 from twisted_kv.local import LocalSession
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.persistence.log_format import LogReader, request_size, write_records
+from twisted_kv.persistence.log_format import LogReader, request_size, write_effects
 from twisted_kv.rdb.payload import dump
+from twisted_kv.sessions.session import Effect
 from twisted_kv.testing import START, Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
 from twisted_kv.wire.encoder import encode_request
@@ -110,8 +111,8 @@ def attempt(session: LocalSession, request: Request) -> None:
 @given(steps=steps)
 def test_a_log_gives_the_same_data_whenever_it_is_replayed(steps: list[Any]) -> None:
     cache = MemoryCache()
-    records: list[tuple[int, list[Request]]] = []
-    Journal(cache.service.dispatcher.server, lambda index, noted: records.append((index, noted))).open()
+    records: list[list[Effect]] = []
+    Journal(cache.service.dispatcher.server, records.append).open()
     with cache.session() as session:
         for step in steps:
             if not isinstance(step, int):
@@ -121,7 +122,10 @@ def test_a_log_gives_the_same_data_whenever_it_is_replayed(steps: list[Any]) -> 
             else:
                 cache.clock.rightNow = round(cache.clock.rightNow - step / 1000, 6)
     held = contents(cache)
-    log, _ = write_records(records, -1)
+    log, database = b"", -1
+    for done in records:
+        data, database = write_effects(done, database)
+        log += data
     now = cache.clock.seconds()
     cache.stop()
     for later in (START, now, now + 86_400):

@@ -11,6 +11,7 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.rdb.payload import dump
+from twisted_kv.sessions.session import Effect
 from twisted_kv.table import CommandTable
 from twisted_kv.testing import START, MemoryCache
 
@@ -18,7 +19,9 @@ NOW = START * 1000
 FAR = 4_102_444_800_000
 PAYLOAD = dump(b"hello")
 
-Noted = List[Tuple[int, List[Request]]]
+Noted = List[List[Effect]]
+"""What was noted: what was done together, each with the number of its database."""
+
 Case = Tuple[List[Tuple[Any, ...]], Tuple[Any, ...], List[Tuple[Any, ...]]]
 """What was done before, a request, and what is noted of it."""
 
@@ -130,7 +133,7 @@ class Noting:
         self.noted: Noted = []
         self.cache = MemoryCache(config)
         self.server = self.cache.service.dispatcher.server
-        self.journal = Journal(self.server, lambda index, requests: self.noted.append((index, requests)))
+        self.journal = Journal(self.server, self.noted.append)
         self.connection = self.cache.connect()
 
     def call(self, *request: Any) -> None:
@@ -144,8 +147,9 @@ class Noting:
     def take(self) -> list[Request]:
         """Give what was noted since, of database 0."""
         noted, self.noted[:] = self.noted.copy(), []
-        assert {index for index, _ in noted} <= {0}
-        return [request for _, requests in noted for request in requests]
+        effects = [effect for done in noted for effect in done]
+        assert {index for index, _ in effects} <= {0}
+        return [request for _, request in effects]
 
 
 @pytest.fixture
@@ -194,7 +198,7 @@ def test_the_database_of_a_request_is_noted(noting: Noting) -> None:
     noting.journal.open()
     for request in (("SELECT", 3), ("SET", "k", "v"), ("FLUSHALL",), ("SELECT", 0), ("SET", "k", "v")):
         noting.call(*request)
-    expected = [(3, [words("SET", "k", "v")]), (3, [words("FLUSHALL")]), (0, [words("SET", "k", "v")])]
+    expected = [[(3, words("SET", "k", "v"))], [(3, words("FLUSHALL"))], [(0, words("SET", "k", "v"))]]
     assert noting.noted == expected
 
 

@@ -14,8 +14,9 @@ from twisted_kv.persistence.log_format import (
     date_note,
     is_torn,
     request_size,
-    write_records,
+    write_effects,
 )
+from twisted_kv.rdb.uses import Large
 from twisted_kv.values.hashes import Hash
 from twisted_kv.wire.encoder import encode_request
 
@@ -45,16 +46,20 @@ def refusal(data: bytes, piece: int = 1 << 30) -> LogError:
 
 
 def test_records_say_which_database_they_are_of_where_that_changes() -> None:
-    data, database = write_records([(0, [SET]), (0, [DEL]), (3, [SET])], -1)
-    assert (data, database) == (log(("SELECT", 0), SET, DEL, ("SELECT", 3), SET), 3)
-    data, database = write_records([(3, [DEL]), (0, [DEL])], database)
-    assert (data, database) == (log(DEL, ("SELECT", 0), DEL), 0)
-    assert write_records([], 7) == (b"", 7)
+    database, parts = -1, []
+    for index, request in ((0, SET), (0, DEL), (3, SET), (3, DEL), (0, DEL)):
+        data, database = write_effects([(index, request)], database)
+        assert database == index
+        parts.append(data)
+    assert b"".join(parts) == log(("SELECT", 0), SET, DEL, ("SELECT", 3), SET, DEL, ("SELECT", 0), DEL)
+    assert write_effects([], 7) == (b"", 7)
 
 
 def test_what_belongs_together_is_written_as_a_transaction() -> None:
-    data, _ = write_records([(2, [SET, DEL])], 0)
-    assert data == log(("SELECT", 2), ("MULTI",), SET, DEL, ("EXEC",))
+    data, database = write_effects([(2, SET), (2, DEL)], 0)
+    assert (data, database) == (log(("SELECT", 2), ("MULTI",), SET, DEL, ("EXEC",)), 2)
+    data, database = write_effects([(2, SET), (5, DEL), (5, SET)], database)
+    assert (data, database) == (log(("MULTI",), SET, ("SELECT", 5), DEL, SET, ("EXEC",)), 5)
 
 
 def test_a_date_is_noted_in_whole_seconds() -> None:
@@ -76,7 +81,7 @@ def test_keys_are_written_as_the_requests_that_make_them() -> None:
         ([b"HMSET", b"h"], 130),
         ([b"HMSET", b"h"], 6),
     ]
-    requests, _ = read(b"".join(writer.large_hash(5, b"h", value.freeze(), 130, 9, None)))
+    requests, _ = read(b"".join(writer.large(Large(5, b"h", Hash, value.freeze(), 130, 9, None))))
     assert requests[0] == [b"SELECT", b"5"]
     assert requests[-1] == [b"PEXPIREAT", b"h", b"9"]
     assert writer.end(7) == b""

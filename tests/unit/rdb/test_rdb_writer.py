@@ -8,9 +8,11 @@ from tests import rdb_files as make
 from tests.rdb_reading import Reading
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
-from twisted_kv.rdb.uses import Use
-from twisted_kv.rdb.writer import PACKED_BYTES, PACKED_FIELDS, RdbWriter, kind_and_body, write_length, write_string
-from twisted_kv.values.hashes import Hash
+from twisted_kv.rdb.bodies import kind_and_body
+from twisted_kv.rdb.uses import Large, Use
+from twisted_kv.rdb.words import write_length, write_string
+from twisted_kv.rdb.writer import RdbWriter
+from twisted_kv.values.hashes import PACKED_BYTES, PACKED_FIELDS, Hash
 
 FACTS = {"redis-ver": "7.0.15", "redis-bits": 64, "ctime": 1_600_000_000, "used-mem": 1_000_000, "aof-base": 0}
 
@@ -102,7 +104,7 @@ def test_what_is_written_is_read_back(checked: bool, compressed: bool) -> None:
     parts = [writer.begin(FACTS), writer.database(0, 3, 1)]
     for index, name, value, deadline, use in keys:
         parts.append(writer.key(index, name, value if isinstance(value, bytes) else table(value), deadline, use))
-    parts += writer.large_hash(9, b"large", table(long).freeze(), len(long), 8, (rdb.IDLE, 1))
+    parts += writer.large(Large(9, b"large", Hash, table(long).freeze(), len(long), 8, (rdb.IDLE, 1)))
     data = finished(writer, *parts)
     reading = Reading()
     assert [tuple(key) for key in reading.run(data)] == [*keys, (9, b"large", long, 8, (rdb.IDLE, 1))]
