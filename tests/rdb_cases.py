@@ -1,35 +1,21 @@
 """RDB files with what each of them holds, files that are to be refused, and values for RESTORE.
 
-`CASES` are whole and hold strings and hashes only.  `REFUSALS` hold something that a cache of strings and hashes cannot
-keep, and `DAMAGED` are no whole files.  `VALUES` are the strings and hashes alone: of each there is a case of the same
-name, and a payload.  What Redis makes of all of it is tested in `tests/agreement/test_rdb_cases.py`.
+`CASES` are whole.  `REFUSALS` hold something that is not kept here, and `DAMAGED` are no whole files.  `VALUES` are the
+values of all types alone: of each there is a case of the same name, and a payload.  What Redis makes of all of it is
+tested in `tests/agreement/test_rdb_cases.py`.
 """
 
 from __future__ import annotations
 
 import random
-from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from tests import rdb_collections as collections
 from tests import rdb_files as make
+from tests.rdb_files import Typed, Value
 
 FAR = 4_102_444_800_000
 """A deadline that is not reached in our time: the year 2100, in milliseconds."""
-
-Value = Union[bytes, "dict[bytes, bytes]"]
-
-
-class Typed(NamedTuple):
-    """A value as it is written, by its type's number, and what it is."""
-
-    name: str
-    kind: int
-    body: bytes
-    value: Value
-    checked: bool = True
-
-    def payload(self, version: int = make.NEWEST) -> bytes:
-        """Give the payload for RESTORE."""
-        return make.dump_payload(self.kind, self.body, version)
 
 
 class Key(NamedTuple):
@@ -219,7 +205,14 @@ def listpacks() -> Iterator[Typed]:
     yield Typed("a listpack that is compressed", make.HASH_LISTPACK, body, {b"field": b"v" * 10})
 
 
-VALUES = [*strings(), *hashes()]
+VALUES = [
+    *strings(),
+    *hashes(),
+    *collections.lists(),
+    *collections.sets(),
+    *collections.sorted_sets(),
+    *collections.streams(),
+]
 
 
 # Whole files
@@ -229,8 +222,8 @@ STRING_K = make.key(b"k", make.STRING, make.string(b"v"))
 
 def _cases() -> Iterator[Case]:
     for each in VALUES:
-        data = make.rdb(make.key(b"k", each.kind, each.body), checked=each.checked)
-        yield Case(each.name, make.NEWEST, data, [Key(0, b"k", each.value)])
+        data = make.rdb(make.key(b"k", each.kind, each.body), version=each.version, checked=each.checked)
+        yield Case(each.name, each.version, data, [Key(0, b"k", each.value)])
     for version in range(1, 13):
         data = make.rdb(make.select(0), STRING_K, version=version)
         yield Case(f"version {version}", version, data, [Key(0, b"k", b"v")])
@@ -275,12 +268,24 @@ def _names() -> Iterator[Case]:
         yield Case(f"a key's name that is {what}", 10, data, [Key(0, name, b"v")])
     data = make.rdb(make.key(b"gone", make.HASH, make.length(0)), STRING_K)
     yield Case("a hash without fields, which is no key", 10, data, [Key(0, b"k", b"v")])
-    for what, kind, written in (
-        ("ziplist", make.HASH_ZIPLIST, make.ziplist([])),
-        ("listpack", make.HASH_LISTPACK, make.listpack([])),
+    ziplist, listpack = make.string(make.ziplist([])), make.string(make.listpack([]))
+    for what, kind, body in (
+        ("hash's ziplist", make.HASH_ZIPLIST, ziplist),
+        ("hash's listpack", make.HASH_LISTPACK, listpack),
+        ("list", make.LIST, make.members([])),
+        ("list's ziplist", make.LIST_ZIPLIST, ziplist),
+        ("quicklist of ziplists", make.LIST_QUICKLIST, make.members([])),
+        ("quicklist of an empty ziplist", make.LIST_QUICKLIST, make.length(1) + ziplist),
+        ("quicklist of listpacks", make.LIST_QUICKLIST_2, make.quicklist_2([])),
+        ("quicklist of empty listpacks", make.LIST_QUICKLIST_2, make.quicklist_2([(False, make.listpack([]))] * 2)),
+        ("set", make.SET, make.members([])),
+        ("old sorted set", make.ZSET, make.length(0)),
+        ("sorted set", make.ZSET_2, make.length(0)),
+        ("sorted set's ziplist", make.ZSET_ZIPLIST, ziplist),
+        ("sorted set's listpack", make.ZSET_LISTPACK, listpack),
     ):
-        data = make.rdb(make.key(b"gone", kind, make.string(written)), STRING_K)
-        yield Case(f"a {what} without fields, which is no key", 10, data, [Key(0, b"k", b"v")])
+        data = make.rdb(make.expires_ms(1), make.idle(5), make.key(b"gone", kind, body), STRING_K)
+        yield Case(f"a {what} without members, which is no key", 10, data, [Key(0, b"k", b"v")])
 
 
 def _deadlines() -> Iterator[Case]:
@@ -342,54 +347,9 @@ CASES = list(_cases())
 
 # What is refused
 
-STREAM_ENTRIES = [[b"5-0", [b"f", b"one"]], [b"5-7", [b"f", b"two"]]]
-LIST_QUESTION = ("LRANGE", "k", "0", "-1")
-SET_QUESTION = ("SORT", "k", "ALPHA")
-ZSET_QUESTION = ("ZRANGE", "k", "0", "-1", "WITHSCORES")
-STREAM_QUESTION = ("XRANGE", "k", "-", "+")
-ITEMS = [b"a", b"12", b"z" * 70]
-SCORES = {b"a": 1.0, b"b": 1.5, b"c": float("inf")}
-RANKED = [b"a", b"1", b"b", b"1.5", b"c", b"inf"]
-
-
-def _other_types() -> Iterator[Refusal]:
-    """One small value of each type that is no string and no hash."""
-
-    def refusal(name: str, kind: int, body: bytes, question: tuple[str, ...], answer: object) -> Refusal:
-        word = {"LRANGE": "list", "SORT": "set", "ZRANGE": "sorted set", "XRANGE": "stream"}[question[0]]
-        version = 11 if kind in (make.SET_LISTPACK, make.STREAM_LISTPACKS_3) else 10
-        data = make.rdb(make.select(0), make.key(b"k", kind, body), version=version)
-        return Refusal(f"{name} (type {kind})", version, data, word, question, answer)
-
-    mixed: list[make.Item] = [b"a", 12, b"z" * 70]
-    yield refusal("a list", make.LIST, make.members(ITEMS), LIST_QUESTION, ITEMS)
-    yield refusal("a list's ziplist", make.LIST_ZIPLIST, make.string(make.zipped(mixed)), LIST_QUESTION, ITEMS)
-    nodes = make.members([make.zipped(mixed[:2]), make.zipped(mixed[2:])])
-    yield refusal("a quicklist of ziplists", make.LIST_QUICKLIST, nodes, LIST_QUESTION, ITEMS)
-    nodes = make.quicklist_2([(False, make.packed(mixed[:2])), (True, ITEMS[2])])
-    yield refusal("a quicklist of listpacks", make.LIST_QUICKLIST_2, nodes, LIST_QUESTION, ITEMS)
-    yield refusal("a set", make.SET, make.members(ITEMS), SET_QUESTION, sorted(ITEMS))
-    for bits in (16, 32, 64):
-        numbers = [-(1 << (bits - 1)), 5, (1 << (bits - 1)) - 1]
-        answer = sorted(map(number, numbers))
-        body = make.string(make.intset(numbers, bits))
-        yield refusal(f"a set of numbers of {bits} bits", make.SET_INTSET, body, SET_QUESTION, answer)
-    body = make.string(make.packed(mixed))
-    yield refusal("a set's listpack", make.SET_LISTPACK, body, SET_QUESTION, sorted(ITEMS))
-    for name, kind, binary in (("an old sorted set", make.ZSET, False), ("a sorted set", make.ZSET_2, True)):
-        yield refusal(name, kind, make.sorted_set(SCORES, binary), ZSET_QUESTION, RANKED)
-    ranked: list[make.Item] = [b"a", 1, b"b", b"1.5", b"c", b"inf"]
-    yield refusal("a sorted set's ziplist", make.ZSET_ZIPLIST, make.string(make.zipped(ranked)), ZSET_QUESTION, RANKED)
-    yield refusal(
-        "a sorted set's listpack", make.ZSET_LISTPACK, make.string(make.packed(ranked)), ZSET_QUESTION, RANKED
-    )
-    for kind in (make.STREAM_LISTPACKS, make.STREAM_LISTPACKS_2, make.STREAM_LISTPACKS_3):
-        for name, group in (("a stream", b""), ("a stream with a group", b"readers")):
-            yield refusal(name, kind, make.stream(kind, group), STREAM_QUESTION, STREAM_ENTRIES)
-
 
 def _beyond_redis() -> Iterator[Refusal]:
-    """What is beside the five types of Redis 7.0, or newer."""
+    """What is beside the types of Redis 7.0, or newer."""
     least = FAR.to_bytes(8, "little")  # of all of the deadlines, which are then told from it, beginning with 1
     expiring = {
         make.HASH_METADATA_PRE_GA: make.length(1) + make.length(FAR) + make.string(b"f") + make.string(b"v"),
@@ -419,7 +379,7 @@ def _beyond_redis() -> Iterator[Refusal]:
 WORDS = {
     "LZF": "compressed string",
     "encoding": " where a ",
-    "one entry": "value",
+    "one entry": "no other",
     "no kind": "no known kind",
     "zipmap": "zipmap",
     "ziplist": "packed collection",
@@ -467,9 +427,12 @@ def _damaged() -> Iterator[Refusal]:
     for name, (kind, body) in bodies.items():
         word = next(word for word in WORDS if word in name)
         yield Refusal(name, 10, make.rdb(make.key(b"k", kind, body)), WORDS[word])
+    for name, kind, body, says in collections.damaged():
+        version = make.Typed(name, kind, body, b"").version
+        yield Refusal(name, version, make.rdb(make.key(b"k", kind, body), version=version), says)
 
 
-REFUSALS = [*_other_types(), *_beyond_redis()]
+REFUSALS = list(_beyond_redis())
 DAMAGED = list(_damaged())
 
 

@@ -7,7 +7,7 @@ everywhere else (times, checksums, ziplists, listpacks, zipmaps, intsets).
 from __future__ import annotations
 
 import struct
-from typing import Iterable, Mapping, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple, Union
 
 # Opcodes
 
@@ -34,12 +34,64 @@ HASH_METADATA_PRE_GA, HASH_LISTPACK_EX_PRE_GA, HASH_METADATA, HASH_LISTPACK_EX =
 NEWEST = 10
 """The version that Redis 7.0 writes, and the newest that it reads."""
 
+NEWER = 11
+"""The version that Redis 7.2 writes."""
+
 CHECKED_FROM = 5
 """The first version whose files end in a checksum."""
+
+UINT64_MAX = (1 << 64) - 1
 
 Item = Union[bytes, int]
 Pairs = Mapping[bytes, bytes]
 StreamId = Tuple[int, int]
+Entry = Tuple[StreamId, Sequence[bytes]]
+"""An entry of a stream: its identity, and fields and values by turns."""
+
+
+class Group(NamedTuple):
+    """A group of a stream; how many entries it has read is None where that is not known."""
+
+    last: StreamId
+    read: Union[int, None]
+    consumers: Dict[bytes, int]
+    """When each of them was seen, in milliseconds."""
+    pending: Dict[StreamId, Tuple[bytes, int, int]]
+    """The consumer of each entry that is not acknowledged, when it was delivered, and how often."""
+
+
+class Streamed(NamedTuple):
+    """All that a stream is."""
+
+    entries: List[Tuple[StreamId, Tuple[bytes, ...]]]
+    last: StreamId
+    first: StreamId
+    deleted: StreamId
+    added: int
+    groups: Dict[bytes, Group]
+
+
+Value = Union[bytes, Dict[bytes, bytes], List[bytes], Set[bytes], List[Tuple[float, bytes]], Streamed]
+"""What a value is: a string, a hash, a list, a set, a sorted set in its order, or a stream."""
+
+
+class Typed(NamedTuple):
+    """A value as it is written, by its type's number, and what it is; `checked`: its file has a checksum."""
+
+    name: str
+    kind: int
+    body: bytes
+    value: Value
+    checked: bool = True
+
+    @property
+    def version(self) -> int:
+        """The first version whose files may have it, or that of Redis 7.0."""
+        return NEWER if self.kind in (SET_LISTPACK, STREAM_LISTPACKS_3) else NEWEST
+
+    def payload(self, version: int = NEWEST) -> bytes:
+        """Give the payload for RESTORE."""
+        return dump_payload(self.kind, self.body, version)
 
 
 def _crc64_table() -> list[int]:
@@ -260,27 +312,43 @@ def stream_id(identity: StreamId) -> bytes:
     return struct.pack(">QQ", *identity)
 
 
-def _stream_consumers(kind: int, pending: list[StreamId]) -> bytes:
-    times = struct.pack("<q", 1_600_000_000_000) * (2 if kind == STREAM_LISTPACKS_3 else 1)
-    return length(1) + string(b"alice") + times + length(len(pending)) + b"".join(map(stream_id, pending))
+def stream_node(start: StreamId, names: Sequence[bytes], entries: Iterable[Entry], gone: Iterable[Entry] = ()) -> bytes:
+    """Write a node of a stream: entries and those that are gone, told by the first identity of the node."""
+    lost = {identity for identity, _ in gone}
+    every = sorted([*entries, *gone])
+    items: list[Item] = [len(every) - len(lost), len(lost), len(names), *names, 0]
+    for identity, fields in every:
+        same = tuple(fields[::2]) == tuple(names)
+        content = [*fields[1::2]] if same else [len(fields) // 2, *fields]
+        items += [2 * same + (identity in lost), *map(_difference, identity, start), *content, len(content) + 3]
+    return packed(items)
 
 
-def stream(kind: int, group: bytes = b"") -> bytes:
-    """Write the body of a stream with the entries 5-0 {f: one} and 5-7 {f: two}, and perhaps a group.
+def _difference(number: int, start: int) -> int:
+    """Tell two parts of identities apart as Redis does, in 64 bits with a sign."""
+    return (number - start + (1 << 63)) % (1 << 64) - (1 << 63)
 
-    The group has read both; its consumer alice has not acknowledged the second.
-    """
-    first, last = (5, 0), (5, 7)
-    entries: list[Item] = [2, 0, 1, b"f", 0, 2, 0, 0, b"one", 4, 2, 0, 7, b"two", 4]
-    body = length(1) + string(stream_id(first)) + string(packed(entries)) + length(2) + length(5) + length(7)
+
+def stream_body(kind: int, nodes: Iterable[tuple[StreamId, bytes]], value: Streamed) -> bytes:
+    """Write the body of a stream with nodes by `stream_node`; what a kind cannot tell is left out."""
+    keys = [string(stream_id(start)) + string(node) for start, node in nodes]
+    parts = [length(len(keys)), *keys, length(len(value.entries)), *map(length, value.last)]
     if kind != STREAM_LISTPACKS:
-        body += length(first[0]) + length(first[1]) + length(0) + length(0) + length(2)
-    if not group:
-        return body + length(0)
-    body += length(1) + string(group) + length(last[0]) + length(last[1])
-    body += length(2) if kind != STREAM_LISTPACKS else b""
-    body += length(1) + stream_id(last) + struct.pack("<q", 1_600_000_000_000) + length(3)
-    return body + _stream_consumers(kind, [last])
+        parts += map(length, (*value.first, *value.deleted, value.added))
+    parts.append(length(len(value.groups)))
+    for name, group in value.groups.items():
+        parts += [string(name), *map(length, group.last)]
+        if kind != STREAM_LISTPACKS:
+            parts.append(length(UINT64_MAX if group.read is None else group.read))
+        parts.append(length(len(group.pending)))
+        for identity, (_, delivered, count) in group.pending.items():
+            parts.append(stream_id(identity) + struct.pack("<q", delivered) + length(count))
+        parts.append(length(len(group.consumers)))
+        for consumer, seen in group.consumers.items():
+            own = [stream_id(identity) for identity, each in group.pending.items() if each[0] == consumer]
+            times = struct.pack("<q", seen) * (2 if kind == STREAM_LISTPACKS_3 else 1)
+            parts += [string(consumer), times, length(len(own)), *own]
+    return b"".join(parts)
 
 
 def module_identity(name: str, version: int) -> int:

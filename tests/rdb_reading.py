@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional
 
+from tests.rdb_files import Group, Streamed
+from tests.rdb_files import Value as Plain
 from twisted_kv.rdb.reader import Keep, RdbError, RdbReader
 from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.lists import List as ListValue
+from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.values.streams import LAST_ID, UNKNOWN, ConsumerGroup, Stream, id_parts
 
-Plain = Union[bytes, "dict[bytes, bytes]"]
+__all__ = ["Plain", "Read", "Reading", "plain"]
 
 
 class Read(NamedTuple):
@@ -23,7 +31,47 @@ class Read(NamedTuple):
 
 def plain(value: Value) -> Plain:
     """Give a value as Python has it."""
-    return value if isinstance(value, bytes) else dict(value.items())
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, LongString):
+        return value.joined()
+    if isinstance(value, Hash):
+        return dict(value.items())
+    if isinstance(value, ListValue):
+        return list(value)
+    if isinstance(value, Set):
+        return set(value)
+    if isinstance(value, SortedSet):
+        assert sorted((score, member) for member, score in value.items()) == list(value.order)
+        return list(value.order)
+    return _streamed(value)
+
+
+def _streamed(stream: Stream) -> Streamed:
+    entries = [(id_parts(entry_id), fields) for entry_id, fields in stream.range(0, LAST_ID)]
+    assert len(entries) == len(stream)
+    return Streamed(
+        entries,
+        id_parts(stream.last_id),
+        id_parts(stream.first_id),
+        id_parts(stream.deleted_id),
+        stream.entries_added,
+        {name: _group(group) for name, group in stream.groups.items()},
+    )
+
+
+def _group(group: ConsumerGroup) -> Group:
+    held = {(name, each) for name, consumer in group.consumers.items() for each in consumer.pending}
+    assert held == {(pending.consumer.name, each) for each, pending in group.pending.items()}
+    return Group(
+        id_parts(group.last_id),
+        None if group.entries_read == UNKNOWN else group.entries_read,
+        {name: consumer.seen for name, consumer in group.consumers.items()},
+        {
+            id_parts(each): (pending.consumer.name, pending.delivered, pending.count)
+            for each, pending in group.pending.items()
+        },
+    )
 
 
 class Reading:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rdb_cases import CASES, DAMAGED, REFUSALS, VALUES, Case, Refusal, Typed, cuts
-from tests.rdb_files import NEWEST
+from tests.rdb_cases import CASES, DAMAGED, REFUSALS, VALUES, Case, Refusal, cuts
+from tests.rdb_files import NEWEST, Typed
 
 from .programs import Complaint, Program, contents, started, tool
 

@@ -16,7 +16,7 @@ from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import UNKNOWN, Node, Stream, StreamState
+from twisted_kv.values.streams import UNKNOWN, Node, Stream, StreamState, difference, id_parts
 
 _LIST_NODE_BYTES: Final = 8192
 """A list of fewer bytes is one node (list-max-listpack-size -2)."""
@@ -88,8 +88,9 @@ def _sorted_set_parts(shards: Pieces, count: int, compressed: bool) -> Iterator[
 
 def _stream_parts(pieces: Pieces, length: int, compressed: bool) -> Iterator[bytes]:
     state = pieces[-1]
-    yield write_length(len(pieces) - 1)
-    for node in pieces[:-1]:
+    nodes = [node for node in pieces[:-1] if node.ids]
+    yield write_length(len(nodes))
+    for node in nodes:
         listpack = write_listpack(_node_entries(node))
         yield write_string(node.start.to_bytes(16, "big")) + write_string(listpack, compressed=compressed)
     yield from _state_parts(state)
@@ -102,13 +103,14 @@ def _node_entries(node: Node) -> Iterator[bytes]:
     yield b"%d" % len(node.names)
     yield from node.names
     yield b"0"
-    milliseconds, sequence = node.start >> 64, node.start & (1 << 64) - 1
+    first_milliseconds, first_sequence = id_parts(node.start)
     for entry_id, fields in zip(node.ids, node.items):
+        milliseconds, sequence = id_parts(entry_id)
         count = len(fields) // 2
         same = fields[::2] == node.names
         yield b"2" if same else b"0"
-        yield b"%d" % ((entry_id >> 64) - milliseconds)
-        yield b"%d" % ((entry_id & (1 << 64) - 1) - sequence)
+        yield b"%d" % difference(milliseconds, first_milliseconds)
+        yield b"%d" % difference(sequence, first_sequence)
         if same:
             yield from fields[1::2]
             yield b"%d" % (count + 3)

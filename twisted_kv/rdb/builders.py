@@ -11,7 +11,7 @@ from struct import unpack
 from typing import Callable, Dict, Final, Tuple, Type
 from typing import List as ListOf
 
-from twisted_kv.numbers import parse_integer
+from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, RdbError
@@ -21,7 +21,18 @@ from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import UNKNOWN, Consumer, ConsumerGroup, Fields, Pending, Stream
+from twisted_kv.values.streams import (
+    UNKNOWN,
+    Consumer,
+    ConsumerGroup,
+    Fields,
+    Node,
+    Pending,
+    Stream,
+    id_parts,
+    make_id,
+    number_size,
+)
 
 Unpack = Callable[[bytes], ListOf[bytes]]
 
@@ -118,7 +129,7 @@ class _StreamBuilder(Builder):
         start = cursor.string()
         if len(start) != 16:
             raise RdbError("a stream with an entry without an ID")
-        _read_node(self._stream, int.from_bytes(start, "big"), _unpacked(read_listpack, cursor.string()))
+        _read_node(self._stream, int.from_bytes(start, "big"), cursor.string())
         self._nodes -= 1
         if not self._nodes:
             self._next = self._facts
@@ -135,6 +146,8 @@ class _StreamBuilder(Builder):
         self._groups = cursor.length()
         if length != len(stream):
             raise RdbError("a stream has another number of entries than announced")
+        if last_id < stream.last_id:
+            raise RdbError("a stream has entries behind its last one")
         stream.last_id, stream.deleted_id, stream.entries_added = last_id, deleted_id, added
         first = next(stream.range(0, last_id), None)
         stream.first_id = first_id if self._kind != rdb.STREAM_BEFORE_7 or first is None else first[0]
@@ -259,20 +272,28 @@ _SAME_FIELDS: Final = 2
 _DELETED: Final = 1
 
 
-def _read_node(stream: Stream, start: int, entries: ListOf[bytes]) -> None:
+def _read_node(stream: Stream, start: int, data: bytes) -> None:
     """Read a node of a stream: two counts, the names of the first entry's fields, and the entries one by one."""
+    numbers = iter(_unpacked(read_listpack, data))
     try:
-        numbers = iter(entries)
         count, deleted = _number(numbers.__next__()), _number(numbers.__next__())
         names = tuple([numbers.__next__() for _ in range(_number(numbers.__next__()))])
         if numbers.__next__() != b"0":
             raise RdbError("a node of a stream whose head has no end")
-        milliseconds, sequence = start >> 64, start & (1 << 64) - 1
+        milliseconds, sequence = id_parts(start)
         kept: ListOf[Tuple[int, Fields]] = []
-        last = start
+        last = start - 1
         for _ in range(count + deleted):
             flags = _number(numbers.__next__())
-            last = (milliseconds + _number(numbers.__next__())) << 64 | (sequence + _number(numbers.__next__()))
+            before, last = (
+                last,
+                make_id(
+                    milliseconds + _number(numbers.__next__()) & UINT64_MAX,
+                    sequence + _number(numbers.__next__()) & UINT64_MAX,
+                ),
+            )
+            if last <= before:
+                raise RdbError("a node of a stream whose entries are not in order")
             fields: ListOf[bytes] = []
             if flags & _SAME_FIELDS:
                 for name in names:
@@ -281,19 +302,18 @@ def _read_node(stream: Stream, start: int, entries: ListOf[bytes]) -> None:
                 fields = [numbers.__next__() for _ in range(2 * _number(numbers.__next__()))]
             numbers.__next__()  # how many parts the entry has, to walk backwards
             if not flags & _DELETED:
-                if kept and last <= kept[-1][0]:
-                    raise RdbError("a node of a stream whose entries are not in order")
                 kept.append((last, tuple(fields)))
     except StopIteration:
         raise RdbError("a node of a stream is cut") from None
-    if next(numbers, None) is not None or len(kept) != count or not 0 <= start <= last < 1 << 128:
+    if next(numbers, None) is not None or len(kept) != count:
         raise RdbError("a node of a stream has another number of entries than announced")
-    if not kept:
-        raise RdbError("a node of a stream without entries")
     if stream.nodes and start <= stream.last_id:
         raise RdbError("a stream whose nodes are not in order")
-    stream.load(start, names, kept, deleted, last)
-    stream.last_id = last
+    node = Node(start, names)
+    node.deleted = deleted
+    node.last = stream.last_id = max(start, last)
+    node.size = len(data) - number_size(count) - number_size(deleted)
+    stream.load(node, kept)
 
 
 def _number(text: bytes) -> int:

@@ -109,7 +109,7 @@ class LongString:
             size = min(CHUNK, length - self._length)
             self._chunks.append(_ZEROS if size == CHUNK else bytearray(size))
             self._length += size
-            self.memory += SLOT
+            self.memory += SLOT if size == CHUNK else SLOT + size
 
     def _own(self, place: int) -> bytearray:
         """Give the chunk at a place as one that can be written to: a new one behind the end, a copy if need be."""

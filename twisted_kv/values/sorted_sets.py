@@ -157,6 +157,8 @@ class SortedSet(Table[float]):
         elif old != score:
             self.order.remove((old, member))
             self.order.add((score, member))
+        elif not score:  # 0 and -0 are equal: like Redis, it keeps the one that it had
+            self.set(member, old)
         return old
 
     def update(self, members: Iterable[tuple[bytes, float]]) -> None:

@@ -50,6 +50,11 @@ def id_text(entry_id: int) -> bytes:
     return b"%d-%d" % (entry_id >> 64, entry_id & UINT64_MAX)
 
 
+def difference(number: int, start: int) -> int:
+    """Tell how far a part of an ID is from another, as Redis notes it: in 64 bits with a sign, beyond which it wraps."""
+    return (number - start + (1 << 63) & UINT64_MAX) - (1 << 63)
+
+
 def packed_size(entry: bytes) -> int:
     """Bytes that a byte string takes in a listpack."""
     size = len(entry)
@@ -117,7 +122,8 @@ class Node:
         first_milliseconds, first_sequence = id_parts(self.start)
         count = len(fields) // 2
         names = fields[::2]
-        size = 2 + number_size(milliseconds - first_milliseconds) + number_size(sequence - first_sequence)
+        size = 2 + number_size(difference(milliseconds, first_milliseconds))
+        size += number_size(difference(sequence, first_sequence))
         if names == self.names:
             size += sum([packed_size(value) for value in fields[1::2]]) + number_size(count + 3)
         else:
@@ -264,15 +270,14 @@ class Stream:
             self.first_id = entry_id
         self._weight += ENTRY_SIZE + sum([bytes_size(part) + 8 for part in fields])
 
-    def load(self, start: int, names: Fields, entries: Sequence[tuple[int, Fields]], deleted: int, last: int) -> None:
+    def load(self, node: Node, entries: Sequence[tuple[int, Fields]]) -> None:
         """Add a node with the entries that it has left; what else the stream is has to be set by itself."""
-        node = Node(start, names)
         for entry_id, fields in entries:
-            node.append(entry_id, fields)
-            self._weight += ENTRY_SIZE + sum([bytes_size(part) + 8 for part in fields])
-        node.deleted, node.last = deleted, last
+            node.ids.append(entry_id)
+            node.items.append(fields)
+        self._weight += _entries_memory(node.items)
         self._nodes.append(node)
-        self._starts.append(start)
+        self._starts.append(node.start)
         self._length += len(entries)
         self._weight += NODE_SIZE
 
@@ -346,10 +351,7 @@ class Stream:
             if some:
                 self._drop_nodes(0, at)
                 at = 0
-                if some == len(self._nodes[0].ids):
-                    self._drop_nodes(0, 1)
-                else:
-                    self._forget_entries(self._own(0), 0, some)
+                self._forget_entries(self._own(0), 0, some)
                 removed += some
             break
         if at:
@@ -506,7 +508,7 @@ class Stream:
         del self._starts[start:stop]
 
     def _forget_entries(self, node: Node, start: int, stop: int) -> None:
-        """Remove some entries of a node, but not all."""
+        """Remove some entries of a node; without any it stays, as in Redis, if deleted ones are behind them."""
         self._weight -= _entries_memory(node.items[start:stop])
         del node.ids[start:stop]
         del node.items[start:stop]
@@ -514,7 +516,7 @@ class Stream:
         self._length -= stop - start
 
     def _find_first(self) -> None:
-        self.first_id = self._nodes[0].ids[0] if self._nodes else 0
+        self.first_id = next((node.ids[0] for node in self._nodes if node.ids), 0)
 
 
 def _entries_memory(items: List[Fields]) -> int:

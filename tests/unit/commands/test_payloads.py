@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from tests import rdb_files as make
-from tests.rdb_cases import REFUSALS, VALUES, Typed
+from tests.rdb_cases import VALUES
+from tests.rdb_collections import damaged
+from tests.rdb_files import Typed
+from tests.rdb_reading import plain
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import START, MemoryCache
 
@@ -41,9 +44,18 @@ def test_a_value_is_dumped_and_restored(cache: MemoryCache) -> None:
 
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)
 def test_a_value_of_any_encoding_is_restored(cache: MemoryCache, case: Typed) -> None:
-    cache.call("RESTORE", "k", 0, case.payload())
-    read: Any = cache.call("GET" if isinstance(case.value, bytes) else "HGETALL", "k")
-    assert read == case.value
+    assert cache.call("RESTORE", "k", 0, case.payload()) == b"OK"
+    database = cache.service.dispatcher.server.databases[0]
+    value = database.peek(b"k")
+    assert value is not None
+    assert plain(value) == case.value
+    payload: Any = cache.call("DUMP", "k")
+    assert cache.call("RESTORE", "k", 0, payload, "REPLACE") == b"OK"
+    value = database.peek(b"k")
+    assert value is not None
+    assert plain(value) == case.value
+    assert cache.call("DEL", "k") == 1
+    assert database.memory == 0
 
 
 @pytest.mark.parametrize(
@@ -102,7 +114,8 @@ def test_a_time_to_live_that_has_passed_leaves_no_key(cache: MemoryCache, words:
             "ERR DUMP payload version or checksum are wrong",
         ),
         (("n", 0, EMPTY), "ERR Bad data format"),
-        (("n", 0, make.dump_payload(make.LIST, make.members([b"a"]))), "ERR Bad data format"),
+        (("n", 0, make.dump_payload(make.LIST, make.length(2) + make.string(b"a"))), "ERR Bad data format"),
+        (("n", 0, make.dump_payload(make.MODULE_2, make.module_value())), "ERR Bad data format"),
         (("n", 0), "ERR wrong number of arguments for 'restore' command"),
     ],
 )
@@ -136,6 +149,23 @@ def test_the_use_of_a_key_comes_with_it_if_the_policy_asks_for_it(policy: str, o
 
 
 def test_no_payload_of_another_type_is_restored(cache: MemoryCache) -> None:
-    for kind in {*range(30), *range(244, 256)} - {make.STRING, make.HASH, 9, 13, 16}:
+    kinds = {each.kind for each in VALUES}
+    assert len(kinds) == 19
+    for kind in {*range(256)} - kinds:
         assert refusal(cache, "RESTORE", "k", 0, make.dump_payload(kind, b"\1\1a\1b")) == "ERR Bad data format"
-    assert REFUSALS
+
+
+@pytest.mark.parametrize(("name", "kind", "body", "word"), list(damaged()))
+def test_a_payload_that_contradicts_itself_is_refused(
+    cache: MemoryCache, name: str, kind: int, body: bytes, word: str
+) -> None:
+    assert refusal(cache, "RESTORE", "k", 0, make.dump_payload(kind, body)) == "ERR Bad data format", (name, word)
+    assert cache.call("DBSIZE") == 0
+
+
+def test_a_payload_that_is_cut_anywhere_is_refused(cache: MemoryCache) -> None:
+    for case in VALUES:
+        if len(case.body) < 300:
+            for end in range(len(case.body)):
+                payload = make.dump_payload(case.kind, case.body[:end])
+                assert refusal(cache, "RESTORE", "k", 0, payload) == "ERR Bad data format", (case.name, end)

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from tests import rdb_files as make
-from tests.rdb_cases import VALUES, Typed
+from tests.rdb_cases import VALUES
+from tests.rdb_files import Typed
 from tests.rdb_reading import plain
 from twisted_kv.rdb.payload import dump, is_sound, restore
 from twisted_kv.rdb.reader import RdbError
@@ -103,7 +104,6 @@ def test_what_comes_behind_a_value_is_passed_over() -> None:
         b"\x16\x01\x01a\x01b\x00",
         b"\x07\x00",
         b"\x08\x01a",
-        b"\x01\x01\x01a",
         b"\x04\x00",
         b"\x04\x02\x01a\x01b",
         b"\x04\x81" + b"\xff" * 8,

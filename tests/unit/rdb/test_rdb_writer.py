@@ -7,8 +7,8 @@ import pytest
 from tests import rdb_files as make
 from tests.rdb_reading import Reading
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.bodies import kind_and_body
+from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.uses import Large, Use
 from twisted_kv.rdb.words import write_length, write_string
 from twisted_kv.rdb.writer import RdbWriter
