@@ -51,7 +51,7 @@ def id_text(entry_id: int) -> bytes:
 
 
 def difference(number: int, start: int) -> int:
-    """Tell how far a part of an ID is from another, as Redis notes it: in 64 bits with a sign, beyond which it wraps."""
+    """Tell how far a part of an ID is from another, as Redis notes it: in 64 bits with a sign, and around their end."""
     return (number - start + (1 << 63) & UINT64_MAX) - (1 << 63)
 
 
