@@ -1,0 +1,156 @@
+"""Sets and sorted sets: what Redis packs, and which members are in a range."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from twisted_kv.values import sets, sorted_sets
+from twisted_kv.values.sets import Set
+from twisted_kv.values.sorted_sets import RELEASED_AT_ONCE, ScoreRange, SortedSet, TextRange, add_scores
+
+MOST = 1.7976931348623157e308
+LEAST = 5e-324
+
+
+def sorted_set(**scores: float) -> SortedSet:
+    value = SortedSet()
+    value.update((member.encode(), score) for member, score in scores.items())
+    return value
+
+
+def names(value: SortedSet, places: tuple[int, int]) -> str:
+    return "".join(member.decode() for _, member in value.slice(*places))
+
+
+EDGES = sorted_set(a=-math.inf, b=-MOST, c=-LEAST, d=0.0, e=LEAST, f=MOST, g=math.inf)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "without", "found"),
+    [
+        (-math.inf, math.inf, "", "abcdefg"),
+        (-math.inf, math.inf, "low", "bcdefg"),
+        (-math.inf, math.inf, "high", "abcdef"),
+        (-math.inf, math.inf, "low high", "bcdef"),
+        (math.inf, math.inf, "", "g"),
+        (math.inf, math.inf, "low", ""),
+        (math.inf, math.inf, "high", ""),
+        (-math.inf, -math.inf, "", "a"),
+        (-math.inf, -math.inf, "low", ""),
+        (-math.inf, -math.inf, "high", ""),
+        (math.inf, -math.inf, "", ""),
+        (-MOST, MOST, "", "bcdef"),
+        (-MOST, MOST, "low high", "cde"),
+        (MOST, math.inf, "low", "g"),
+        (-math.inf, -MOST, "high", "a"),
+        (0.0, 0.0, "", "d"),
+        (-0.0, 0.0, "", "d"),
+        (0.0, -0.0, "", "d"),
+        (0.0, 0.0, "low", ""),
+        (0.0, LEAST, "low", "e"),
+        (-LEAST, LEAST, "low high", "d"),
+        (1.0, -1.0, "", ""),
+    ],
+)
+def test_a_range_of_scores_has_what_is_in_it(low: float, high: float, without: str, found: str) -> None:
+    wanted = ScoreRange(low, high, without_low="low" in without, without_high="high" in without)
+    assert names(EDGES, wanted.places(EDGES)) == found
+    assert wanted.places(SortedSet()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (TextRange(None, None), "abcde"),
+        (TextRange(b"b", b"d"), "bcd"),
+        (TextRange(b"b", b"d", without_low=True), "cd"),
+        (TextRange(b"b", b"d", without_high=True), "bc"),
+        (TextRange(b"b", b"b"), "b"),
+        (TextRange(b"b", b"b", without_low=True), ""),
+        (TextRange(b"d", b"b"), ""),
+        (TextRange(None, b"b"), "ab"),
+        (TextRange(b"bb", None), "cde"),
+        (TextRange(b"", b"\xff"), "abcde"),
+        (TextRange(None, None, low_is_last=True), ""),
+        (TextRange(None, None, high_is_first=True), ""),
+        (TextRange(b"x", None), ""),
+        (TextRange(None, b"A"), ""),
+    ],
+)
+def test_a_range_of_texts_has_what_is_in_it(wanted: TextRange, found: str) -> None:
+    value = sorted_set(a=1, b=1, c=1, d=1, e=1)
+    assert names(value, wanted.places(value)) == found
+    assert names(value, wanted.walked_back(value)) == found
+    assert wanted.places(SortedSet()) == wanted.walked_back(SortedSet()) == (0, 0)
+
+
+def test_members_of_one_score_are_in_the_order_of_their_bytes() -> None:
+    value = sorted_set(b=2, a=2, c=1)
+    value.put(b"", 2)
+    value.put(b"\xff", 2)
+    assert [member for _, member in value.order] == [b"c", b"", b"a", b"b", b"\xff"]
+    assert [value.rank(member) for member in (b"c", b"", b"\xff", b"nope")] == [0, 1, 4, None]
+
+
+def test_a_score_of_zero_keeps_the_sign_that_it_had() -> None:
+    value = SortedSet()
+    assert value.put(b"m", -0.0) is None
+    assert repr(value.put(b"m", 0.0)) == "-0.0"
+    assert repr(list(value.order)) == "[(-0.0, b'm')]"
+    assert repr(value.get(b"m")) == "-0.0"
+
+
+def test_infinities_that_cancel_each_other_out_are_zero() -> None:
+    assert add_scores(math.inf, -math.inf) == 0
+    assert add_scores(math.inf, 1) == math.inf
+
+
+@pytest.mark.parametrize("count", [1, RELEASED_AT_ONCE, 3 * RELEASED_AT_ONCE + 1])
+def test_a_sorted_set_that_nobody_uses_is_released_in_parts(count: int) -> None:
+    value = SortedSet()
+    value.fill({b"%d" % place: float(place) for place in range(count)})
+    shards = value.freeze()
+    parts = list(iter(value.release, None))
+    assert len(parts) > count // RELEASED_AT_ONCE
+    assert value.release() is None
+    assert sum(map(len, shards)) == count
+
+
+def test_a_sorted_set_is_packed_until_it_is_large_once() -> None:
+    for count in (sorted_sets.PACKED_MEMBERS, sorted_sets.PACKED_MEMBERS + 1):
+        scores = {b"%d" % place: 1.0 for place in range(count)}
+        put, filled = SortedSet(), SortedSet()
+        put.update(scores.items())
+        filled.fill(scores)
+        assert put.is_packed is filled.is_packed is (count == sorted_sets.PACKED_MEMBERS)
+        put.remove(b"0")
+        assert put.is_packed is put.copy().is_packed is filled.is_packed
+    for size in (sorted_sets.PACKED_BYTES, sorted_sets.PACKED_BYTES + 1):
+        value = SortedSet()
+        value.put(b"m" * size, 1)
+        assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
+        value.remove(b"m" * size)
+        assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
+
+
+def test_a_set_is_packed_while_it_has_few_numbers_only() -> None:
+    value = Set()
+    value.update(b"%d" % place for place in range(sets.PACKED_MEMBERS))
+    assert value.is_packed
+    assert value.copy().is_packed
+    value.add(b"0")
+    assert value.is_packed
+    value.add(b"512")
+    assert not value.is_packed
+    value.remove(b"512")
+    assert not value.is_packed
+    assert not value.copy().is_packed
+    for member in (b"a", b"007", b"-0", b"", b"9223372036854775808", b"1.0"):
+        value = Set()
+        value.update([b"1", member])
+        assert not value.is_packed, member
+    value = Set()
+    value.update([b"9223372036854775807", b"-9223372036854775808", b"0"])
+    assert value.is_packed
