@@ -153,7 +153,8 @@ def as_before_7(value: Streamed) -> Streamed:
     if not length:
         known = dict.fromkeys([value.last, *(group.last for group in value.groups.values())], 0)
     groups = {name: group._replace(read=known.get(group.last)) for name, group in value.groups.items()}
-    return value._replace(deleted=NEVER, added=length, groups=groups)
+    first = value.first if length else END
+    return value._replace(first=first, deleted=NEVER, added=length, groups=groups)
 
 
 def streams() -> Iterator[Typed]:

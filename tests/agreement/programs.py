@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 import pytest
 
 from tests.launch import launch
+from tests.rdb_files import Group, Streamed, StreamId, Value
 
 from .replies import Word
 from .servers import encode
@@ -213,19 +214,78 @@ def running(name: str, folder: Path, *options: str) -> Iterator[Program]:
         yield program
 
 
+_READ: Dict[object, Tuple[Word, ...]] = {
+    b"string": ("GET",),
+    b"hash": ("HGETALL",),
+    b"list": ("LRANGE", 0, -1),
+    b"set": ("SMEMBERS",),
+    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    b"stream": ("XINFO", "STREAM", "FULL", "COUNT", 0),
+}
+"""How a value of each type is asked for; the key stands behind the name of the command."""
+
+
+def question(kind: object, key: bytes) -> Request:
+    """Give the request that asks for all of a value of a type."""
+    words = _READ[kind]
+    place = 2 if kind == b"stream" else 1
+    return (*words[:place], key, *words[place:])
+
+
+def value_told(kind: object, reply: Any) -> Value:
+    """Give the value that was told by a reply to `question`."""
+    if kind == b"hash":
+        return dict(zip(reply[::2], reply[1::2]))
+    if kind == b"set":
+        return set(reply)
+    if kind == b"zset":
+        return [(float(score), member) for member, score in zip(reply[::2], reply[1::2])]
+    return _stream_told(_named(reply)) if kind == b"stream" else reply
+
+
+def _named(reply: List[Any]) -> Dict[bytes, Any]:
+    return dict(zip(reply[::2], reply[1::2]))
+
+
+def _stream_told(told: Dict[bytes, Any]) -> Streamed:
+    return Streamed(
+        [(_id_told(each[0]), tuple(each[1])) for each in told[b"entries"]],
+        _id_told(told[b"last-generated-id"]),
+        _id_told(told[b"recorded-first-entry-id"]),
+        _id_told(told[b"max-deleted-entry-id"]),
+        told[b"entries-added"],
+        {group[b"name"]: _group_told(group) for group in map(_named, told[b"groups"])},
+    )
+
+
+def _group_told(told: Dict[bytes, Any]) -> Group:
+    consumers = list(map(_named, told[b"consumers"]))
+    held = {(each[b"name"], *entry) for each in consumers for entry in map(tuple, each[b"pending"])}
+    assert held == {(consumer, entry, when, count) for entry, consumer, when, count in told[b"pending"]}
+    return Group(
+        _id_told(told[b"last-delivered-id"]),
+        told[b"entries-read"],
+        {each[b"name"]: each[b"seen-time"] for each in consumers},
+        {_id_told(entry): (consumer, when, count) for entry, consumer, when, count in told[b"pending"]},
+    )
+
+
+def _id_told(text: bytes) -> StreamId:
+    milliseconds, sequence = text.split(b"-")
+    return int(milliseconds), int(sequence)
+
+
 def contents(program: Program, databases: int = 16) -> Contents:
-    """Give all that a program holds; no key may be of another type than string and hash."""
+    """Give all that a program holds."""
     found: Contents = {}
     for index in range(databases):
         _, keys = program.ask_all([("SELECT", index), ("KEYS", "*")])
         assert isinstance(keys, list)
         types = program.ask_all([("TYPE", key) for key in keys])
-        readers = {b"string": "GET", b"hash": "HGETALL"}
-        values = program.ask_all([(readers[kind], key) for kind, key in zip(types, keys)])  # type: ignore[index]
+        values = program.ask_all([question(kind, key) for kind, key in zip(types, keys)])
         for key, kind, value, deadline in zip(keys, types, values, _deadlines(program, keys)):
-            if isinstance(value, list):
-                value = sorted(zip(value[::2], value[1::2]))
-            found[index, key] = kind, value, deadline
+            assert not isinstance(value, Complaint), (key, kind, value)
+            found[index, key] = kind, value_told(kind, value), deadline
     program.ask("SELECT", 0)
     return found
 

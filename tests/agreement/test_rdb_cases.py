@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
 from tests.rdb_cases import CASES, DAMAGED, REFUSALS, VALUES, Case, Refusal, cuts
-from tests.rdb_files import NEWEST, Typed
+from tests.rdb_files import NEWEST, Streamed, Typed, Value
+from tests.rdb_reading import plain
+from twisted_kv.rdb.payload import dump, restore
 
-from .programs import Complaint, Program, contents, started, tool
+from .programs import Complaint, Program, contents, question, started, tool, value_told
 
 pytestmark = pytest.mark.peer
 
@@ -23,10 +27,29 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A redis-server that looks closely at what it restores."""
+    folder = tmp_path_factory.mktemp("shared") / "data"
+    folder.mkdir()
+    with started("redis", folder, "--save", "", "--sanitize-dump-payload", "yes") as redis:
+        assert redis.status is None, redis.log
+        yield redis
+
+
 def write(folder: Path, data: bytes) -> Path:
     """Put a file where a program looks for it."""
     (folder / "dump.rdb").write_bytes(data)
     return folder
+
+
+def type_of(value: Value) -> bytes:
+    """Tell what TYPE answers for a value."""
+    if isinstance(value, Streamed):
+        return b"stream"
+    if isinstance(value, list):
+        return b"zset" if isinstance(value[0], tuple) else b"list"
+    return {bytes: b"string", dict: b"hash", set: b"set"}[type(value)]
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
@@ -39,9 +62,7 @@ def test_a_file_holds_what_is_said(folder: Path, case: Case) -> None:
         assert redis.status is None, redis.log
         now = time.time() * 1000
         expected = {
-            (key.db, key.name): (b"hash", sorted(key.value.items()), key.deadline)
-            if isinstance(key.value, dict)
-            else (b"string", key.value, key.deadline)
+            (key.db, key.name): (type_of(key.value), key.value, key.deadline)
             for key in case.keys
             if key.deadline is None or key.deadline > now
         }
@@ -62,7 +83,16 @@ def test_what_we_refuse_is_what_is_said(folder: Path, refusal: Refusal) -> None:
             assert redis.status is not None, redis.log  # it is 0 where the last checks find the file whole
 
 
-@pytest.mark.parametrize("refusal", [pytest.param(each, id=each.name) for each in DAMAGED])
+TAKEN_BY_REDIS = re.compile(
+    r"a sorted set's \w+ with a score of|a stream's node with a deleted entry that is not|entries in another order|"
+    r"an entry before its first|a stream that announces other entries|entries behind its last"
+)
+"""What contradicts itself and is read by Redis all the same, though it cannot make sense of it."""
+
+
+@pytest.mark.parametrize(
+    "refusal", [pytest.param(each, id=each.name) for each in DAMAGED if not TAKEN_BY_REDIS.search(each.name)]
+)
 def test_redis_refuses_what_is_damaged(folder: Path, refusal: Refusal) -> None:
     with started("redis", write(folder, refusal.data), "--save", "", "--sanitize-dump-payload", "yes") as redis:
         assert redis.status is not None
@@ -76,16 +106,26 @@ def test_payloads_hold_what_is_said(folder: Path) -> None:
 
 def check_payload(redis: Program, value: Typed) -> None:
     """Restore a payload, from the oldest version on."""
+    kind = type_of(value.value)
     for version in (1, NEWEST):
-        redis.tell([("DEL", "k"), ("RESTORE", "k", 0, value.payload(version))])
-        if isinstance(value.value, dict):
-            pairs = redis.ask("HGETALL", "k")
-            assert isinstance(pairs, list)
-            assert dict(zip(pairs[::2], pairs[1::2])) == value.value, value.name
+        reply = redis.ask("RESTORE", "k", 0, value.payload(version), "REPLACE")
+        if value.version > NEWEST:
+            assert reply == Complaint("ERR Bad data format"), value.name
         else:
-            assert redis.ask("GET", "k") == value.value, value.name
+            assert reply == b"OK", value.name
+            assert value_told(kind, redis.ask(*question(kind, b"k"))) == value.value, value.name
     reply = redis.ask("RESTORE", "k", 0, value.payload(NEWEST + 1), "REPLACE")
     assert reply == Complaint("ERR DUMP payload version or checksum are wrong")
+
+
+@pytest.mark.parametrize("each", VALUES, ids=lambda each: each.name)
+def test_redis_takes_what_we_make_of_a_value(shared: Program, each: Typed) -> None:
+    kind = type_of(each.value)
+    assert shared.ask("RESTORE", "k", 0, dump(restore(each.payload())), "REPLACE") == b"OK"
+    assert value_told(kind, shared.ask(*question(kind, b"k"))) == each.value
+    payload = shared.ask("DUMP", "k")
+    assert isinstance(payload, bytes)
+    assert plain(restore(payload)) == each.value
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.streams import (
+    LAST_ID,
     UNKNOWN,
     Consumer,
     ConsumerGroup,
@@ -149,8 +150,9 @@ class _StreamBuilder(Builder):
         if last_id < stream.last_id:
             raise RdbError("a stream has entries behind its last one")
         stream.last_id, stream.deleted_id, stream.entries_added = last_id, deleted_id, added
-        first = next(stream.range(0, last_id), None)
-        stream.first_id = first_id if self._kind != rdb.STREAM_BEFORE_7 or first is None else first[0]
+        if self._kind == rdb.STREAM_BEFORE_7:  # without entries it is behind all that may come, as in Redis
+            first_id = next((entry_id for entry_id, _ in stream.range(0, last_id)), LAST_ID)
+        stream.first_id = first_id
         self._begin_group()
 
     def _begin_group(self) -> None:
