@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import rdb_files as make
-from tests.rdb_reading import Reading, plain
+from tests.any_values import texts, value_of, values
+from tests.rdb_cases import VALUES
+from tests.rdb_reading import Plain, Reading, plain
 from twisted_kv.persistence.manifest import LONGEST_LINE, Manifest, ManifestError, Part
 from twisted_kv.rdb.checksum import crc64, crc64_by_table
 from twisted_kv.rdb.lzf import compress, decompress
 from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap, write_listpack
 from twisted_kv.rdb.payload import dump, is_sound, restore
 from twisted_kv.rdb.reader import RdbError
-from twisted_kv.values.hashes import Hash
+from twisted_kv.rdb.uses import Large
+from twisted_kv.rdb.writer import RdbWriter
+from twisted_kv.values import long_strings
+from twisted_kv.values.long_strings import LongString
 
-numbers = st.integers(-(1 << 63), (1 << 63) - 1).map(lambda number: b"%d" % number)
-texts = st.one_of(st.binary(max_size=80), numbers, st.integers(-9000, 9000).map(lambda number: b"%d" % number))
 repeating = st.lists(
     st.tuples(st.binary(min_size=1, max_size=6), st.integers(1, 300)).map(lambda pair: pair[0] * pair[1]), max_size=6
 ).map(b"".join)
-pairs = st.dictionaries(texts, st.one_of(texts, st.binary(max_size=300)), min_size=1, max_size=20)
 
 
 @given(data=st.one_of(repeating, st.binary(max_size=3000)))
@@ -74,22 +76,68 @@ def test_the_two_checksums_agree(data: bytes, crc: int) -> None:
     assert crc64(data, crc) == crc64_by_table(data, crc)
 
 
-@given(sample=st.one_of(texts, st.binary(max_size=2000), repeating, pairs))
-def test_a_value_survives_its_payload(sample: Any) -> None:
-    value = sample
-    if isinstance(sample, dict):
-        value = Hash()
-        for field, content in sample.items():
-            value.set(field, content)
+@given(sample=values)
+def test_a_value_survives_its_payload(sample: Plain) -> None:
+    value = value_of(sample)
+    assert plain(value) == sample
     payload = dump(value)
     assert is_sound(payload)
     assert plain(restore(payload)) == sample
 
 
-@given(body=st.binary(max_size=100), kind=st.sampled_from([0, 4, 9, 13, 16]))
+@given(data=st.binary(max_size=300), written=st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=90))))
+def test_a_long_string_survives_its_payload(data: bytes, written: list[tuple[int, bytes]]) -> None:
+    with mock.patch.multiple(long_strings, CHUNK=64, _ZEROS=bytes(64)):
+        value = LongString(data)
+        for offset, part in written:
+            value.write(offset, part)
+        assert restore(dump(value)) == value.joined()
+
+
+@given(samples=st.lists(values, max_size=5), compressed=st.booleans(), piece=st.integers(1, 200))
+def test_values_of_all_types_survive_a_file(samples: list[Plain], compressed: bool, piece: int) -> None:
+    writer = RdbWriter(compressed=compressed)
+    data = writer.begin({}) + writer.database(0, len(samples), 0)
+    for place, sample in enumerate(samples):
+        value = value_of(sample)
+        if isinstance(value, bytes) or place % 2:
+            data += writer.key(0, b"%d" % place, value, None, None)
+        else:
+            large = Large(0, b"%d" % place, type(value), value.freeze(), len(value), None, None)
+            data += b"".join(writer.large(large))
+    data += writer.end(crc64(data, 0))
+    assert [key.value for key in Reading().run(data, piece, 3)] == samples
+
+
+@given(body=st.binary(max_size=100), kind=st.integers(0, 26))
 def test_a_payload_of_anything_is_restored_or_refused(body: bytes, kind: int) -> None:
     with suppress(RdbError):
         restore(make.dump_payload(kind, body))
+
+
+@given(case=st.sampled_from([each for each in VALUES if len(each.body) < 3000]), changes=st.data())
+def test_a_payload_that_is_changed_anywhere_is_restored_or_refused(case: make.Typed, changes: st.DataObject) -> None:
+    body = bytearray(case.body)
+    for place in changes.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=4)):
+        body[place] ^= changes.draw(st.integers(1, 255))
+    with suppress(RdbError):
+        value = restore(make.dump_payload(case.kind, bytes(body)))
+        assert plain(restore(dump(value))) == plain(value)
+
+
+@given(
+    kind=st.sampled_from([make.STREAM_LISTPACKS, make.STREAM_LISTPACKS_2, make.STREAM_LISTPACKS_3]),
+    start=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    items=st.lists(st.one_of(st.integers(-1, 4), st.integers(-(1 << 63), (1 << 63) - 1), st.just(b"f")), max_size=24),
+    counts=st.lists(st.integers(0, 4), max_size=12),
+)
+def test_a_stream_of_anything_is_restored_or_refused(
+    kind: int, start: make.StreamId, items: list[make.Item], counts: list[int]
+) -> None:
+    node = make.string(make.stream_id(start)) + make.string(make.packed(items))
+    with suppress(RdbError):
+        value = restore(make.dump_payload(kind, make.length(1) + node + b"".join(map(make.length, counts))))
+        assert plain(restore(dump(value))) == plain(value)
 
 
 @given(body=st.binary(max_size=200), version=st.integers(1, 12), piece=st.integers(1, 50))
