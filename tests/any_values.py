@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tests.rdb_files import Group, Streamed, StreamId
 from tests.rdb_files import Value as Plain
-from twisted_kv.store.database import Value
+from twisted_kv.store.database import Collection, Value
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import UNKNOWN, Consumer, ConsumerGroup, Stream, make_id
+from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Stream, make_id
 
 
 def value_of(sample: Plain) -> Value:
@@ -90,11 +90,12 @@ def streamed(draw: Any) -> Streamed:
     """Generate a stream; what it says of itself may be anything that is possible."""
     entries = sorted(draw(st.dictionaries(ids.filter(any), fields, max_size=12)).items())
     first, last = (entries[0][0], entries[-1][0]) if entries else ((0, 0), (0, 0))
+    deleted = draw(ids)
     return Streamed(
         entries,
-        max(last, draw(ids)),
+        max(last, deleted, draw(ids)),
         first,
-        draw(ids),
+        deleted,
         len(entries) + draw(st.integers(0, 1 << 40)),
         draw(st.dictionaries(names, groups(), max_size=3)),
     )
@@ -137,3 +138,48 @@ def many(kind: str, count: int) -> Plain:
 
 
 KINDS = ("string", "hash", "list", "set", "zset", "stream")
+
+
+def change(value: Collection, place: int, text: bytes, removed: bool) -> None:
+    """Change a collection in place, if it has what is to be removed."""
+    if isinstance(value, Hash):
+        value.pop(b"f%d" % place) if removed else value.set(b"f%d" % place, text)
+    elif isinstance(value, List):
+        if removed and value:
+            (value.pop if place % 2 else value.pop_left)()
+        elif value and place % 3:
+            value.insert(place % len(value), text)
+            value.replace(place * 7 % len(value), text)
+        elif not removed:
+            (value.append if place % 2 else value.append_left)(text)
+    elif isinstance(value, Set):
+        value.remove(b"%d-%d" % (place, place * 7919 % 1000)) if removed else value.add(text)
+    elif isinstance(value, SortedSet):
+        if removed:
+            value.remove_slice(place, place + 2)
+        else:
+            value.put(b"m%d" % place, float(place * 31 % 17))
+    elif isinstance(value, Stream):
+        if not removed:
+            value.append(value.last_id + place + 1, (b"f", text))
+            group = value.groups.setdefault(b"g%d" % (place % 3), ConsumerGroup(0, 0))
+            group.give(value.last_id, group.consumers.setdefault(text[:1], Consumer(text[:1], 5)), place)
+        elif place % 4:
+            value.delete(next((entry_id for entry_id, _ in value.range(place << 64, LAST_ID)), 0))
+        else:
+            value.trim(length=len(value) - place % 3, least=0, approximately=False, limit=0)
+
+
+def as_replayed(value: Plain) -> Plain:
+    """Leave out what a log of commands does not tell of a stream: when consumers were seen, and what they lost."""
+    if not isinstance(value, Streamed):
+        return value
+    known = {entry_id for entry_id, _ in value.entries}
+    groups = {
+        name: group._replace(
+            consumers=dict.fromkeys(group.consumers, 0),
+            pending={entry_id: each for entry_id, each in group.pending.items() if entry_id in known},
+        )
+        for name, group in value.groups.items()
+    }
+    return value._replace(first=value.first if value.entries else (0, 0), groups=groups)

@@ -256,6 +256,11 @@ def damaged_streams() -> Iterator[tuple[str, int, bytes, str]]:
         of_kind = f"(type {kind})"
         early = body(value._replace(last=(5, 1)))
         yield f"a stream that has entries behind its last one {of_kind}", kind, early, "behind its last"
+        if kind != make.STREAM_LISTPACKS:
+            late = body(value._replace(deleted=(5, 8)))
+            yield f"a stream whose deleted entry is behind its last one {of_kind}", kind, late, "behind its last"
+            few = body(value._replace(added=1))
+            yield f"a stream that has counted fewer entries than it has {of_kind}", kind, few, "too few"
         more = value._replace(entries=[*value.entries, *value.entries])
         yield f"a stream that announces other entries {of_kind}", kind, body(more), "another number of entries"
         grouped = body(value._replace(groups={b"g": ALICE}))

@@ -225,6 +225,15 @@ _READ: Dict[object, Tuple[Word, ...]] = {
 """How a value of each type is asked for; the key stands behind the name of the command."""
 
 
+def type_of(value: Value) -> bytes:
+    """Tell what TYPE answers for a value."""
+    if isinstance(value, Streamed):
+        return b"stream"
+    if isinstance(value, list):
+        return b"zset" if isinstance(value[0], tuple) else b"list"
+    return {bytes: b"string", dict: b"hash", set: b"set"}[type(value)]
+
+
 def question(kind: object, key: bytes) -> Request:
     """Give the request that asks for all of a value of a type."""
     words = _READ[kind]

@@ -147,8 +147,8 @@ class _StreamBuilder(Builder):
         self._groups = cursor.length()
         if length != len(stream):
             raise RdbError("a stream has another number of entries than announced")
-        if last_id < stream.last_id:
-            raise RdbError("a stream has entries behind its last one")
+        if last_id < max(stream.last_id, deleted_id) or added < length:
+            raise RdbError("a stream has entries behind its last one, or has counted too few")
         stream.last_id, stream.deleted_id, stream.entries_added = last_id, deleted_id, added
         if self._kind == rdb.STREAM_BEFORE_7:  # without entries it is behind all that may come, as in Redis
             first_id = next((entry_id for entry_id, _ in stream.range(0, last_id)), LAST_ID)

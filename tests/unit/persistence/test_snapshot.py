@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.any_values import KINDS, change, many, value_of
 from tests.rdb_reading import Reading, plain
 from tests.starts import Data
 from twisted_kv.clock import Now
@@ -20,6 +21,7 @@ from twisted_kv.store.database import Database, Releasable
 from twisted_kv.store.usage import LastUse, UseCount
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
+from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sharded import SHARD_SIZE
 
 FACTS = {"redis-ver": "7.0.15", "ctime": 1_600_000_000}
@@ -187,10 +189,64 @@ def test_a_large_hash_goes_on_changing(begun: int) -> None:
     assert len(fields) == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("begun", [0, 1, 3, 5])
+def test_a_large_value_of_any_type_goes_on_changing(kind: str, begun: int) -> None:
+    taken = Taken()
+    database = taken.databases[0]
+    database.set(b"large", value_of(many(kind, LARGE)), taken.now.milliseconds + 1000)
+    if kind == "string":
+        database.write_string(b"large", 5, b"changed in place")
+    database.set(b"copy", b"v")
+    value = database.peek(b"large")
+    assert value is not None
+    assert not isinstance(value, bytes)
+    for _ in range(2):
+        taken.begin()
+        for step in range(begun + 5):
+            if step >= begun:
+                if isinstance(value, LongString):
+                    database.write_string(b"large", step * 30_000, b"more" * 9000)
+                else:
+                    edited = database.edit(b"large", type(value))
+                    assert edited is value
+                    for place in range(step * 50, step * 50 + 100):
+                        change(value, place, b"%d" % place, step % 2 == 1)
+                    database.changed(b"large", 100)
+            taken.step(100)
+        database.rename(b"large", b"renamed")
+        taken.assert_whole(100)
+        assert value._frozen is None
+        database.rename(b"renamed", b"large")
+    assert database.delete(b"large")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_of_a_frozen_value_is_of_its_own(kind: str) -> None:
+    taken = Taken()
+    value = value_of(many(kind, LARGE))
+    if isinstance(value, bytes):
+        value = LongString(value)
+    held = plain(value)
+    taken.databases[0].set(b"large", value)
+    taken.begin()
+    taken.databases[0].edit(b"large", type(value))
+    copied = value.copy()
+    assert copied._frozen is None
+    taken.databases[1].set(b"copy", copied)
+    for place in range(50):
+        if isinstance(copied, LongString):
+            copied.write(place, b"new")
+        else:
+            change(copied, place, b"new", False)
+    assert plain(value) == held
+    taken.assert_whole()
+
+
 def test_a_large_hash_that_is_gone_is_written_all_the_same(taken: Taken) -> None:
     database = taken.databases[1]
     database.discard = lambda value: value.release()
-    for change in (
+    for removal in (
         lambda: database.delete(b"large"),
         lambda: database.set(b"large", b"short"),
         lambda: database.rename(b"h1", b"large"),
@@ -200,7 +256,7 @@ def test_a_large_hash_that_is_gone_is_written_all_the_same(taken: Taken) -> None
         database.set(b"h1", hash_of(3))
         taken.begin()
         taken.step(1)
-        change()
+        removal()
         database.set(b"large", hash_of(LARGE + 5))
         taken.assert_whole()
 
