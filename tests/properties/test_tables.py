@@ -118,8 +118,9 @@ class TableMachine(RuleBasedStateMachine):
     def they_are_like_the_others(self) -> None:
         assert dict(self.hash.items()) == self.texts
         assert sorted(self.set) == sorted(self.scores)
-        assert repr(sorted(self.sorted_set.items())) == repr(sorted(self.scores.items()))
-        assert list(map(repr, self.sorted_set.order)) == list(map(repr, self.order))
+        assert dict(self.sorted_set.items()) == self.scores
+        assert list(self.sorted_set.order) == self.order
+        assert all(repr(self.sorted_set.get(member)) == repr(score) for score, member in self.sorted_set.order)
         fresh = SortedSet()
         fresh.fill(self.scores)
         assert fresh.memory == self.sorted_set.memory
@@ -128,7 +129,7 @@ class TableMachine(RuleBasedStateMachine):
             hash_, set_, sorted_set, texts, scores = self.frozen
             assert _joined(hash_) == texts
             assert _joined(set_) == dict.fromkeys(scores, True)
-            assert repr(sorted(_joined(sorted_set).items())) == repr(sorted(scores.items()))
+            assert _joined(sorted_set) == scores
 
 
 def _joined(shards: list[dict[bytes, Any]]) -> dict[bytes, Any]:
