@@ -6,6 +6,7 @@ import random
 import time
 from typing import Callable
 
+from .file_collections import edge_lists, edge_sets, edge_sorted_sets, edge_streams
 from .programs import Request
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
@@ -125,6 +126,10 @@ DATA: dict[str, Callable[[], list[Request]]] = {
     "strings": edge_strings,
     "names": edge_names,
     "hashes": edge_hashes,
+    "lists": edge_lists,
+    "sets": edge_sets,
+    "sorted sets": edge_sorted_sets,
+    "streams": edge_streams,
     "databases": several_databases,
     "deadlines": deadlines,
     **{f"seed {seed}": lambda seed=seed: random_data(seed) for seed in range(3)},  # type: ignore[misc]
