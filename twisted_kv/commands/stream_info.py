@@ -78,7 +78,7 @@ def _full_group(stream: Stream, name: bytes, group: ConsumerGroup, shown: int | 
         b"entries-read": None if group.entries_read == UNKNOWN else group.entries_read,
         b"lag": stream.lag(group),
         b"pel-count": len(group.pending),
-        b"pel": pending,
+        b"pending": pending,
         b"consumers": [_full_consumer(consumer, shown) for consumer in group.consumers.values()],
     }
 
@@ -91,7 +91,7 @@ def _full_consumer(consumer: Consumer, shown: int | None) -> Reply:
         b"name": consumer.name,
         b"seen-time": consumer.seen,
         b"pel-count": len(consumer.pending),
-        b"pel": pending,
+        b"pending": pending,
     }
 
 

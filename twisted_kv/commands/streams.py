@@ -115,7 +115,7 @@ class Trim:
             return ()
         if self.length is not None:
             return b"MAXLEN", b"=", b"%d" % len(stream)
-        return b"MINID", b"=", id_text(stream.first_id)
+        return b"MINID", b"=", id_text(stream.first_id if self.approximately and len(stream) else self.least)
 
 
 @attrs.define

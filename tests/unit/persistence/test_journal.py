@@ -266,6 +266,21 @@ def test_what_a_request_told_before_it_broke_is_not_noted_of_the_next(noting: No
     assert noting.take() == [words("SET", "a", 1)]
 
 
+@pytest.mark.parametrize("request_", [("XTRIM", "x", "MINID", "3-0"), ("XADD", "x", "MINID", "3-0", "2-1", "f", "v")])
+def test_a_stream_that_was_trimmed_to_nothing_is_empty_in_the_log_too(noting: Noting, request_: Any) -> None:
+    """A log once said MINID 0-0 of it: replayed, all entries were there again."""
+    noting.journal.open()
+    noting.call("XADD", "x", "1-1", "f", "v")
+    noting.call(*request_)
+    held = contents(noting.cache)
+    other = MemoryCache()
+    for request in noting.take():
+        other.call(*request)
+    assert other.call("XLEN", "x") == 0
+    assert contents(other) == held
+    other.stop()
+
+
 def test_a_key_that_was_set_to_go_at_once_is_gone_for_what_follows_in_the_log(noting: Noting) -> None:
     """A log once said only SET with a past deadline: replayed, the key was still there for SETNX and its like."""
     noting.journal.open()
