@@ -8,11 +8,11 @@ would fill it.
 from __future__ import annotations
 
 from random import Random
-from typing import Callable, Final
+from typing import Callable
 
 from sortedcontainers import SortedList
 
-RELEASED_AT_ONCE: Final = 512
+from twisted_kv.values.orders import release_part
 
 
 class Expiry:
@@ -71,7 +71,4 @@ class Expiry:
 
     def release(self) -> list[object] | None:
         """Take a small part out of what nobody asks for any more; None when nothing is left."""
-        if not self._order:
-            return None
-        del self._order[-RELEASED_AT_ONCE:]
-        return []
+        return release_part(self._order)

@@ -12,6 +12,7 @@ CHUNK: Final = 32 * 1024
 LONG: Final = 64 * 1024
 """A string of more bytes is kept as a row of chunks once it is changed in place."""
 
+_RELEASED_AT_ONCE: Final = 64
 _ZEROS: Final = bytes(CHUNK)
 
 Chunk = Union[bytes, bytearray, memoryview]
@@ -91,8 +92,9 @@ class LongString:
         """Take a small part out of a string that nobody uses any more; None when nothing is left."""
         if not self._chunks:
             return None
-        del self._chunks[-64:]
-        return []
+        gone = self._chunks[-_RELEASED_AT_ONCE:]
+        del self._chunks[-_RELEASED_AT_ONCE:]
+        return list(gone)
 
     # The rest is our own
 

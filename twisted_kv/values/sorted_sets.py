@@ -8,6 +8,7 @@ from typing import Callable, Final, Iterable, Iterator, Tuple
 
 from sortedcontainers import SortedList
 
+from twisted_kv.values.orders import release_part
 from twisted_kv.values.sizes import ITEM, SLOT, bytes_size
 from twisted_kv.values.tables import Table
 
@@ -19,8 +20,6 @@ ORDER_SIZE: Final = 640
 """Bytes of an empty order."""
 SEAT_SIZE: Final = 24 + 56 + SLOT
 """Bytes that a score and its place in the order take."""
-
-RELEASED_AT_ONCE: Final = 512
 
 Ranked = Tuple[float, bytes]
 """A score and its member."""
@@ -217,10 +216,8 @@ class SortedSet(Table[float]):
 
     def release(self) -> list[float] | None:
         """Take a small part out of a set that nobody uses any more; None when nothing is left."""
-        if len(self.order):
-            del self.order[-RELEASED_AT_ONCE:]
-            return []
-        return super().release()
+        gone = release_part(self.order)
+        return super().release() if gone is None else [0.0] * len(gone)
 
 
 Aggregate = Callable[[float, float], float]

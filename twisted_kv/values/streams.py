@@ -462,11 +462,12 @@ class Stream:
         if self.groups:
             name = next(iter(self.groups))
             group = self.groups[name]
-            for _ in range(min(NODE_ENTRIES, len(group.pending))):
-                group.forget(group.pending.peekitem()[0])
-            if not group.pending:
+            some = [group.pending.popitem() for _ in range(min(NODE_ENTRIES, len(group.pending)))]
+            for entry_id, each in some:
+                each.consumer.pending.pop(entry_id)
+            if not some:
                 del self.groups[name]
-            return []
+            return some
         return None
 
     # The rest is our own
