@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from twisted_kv.store.expiry import RELEASED_AT_ONCE, Expiry
+from twisted_kv.store.expiry import Expiry
 
 
 @pytest.fixture
@@ -68,13 +68,3 @@ def test_the_mean_time_left_is_that_of_the_keys(expiry: Expiry) -> None:
         expiry.add(b"%d" % number, 1000)
     assert expiry.mean_left(400) == 600
     assert expiry.mean_left(5000) == 0
-
-
-def test_deadlines_are_released_in_steps(expiry: Expiry) -> None:
-    for number in range(RELEASED_AT_ONCE * 3):
-        expiry.add(b"%d" % number, number)
-    steps = 1
-    while expiry.release() is not None:
-        steps += 1
-    assert steps >= 3
-    assert expiry.next_deadline() is None
