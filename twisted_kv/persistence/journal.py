@@ -38,7 +38,7 @@ class Journal:
         for command in self._server.commands.every():
             if command.subcommands:
                 continue
-            if command.is_write:
+            if command.is_write or any("RW" in spec.access for spec in command.keys):  # PFCOUNT keeps its estimate
                 self._functions[command] = command.function
                 command.function = self._noting(command, effects)
             elif command.name == "exec":
