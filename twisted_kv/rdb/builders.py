@@ -276,10 +276,12 @@ _DELETED: Final = 1
 
 def _read_node(stream: Stream, start: int, data: bytes) -> None:
     """Read a node of a stream: two counts, the names of the first entry's fields, and the entries one by one."""
-    numbers = iter(_unpacked(read_listpack, data))
+    entries = _unpacked(read_listpack, data)
+    numbers = iter(entries)
+    most = len(entries)
     try:
         count, deleted = _number(numbers.__next__()), _number(numbers.__next__())
-        names = tuple([numbers.__next__() for _ in range(_number(numbers.__next__()))])
+        names = tuple([numbers.__next__() for _ in range(_count(numbers.__next__(), most))])
         if numbers.__next__() != b"0":
             raise RdbError("a node of a stream whose head has no end")
         milliseconds, sequence = id_parts(start)
@@ -301,7 +303,7 @@ def _read_node(stream: Stream, start: int, data: bytes) -> None:
                 for name in names:
                     fields += (name, numbers.__next__())
             else:
-                fields = [numbers.__next__() for _ in range(2 * _number(numbers.__next__()))]
+                fields = [numbers.__next__() for _ in range(2 * _count(numbers.__next__(), most))]
             numbers.__next__()  # how many parts the entry has, to walk backwards
             if not flags & _DELETED:
                 kept.append((last, tuple(fields)))
@@ -323,6 +325,11 @@ def _number(text: bytes) -> int:
     if number is None:
         raise RdbError("a node of a stream with a text where a number should be")
     return number
+
+
+def _count(text: bytes, most: int) -> int:
+    """Read a number of entries, but no more than there are: some Pythons make room for what is announced."""
+    return min(_number(text), most)
 
 
 def _unpacked(unpack: Unpack, data: bytes) -> ListOf[bytes]:
