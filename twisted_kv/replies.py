@@ -99,11 +99,12 @@ class Block:
     """A request that waits for a key to hold something: what a blocking command returns when there is nothing yet.
 
     Whoever runs the command waits until one of the `keys` holds a value of type `kind`, and runs it again then, with
-    the words that `again` gives for that key.  After `timeout` milliseconds (0: never) the reply is `otherwise`.
-    `unless_gone`: the request is also run again when the key is gone, or holds another type.
+    the words that `again` gives for that key; that may raise `CommandError`.  After `timeout` milliseconds (0: never)
+    the reply is a null array, in a transaction it is `otherwise` at once.  With `gone` it is what that gives when a key
+    is gone, or holds another type.
     """
 
-    __slots__ = ("again", "keys", "kind", "otherwise", "timeout", "unless_gone")
+    __slots__ = ("again", "gone", "keys", "kind", "otherwise", "timeout")
 
     def __init__(
         self,
@@ -113,14 +114,14 @@ class Block:
         again: Callable[[bytes], Sequence[bytes]],
         otherwise: Reply,
         *,
-        unless_gone: bool = False,
+        gone: Callable[[], CommandError] | None = None,
     ) -> None:
         self.keys = keys
         self.kind = kind
         self.timeout = timeout
         self.again = again
         self.otherwise = otherwise
-        self.unless_gone = unless_gone
+        self.gone = gone
 
 
 OK: Final = Status(b"OK")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,11 @@ class RealConnection:
             return data, True
         finally:
             self._socket.settimeout(PATIENCE)
+
+    def half_close(self) -> None:
+        """Tell the server that nothing more is sent; one that is gone is no error."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """End the connection."""

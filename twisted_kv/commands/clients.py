@@ -116,9 +116,11 @@ def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
 def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
     """Let the request of another connection wait for a key no more: as if its time was up, or with an error."""
     error = False
+    if len(words) > 1:
+        raise CommandError("unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.")
     if words:
         option = c_string(words[0]).upper()
-        if len(words) > 1 or option not in (b"TIMEOUT", b"ERROR"):
+        if option not in (b"TIMEOUT", b"ERROR"):
             raise CommandError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
         error = option == b"ERROR"
     other = session.server.sessions.get(integer(client_id))

@@ -218,6 +218,7 @@ def xreadgroup(
     """Return entries of streams that no consumer of a group was given yet, or those that this one was given before."""
     options = ReadOptions.parse((group, name, consumer, streams, key, entry_id, *words), "xreadgroup")
     assert options.group is not None
+    group_name = options.group[0]
     asked: list[tuple[bytes, int | None]] = []
     for each, word in zip(options.keys, options.ids):
         stream = session.db.read_as(each, Stream)
@@ -239,9 +240,19 @@ def xreadgroup(
         return by_key(session, found)
     if options.timeout is None:
         return NULL_ARRAY
-    return Block(
-        options.keys, Stream, options.timeout, lambda ready: options.again(ready, b">"), NULL_ARRAY, unless_gone=True
-    )
+
+    def again(ready: bytes) -> Sequence[bytes]:
+        stream = session.db.lookup_as(ready, Stream)
+        assert stream is not None
+        if group_name not in stream.groups:
+            raise CommandError("the consumer group this client was blocked on no longer exists", "NOGROUP")
+        return options.again(ready, b">")
+
+    return Block(options.keys, Stream, options.timeout, again, NULL_ARRAY, gone=_stream_is_gone)
+
+
+def _stream_is_gone() -> CommandError:
+    return CommandError("the stream key no longer exists", "UNBLOCKED")
 
 
 def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:

@@ -7,11 +7,14 @@ way only that a client gets something, and what it takes is counted and logged l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, List, Tuple
+from collections import deque
+from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Tuple, Type
+
+from twisted.logger import Logger
 
 from twisted_kv.clock import Now
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import Block, Later, Reply
+from twisted_kv.replies import NULL_ARRAY, Block, Later, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import Command, Function
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 Run = Callable[[Session, Command, Tuple[bytes, ...]], Reply]
 
-_UNBLOCKED = CommandError("client unblocked via CLIENT UNBLOCK", "UNBLOCKED")
+
+class _Gone:
+    """Stands among the types for: anything but the type that is waited for."""
 
 
 class _Waiter:
@@ -37,22 +42,36 @@ class _Waiter:
         self.later = Later()
         self.call: IDelayedCall | None = None
 
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """What a key has to become for this request to go on."""
+        return (self.block.kind,) if self.block.gone is None else (self.block.kind, _Gone)
+
+
+_Waiters = Dict[Type[object], List[_Waiter]]
+
 
 class Blocking:
     """Who waits for which key.
 
-    `ready` are the keys that have changed and that somebody waits for; when it is not empty, `serve` is to be called.
-    `run` runs a command that is known with the words of a request.
+    `ready` are the keys that have become what somebody waits for; when it is not empty, `serve` is to be called.
+    `run` runs a command that is known with the words of a request; `soon` has something called a little later, for keys
+    that go while no request runs.
     """
 
-    def __init__(self, now: Now, run: Run) -> None:
+    _log = Logger("owncache")
+
+    def __init__(self, now: Now, run: Run, soon: Callable[[Callable[[], None]], bool]) -> None:
         self._now = now
         self._run = run
-        self.ready: List[Tuple[Database, bytes]] = []
-        self._waiters: Dict[Tuple[int, bytes], List[_Waiter]] = {}
-        self._sessions: Dict[Session, List[_Waiter]] = {}
+        self._soon = soon
+        self.ready: Dict[Tuple[Database, bytes], None] = {}
+        self._waiters: Dict[Tuple[int, bytes], _Waiters] = {}
+        self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
         self._watchers: Dict[int, Callable[[bytes], None]] = {}
         self._again = False  # a request is run that has waited
+        self._given: Deque[Tuple[Later, Reply]] = deque()  # replies on their way
+        self._giving = False
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -72,29 +91,34 @@ class Blocking:
         return run
 
     def serve(self) -> None:
-        """Run the requests again that wait for keys that have changed, for as long as that changes others."""
+        """Run the requests again that wait for keys that are ready, for as long as that makes others ready."""
         while self.ready:
-            database, key = self.ready.pop(0)
-            value = database.peek(key)
-            for waiter in list(self._waiters.get((database.index, key), ())):
-                if type(value) is waiter.block.kind or waiter.block.unless_gone:
-                    self._try(waiter, key)
-                    value = database.peek(key)
-                    if value is None and not waiter.block.unless_gone:
-                        break
+            for database, key in list(self.ready):
+                del self.ready[database, key]
+                self._serve(database, key)
+        self._hand_out()
 
     def unblock(self, session: Session, *, error: bool) -> bool:
         """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
-        waiters = self._sessions.get(session)
-        if not waiters:
+        waiter = next(iter(self._sessions.get(session, ())), None)
+        if waiter is None:
             return False
-        self._finish(waiters[0], _UNBLOCKED if error else waiters[0].block.otherwise)
+        unblocked = CommandError("client unblocked via CLIENT UNBLOCK", "UNBLOCKED")
+        self._finish(waiter, unblocked if error else NULL_ARRAY)
+        self._hand_out()
         return True
 
     def forget(self, session: Session) -> None:
-        """Take note that a session has ended: what it waits for goes to others."""
-        for waiter in self._sessions.get(session, [])[:]:
-            self._drop(waiter)
+        """Take note that a session has ended: what it waits for goes to others.
+
+        Behind a link there is nobody left.  Who called in process is told.
+        """
+        for waiter in list(self._sessions.get(session, ())):
+            if session.link is None:
+                self._finish(waiter, CommandError("the session has ended", "UNBLOCKED"))
+            else:
+                self._drop(waiter)
+        self._hand_out()
 
     def stop(self) -> None:
         """Leave no timer behind."""
@@ -106,11 +130,13 @@ class Blocking:
     def _wait(self, waiter: _Waiter) -> Later:
         block, database = waiter.block, waiter.database
         for key in dict.fromkeys(block.keys):
-            waiters = self._waiters.setdefault((database.index, key), [])
-            if not waiters:
+            place = database.index, key
+            if place not in self._waiters:
+                self._waiters[place] = {}
                 database.watch(key, self._watcher(database))
-            waiters.append(waiter)
-        self._sessions.setdefault(waiter.session, []).append(waiter)
+            for kind in waiter.kinds:
+                self._waiters[place].setdefault(kind, []).append(waiter)
+        self._sessions.setdefault(waiter.session, {})[waiter] = None
         waiter.session.waiting += 1
         if block.timeout:
             waiter.call = self._now.clock.callLater(block.timeout / 1000, self._expire, waiter)
@@ -122,20 +148,37 @@ class Blocking:
         if database.index not in self._watchers:
 
             def changed(key: bytes) -> None:
-                if (database, key) not in self.ready:
-                    self.ready.append((database, key))
+                kinds = self._waiters[database.index, key]
+                if type(database.peek(key)) in kinds:
+                    self.ready[database, key] = None
+                elif _Gone in kinds:
+                    self.ready[database, key] = None
+                    self._soon(self.serve)
 
             self._watchers[database.index] = changed
         return self._watchers[database.index]
 
+    def _serve(self, database: Database, key: bytes) -> None:
+        """Serve those who wait for a key, in the order in which they came, as far as it reaches."""
+        kinds = self._waiters.get((database.index, key), {})
+        kind = type(database.peek(key))
+        for waiter in kinds.get(kind, [])[:]:
+            self._try(waiter, key)
+            if type(database.peek(key)) is not kind:
+                break
+        for waiter in kinds.get(_Gone, [])[:]:
+            if waiter.block.kind is not kind and waiter.block.gone is not None:
+                self._finish(waiter, waiter.block.gone())
+
     def _try(self, waiter: _Waiter, key: bytes) -> None:
-        """Run a request again, for a key that has changed."""
+        """Run a request again, for a key that is ready."""
         session, command = waiter.session, waiter.command
-        words = (*(b"",) * command.skip, *waiter.block.again(key))
         selected, session.db = session.db, waiter.database
         self._again = True
         try:
-            reply = self._run(session, command, words)
+            reply = self._run(session, command, (*(b"",) * command.skip, *waiter.block.again(key)))
+        except CommandError as error:
+            reply = error
         finally:
             self._again = False
             session.db = selected
@@ -145,18 +188,36 @@ class Blocking:
     def _expire(self, waiter: _Waiter) -> None:
         waiter.call = None
         self._now.stale = True
-        self._finish(waiter, waiter.block.otherwise)
+        self._finish(waiter, NULL_ARRAY)
+        self._hand_out()
 
     def _finish(self, waiter: _Waiter, reply: Reply) -> None:
+        """Have a request answered as soon as all are served."""
         self._drop(waiter)
-        waiter.later.give(reply)
+        later = waiter.later
+        later.abandon = lambda: later.give(reply)  # it is done, and cannot be undone
+        self._given.append((later, reply))
+
+    def _hand_out(self) -> None:
+        """Give replies, one after the other: who gets one may at once ask for what gives another."""
+        if self._giving:
+            return
+        self._giving = True
+        while self._given:
+            later, reply = self._given.popleft()
+            try:
+                if not later.is_given:
+                    later.give(reply)
+            except BaseException:  # whatever it is, the others get theirs
+                self._log.failure("a reply that was waited for could not be taken")
+        self._giving = False
 
     def _drop(self, waiter: _Waiter) -> None:
         """Let a request wait no more."""
-        waiters = self._sessions.get(waiter.session, [])
+        waiters = self._sessions.get(waiter.session, {})
         if waiter not in waiters:
             return
-        waiters.remove(waiter)
+        del waiters[waiter]
         if not waiters:
             del self._sessions[waiter.session]
         waiter.session.waiting -= 1
@@ -165,8 +226,11 @@ class Blocking:
             waiter.call = None
         for key in dict.fromkeys(waiter.block.keys):
             place = waiter.database.index, key
-            others = self._waiters[place]
-            others.remove(waiter)
-            if not others:
+            kinds = self._waiters[place]
+            for kind in waiter.kinds:
+                kinds[kind].remove(waiter)
+                if not kinds[kind]:
+                    del kinds[kind]
+            if not kinds:
                 del self._waiters[place]
                 waiter.database.unwatch(key, self._watcher(waiter.database))

@@ -63,7 +63,7 @@ class Dispatcher:
         self._eviction = Eviction(
             self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon
         )
-        self.blocking = Blocking(self._now, self._run)
+        self.blocking = Blocking(self._now, self._run, self._housekeeping.soon)
         self._ready = self.blocking.ready
         for command in self.server.commands.every():
             if "blocking" in command.flags:

@@ -160,6 +160,12 @@ class RespProtocol(Protocol):
         self._waits = True
         self._owed += 1
         reply.then(self._resume)
+        self._leave_if_ended()
+
+    def _leave_if_ended(self) -> None:
+        """Wait for no key on behalf of a client that sends no more: what it would get may be for nobody."""
+        if self._ended and self._session is not None and self._session.waiting:
+            self.close()
 
     def _resume(self, reply: Reply) -> None:
         """Go on behind a request whose reply has come; it is sent with the others of a wake-up."""
@@ -197,6 +203,7 @@ class RespProtocol(Protocol):
         self._ended = True
         if not self._joined and not self._owed:
             self._finish()
+        self._leave_if_ended()
 
     def writeConnectionLost(self) -> None:
         """The client takes no more."""
@@ -277,6 +284,7 @@ class RespProtocol(Protocol):
         self._closing = True
         if self._session is not None:
             self._session.closing = True  # no request that came with others is run any more
+            self._dispatcher.end(self._session)  # and it gets nothing that it may have waited for
         self._waiting.clear()
         self._waiting_bytes = 0
         self._disconnect(abort=abort or self._full)
@@ -295,7 +303,7 @@ class RespProtocol(Protocol):
         if self._session is None:
             return
         timeout = self._settings.timeout
-        if timeout and now - self._session.last_active > timeout * 1000:
+        if timeout and not self._session.waiting and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._soft_since is not None:
             self._check_output_limits(now)
