@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from twisted_kv.arguments import Arguments, integer, positive
-from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError
+from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.numbers import INT64_MAX
 
 NOT_POSITIVE = "value is out of range, must be positive"
@@ -13,11 +13,11 @@ MOST_DRAWN = 10_000_000
 """The most members that may be asked for at random with repetition; Redis would go on until its memory is full."""
 
 
-def positive_or_zero(word: bytes, error: str | None = None) -> int:
-    """Read an integer of 0 or more; raises `CommandError`, with the given text for one that is none too."""
-    number = integer(word, error or NOT_AN_INTEGER)
+def positive_or_zero(word: bytes, error: str = NOT_POSITIVE) -> int:
+    """Read an integer of 0 or more; raises `CommandError` with the given text."""
+    number = integer(word, error)
     if number < 0:
-        raise CommandError(error or NOT_POSITIVE)
+        raise CommandError(error)
     return number
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Final, Sequence
+from typing import Final, Sequence
 
 import attrs
 
@@ -251,8 +251,6 @@ class PositionOptions:
             option = arguments.option()
             if option == b"RANK" and arguments:
                 options.rank = arguments.integer()
-                if options.rank == -INT64_MAX - 1:
-                    raise CommandError(f"value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
                 if not options.rank:
                     raise CommandError(
                         "RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
@@ -282,7 +280,7 @@ def lpos(session: Session, key: bytes, element: bytes, *words: bytes) -> Reply:
     if elements is not None:
         wanted = 1 if options.count is None else options.count or len(elements)
         backward = options.rank < 0
-        to_pass = abs(options.rank) - 1
+        to_pass = abs(options.rank) - 1 if abs(options.rank) <= INT64_MAX else 0  # which C cannot write: none is passed
         for place, each in enumerate(reversed(elements) if backward else elements):
             if options.most and place >= options.most:
                 break
@@ -503,20 +501,6 @@ def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     return _blocking_pop(session, (key, seconds, *words), left=False)
 
 
-Words = Callable[[bytes], Sequence[bytes]]
-
-
-def _blocking_move(
-    session: Session, source: bytes, target: bytes, from_left: bool, to_left: bool, milliseconds: int, again: Words
-) -> Reply:
-    element = _move(session, source, target, from_left, to_left)
-    if element is None:
-        return Block((source,), List, milliseconds, again, None)
-    sides = [b"LEFT" if left else b"RIGHT" for left in (from_left, to_left)]
-    session.log(b"LMOVE", source, target, *sides)
-    return element
-
-
 @lists.command(
     "BLMOVE",
     since="6.2.0",
@@ -530,8 +514,12 @@ def blmove(
     """Do as LMOVE, and wait for the list if there is none."""
     from_left, to_left = _is_left(source_side), _is_left(target_side)
     milliseconds = timeout(seconds)
-    words = source, destination, source_side, target_side, b"0"
-    return _blocking_move(session, source, destination, from_left, to_left, milliseconds, lambda _: words)
+    element = _move(session, source, destination, from_left, to_left)
+    if element is None:
+        again = source, destination, source_side, target_side, b"0"
+        return Block((source,), List, milliseconds, lambda _: again, None)
+    session.log(b"LMOVE", source, destination, b"LEFT" if from_left else b"RIGHT", b"LEFT" if to_left else b"RIGHT")
+    return element
 
 
 @lists.command(
@@ -545,5 +533,8 @@ def blmove(
 def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
     """Do as RPOPLPUSH, and wait for the list if there is none."""
     milliseconds = timeout(seconds)
-    words = source, destination, b"0"
-    return _blocking_move(session, source, destination, False, True, milliseconds, lambda _: words)
+    element = _move(session, source, destination, False, True)
+    if element is None:
+        return Block((source,), List, milliseconds, lambda _: (source, destination, b"0"), None)
+    session.log(b"RPOPLPUSH", source, destination)
+    return element
