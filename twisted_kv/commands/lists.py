@@ -518,7 +518,7 @@ def blmove(
     if element is None:
         again = source, destination, source_side, target_side, b"0"
         return Block((source,), List, milliseconds, lambda _: again, None)
-    session.log(b"LMOVE", source, destination, b"LEFT" if from_left else b"RIGHT", b"LEFT" if to_left else b"RIGHT")
+    session.log(b"LMOVE", source, destination, source_side, target_side)
     return element
 
 

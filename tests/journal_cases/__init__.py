@@ -1,0 +1,1 @@
+"""What is noted of each request of a type, for test_journal.py."""
