@@ -10,6 +10,7 @@ from tests.disks import MemoryDisk, started
 from tests.memory_disk import Files
 from tests.starts import INCR
 from tests.starts import started as on_files
+from twisted_kv.errors import CommandError
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 
 WAIT = b"BLPOP k 0\r\n"
@@ -263,6 +264,37 @@ def test_a_client_is_unblocked_with_an_error(cache: MemoryCache) -> None:
     assert cache.call("CLIENT", "UNBLOCK", number, "error") == 1
     assert client.send(b"") == b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
     assert_nobody_waits(cache)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ((1, "MAYBE"), "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+        (("x", "ERROR"), "ERR value is not an integer or out of range"),
+        (
+            (1, "ERROR", "x"),
+            "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
+        ),
+    ],
+)
+def test_who_asks_wrongly_unblocks_nobody(cache: MemoryCache, words: tuple[str | int, ...], error: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        cache.call("CLIENT", "UNBLOCK", *words)
+    assert caught.value.line.decode() == error
+
+
+def test_nobody_who_does_not_wait_is_unblocked(cache: MemoryCache) -> None:
+    client = cache.connect()
+    assert cache.call("CLIENT", "UNBLOCK", client.call("CLIENT", "ID")) == 0
+    assert cache.call("CLIENT", "UNBLOCK", 99_999) == 0
+
+
+def test_a_client_in_a_transaction_is_shown_as_such(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.send(b"WATCH k\r\nMULTI\r\n")
+    assert flags(cache, client) == "x"
+    cache.call("SET", "k", "v")
+    assert flags(cache, client) == "xd"
 
 
 # With a log

@@ -7,11 +7,13 @@ import re
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.local import LocalSession, encode_word
+from twisted_kv.local import LocalSession, _later, encode_word
+from twisted_kv.replies import Later
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.version import VERSION
 
@@ -110,3 +112,11 @@ def test_a_session_needs_no_password() -> None:
 
 def test_the_version_is_one_that_the_index_takes() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?", VERSION)
+
+
+def test_a_reply_that_comes_when_nobody_waits_for_it_any_more_is_dropped() -> None:
+    reply = Later()
+    deferred = _later(reply).addErrback(lambda failure: failure.type)
+    deferred.cancel()
+    reply.give(b"too late")
+    assert deferred.result is CancelledError

@@ -214,9 +214,7 @@ class Blocking:
 
     def _drop(self, waiter: _Waiter) -> None:
         """Let a request wait no more."""
-        waiters = self._sessions.get(waiter.session, {})
-        if waiter not in waiters:
-            return
+        waiters = self._sessions[waiter.session]
         del waiters[waiter]
         if not waiters:
             del self._sessions[waiter.session]
