@@ -61,7 +61,8 @@ class LocalSession:
         self._session.resp = 3
 
     def call(self, *words: Word) -> Reply:
-        """Run one request and give its reply value; a Deferred of it for a command that waits, as SAVE does.
+        """Run one request and give its reply value; a Deferred of it for a command that waits, as BLPOP
+        and SAVE do.
 
         Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float, or if
         there is no word at all.
@@ -83,7 +84,7 @@ class LocalSession:
         return _later(reply) if type(reply) is Later else reply
 
     def close(self) -> None:
-        """End the conversation."""
+        """End the conversation; a Deferred that still waits for a key fails with `CommandError`."""
         self._dispatcher.end(self._session)
 
     def __enter__(self) -> LocalSession:

@@ -122,6 +122,34 @@ class StreamTests(SocketCase):
         assert (yield self.blocking(talk)) == 20 * (1_000_000 + len(b"$1000000\r\n\r\n"))
 
     @inlineCallbacks
+    def test_a_half_closed_client_that_waits_for_a_key_is_ended_and_takes_nothing(self) -> Any:
+        cache = self.cache()
+
+        def talk() -> bytes:
+            with connect(cache.port) as stream:
+                stream.sendall(b"BLPOP k 0\r\nSET s 1\r\n")
+                stream.shutdown(socket.SHUT_WR)
+                return read_all(stream)
+
+        assert (yield self.blocking(talk)) == b""
+        assert cache.call("RPUSH", "k", "a") == 1
+        assert cache.call("KEYS", "*") == [b"k"]
+
+    @inlineCallbacks
+    def test_a_client_that_is_killed_while_it_waits_takes_nothing(self) -> Any:
+        cache = self.cache()
+
+        def talk() -> tuple[bytes, bytes]:
+            with connect(cache.port) as stream, connect(cache.port) as other:
+                stream.sendall(b"CLIENT ID\r\n")
+                number = stream.recv(100)[1:-2]
+                stream.sendall(b"BLPOP k 0\r\n")
+                other.sendall(b"CLIENT KILL ID " + number + b"\r\nRPUSH k a\r\nLLEN k\r\n")
+                return read(other, 12), read_all(stream)
+
+        assert (yield self.blocking(talk)) == (b":1\r\n:1\r\n:1\r\n", b"")
+
+    @inlineCallbacks
     def test_a_client_that_never_reads_is_ended_and_others_are_served(self) -> Any:
         cache = self.cache(client_output_buffer_limit="normal 2mb 0 0")
         cache.call("SET", "big", b"x" * 500_000)

@@ -183,6 +183,18 @@ def test_who_is_lost_in_the_wake_up_that_served_it_has_what_it_sent_done(cache: 
     assert cache.call("LLEN", "k") == 1
 
 
+def test_who_was_served_and_is_killed_by_who_was_served_before_gets_no_reply(cache: MemoryCache) -> None:
+    """As in Redis: both were served before anything else was run."""
+    first, second = cache.connect(), cache.connect()
+    first.send(WAIT + b"CLIENT KILL ID %d\r\n" % second.call("CLIENT", "ID"))
+    second.send(WAIT + b"SET behind 1\r\n")
+    cache.call("RPUSH", "k", "a", "b")
+    assert first.send(b"") == element(b"a") + b":1\r\n"
+    assert second.closed
+    assert second.transport.value() == b""
+    assert cache.call("KEYS", "*") == []
+
+
 def test_who_waits_is_not_idle(cache: MemoryCache, clock: Clock) -> None:
     cache.call("CONFIG", "SET", "timeout", 10)
     client, idle = cache.connect(), cache.connect()

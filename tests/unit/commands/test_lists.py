@@ -296,3 +296,11 @@ def test_memory_is_counted_back_when_lists_are_gone(cache: MemoryCache) -> None:
         cache.call(*request.split())
     assert cache.call("DBSIZE") == 0
     assert database.memory == 0
+
+
+def test_a_copy_of_a_long_list_is_a_list_of_its_own(cache: MemoryCache) -> None:
+    cache.call("RPUSH", "k", *range(2000))
+    assert cache.call("COPY", "k", "j") == 1
+    assert cache.call("LTRIM", "j", 700, -600) == b"OK"
+    assert cache.call("LRANGE", "j", 0, -1) == [b"%d" % number for number in range(700, 1401)]
+    assert cache.call("LLEN", "k") == 2000
