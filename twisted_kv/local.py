@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import Later, Reply
+from twisted_kv.replies import NULL_ARRAY, Later, Reply
 from twisted_kv.table import Lasting
 
 Word = Union[str, bytes, int, float]
@@ -42,7 +42,7 @@ def _later(reply: Later) -> Deferred[Reply]:
             if isinstance(given, CommandError):
                 deferred.errback(given)
             else:
-                deferred.callback(given)
+                deferred.callback(None if given is NULL_ARRAY else given)
 
     reply.then(give)
     return deferred
@@ -79,9 +79,13 @@ class LocalSession:
             else:
                 request.append(encode_word(word))
         reply = self._request(self._session, request)
+        if type(reply) is bytes:
+            return reply
         if isinstance(reply, CommandError):
             raise reply
-        return _later(reply) if type(reply) is Later else reply
+        if type(reply) is Later:
+            return _later(reply)
+        return None if reply is NULL_ARRAY else reply
 
     def close(self) -> None:
         """End the conversation; a Deferred that still waits for a key fails with `CommandError`."""

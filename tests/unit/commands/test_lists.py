@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import MemoryCache
 
 MIN = -(2**63)
@@ -163,10 +162,10 @@ def test_a_list_is_taken_as_a_whole(abacd: MemoryCache) -> None:
         (("LTRIM", "nope", 0, -1), b"OK"),
         (("LREM", "nope", 0, "a"), 0),
         (("LPOP", "nope"), None),
-        (("RPOP", "nope", 1), NULL_ARRAY),
+        (("RPOP", "nope", 1), None),
         (("LMOVE", "nope", "s", "LEFT", "LEFT"), None),
         (("RPOPLPUSH", "nope", "s"), None),
-        (("LMPOP", 2, "nope", "no", "LEFT"), NULL_ARRAY),
+        (("LMPOP", 2, "nope", "no", "LEFT"), None),
     ],
 )
 def test_a_key_that_is_not_there_is_an_empty_list(abacd: MemoryCache, words: Any, reply: Any) -> None:

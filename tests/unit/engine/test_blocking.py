@@ -71,7 +71,7 @@ def test_a_wait_ends_at_its_millisecond(cache: MemoryCache, clock: Clock, timeou
     clock.advance((milliseconds - 1) / 1000)
     assert reply == []
     clock.advance(0.001)
-    assert reply == [NULL_ARRAY]
+    assert reply == [None]
     assert_nobody_waits(cache)
 
 
