@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Sequence
 
 from twisted_kv.errors import NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX, CommandError, c_string
-from twisted_kv.numbers import INT64_MAX, parse_double, parse_integer, parse_long_double
+from twisted_kv.numbers import INT64_MAX, parse_double, parse_integer, parse_long_double, round_long_double
 
 
 def integer(word: bytes, error: str = NOT_AN_INTEGER) -> int:
@@ -40,10 +39,11 @@ def timeout(word: bytes) -> int:
         seconds = parse_long_double(word)
     except ValueError:
         raise CommandError("timeout is not a float or out of range") from None
-    milliseconds = INT64_MAX + 1 if seconds is None else math.ceil(seconds * Fraction(1000))
-    if milliseconds > INT64_MAX:
-        raise CommandError("timeout is out of range")
-    if milliseconds < 0:
+    try:
+        milliseconds = -1 if seconds is None else math.ceil(round_long_double(seconds * 1000))
+    except OverflowError:
+        milliseconds = -1
+    if not 0 <= milliseconds <= INT64_MAX:  # what is too large for C becomes negative there
         raise CommandError("timeout is negative")
     return milliseconds
 

@@ -71,13 +71,10 @@ def parse_bound(text: bytes) -> float:
 
     Raises ValueError for what is no number.
     """
-    digits = text.partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
-    if not digits:
-        if text.strip(b" \t\n\v\f\r"):
-            return 0.0
-        if text:
-            raise ValueError(text)
+    text = text.partition(b"\0")[0]
+    if not text:
         return 0.0
+    digits = text.lstrip(b" \t\n\v\f\r")
     if _INFINITY.match(digits):
         return -math.inf if digits.startswith(b"-") else math.inf
     if _DECIMAL.match(digits):
