@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from .generated import FAR, Strategy, any_case, integers, options, patterns, some, words
 
-KEYS = (b"a", b"b", b"c", b"n", b"s", b"k\r\n\x00\xff")
-"""Names of keys: `s` holds a string most of the time."""
+KEYS = (*[b"a", b"b"] * 4, *[b"c"] * 2, b"n", b"s", b"k\r\n\x00\xff")
+"""Names of keys, some of them more often than others: `s` holds a string most of the time."""
 MEMBERS = (
     *b"a b c 1 2 3 -5 10 007 +1 -0 9223372036854775807 -9223372036854775808 9223372036854775808".split(),
     b"",

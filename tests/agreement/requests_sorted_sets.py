@@ -42,6 +42,7 @@ plain_scores = st.one_of(
     st.integers(-3, 9).map(lambda number: b"%d" % number),
     st.floats(-100, 100).map(lambda number: repr(number).encode()),
 )
+few_scores = st.sampled_from([b"0", b"-0", b"1", b"-1", b"2", b"0.1", b"inf", b"-inf", b"1e308", b"3"])
 finite_scores = st.integers(-3, 3).map(lambda number: b"%d" % number)
 scores = st.one_of(plain_scores, plain_scores, plain_scores, plain_scores, st.sampled_from(ODD_SCORES))
 pairs = st.tuples(plain_scores, members)
@@ -79,7 +80,7 @@ matched = st.integers(1, 3).flatmap(
     lambda count: words(
         st.just(b"%d" % count),
         some(keys, count, count),
-        st.one_of(st.just(()), words("WEIGHTS", some(st.sampled_from(PLAIN_SCORES), count, count))),
+        st.one_of(st.just(()), words("WEIGHTS", some(few_scores, count, count))),
         st.one_of(st.just(()), words("AGGREGATE", st.sampled_from([b"SUM", b"MIN", b"MAX"]))),
         st.one_of(st.just(()), words("WITHSCORES")),
     )
@@ -93,6 +94,7 @@ small_numbers_of_keys = st.sampled_from([b"1", b"1", b"2", b"3", b"0", b"-1", b"
 
 ADDING = st.one_of(
     words("ZADD", keys, some(pairs, 1, 5)),
+    words("ZADD", keys, some(st.tuples(few_scores, st.sampled_from([b"a", b"b", b"c", b"1", b"y" * 65])), 2, 9)),
     words("ZADD", keys, some(st.tuples(finite_scores, some_members.map(lambda some: some[0])), 1, 8)),
     words("ZADD", keys, options(*OPTIONS, most=4), some(st.tuples(scores, members), 1, 3)),
     words("ZADD", keys, options(*OPTIONS, most=3), scores, members),
