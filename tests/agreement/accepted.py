@@ -96,12 +96,12 @@ def as_many_popped(both: BothServers, words: tuple[Any, ...], theirs: bytes, our
     (mark, first), (our_mark, second) = parse(theirs)[0], parse(ours)[0]
     if not both_succeed(both, words, theirs, ours) or mark != our_mark or None in (first, second):
         return False
-    popped = [
-        [member for _, member in reply] if isinstance(reply, list) else [reply] for reply in (first, second)
-    ]
+    popped = [[member for _, member in reply] if isinstance(reply, list) else [reply] for reply in (first, second)]
     kept = both.ask_ours("SMISMEMBER", words[1], *popped[0]), both.ask_real("SMISMEMBER", words[1], *popped[1])
-    expected = [b"*%d\r\n" % len(gone) + b"".join(b":%d\r\n" % (each not in other) for each in gone)
-                for gone, other in (popped, popped[::-1])]
+    expected = [
+        b"*%d\r\n" % len(gone) + b"".join(b":%d\r\n" % (each not in other) for each in gone)
+        for gone, other in (popped, popped[::-1])
+    ]
     both.ask_real("SREM", words[1], *popped[1])
     both.ask_ours("SREM", words[1], *popped[0])
     return len(popped[0]) == len(popped[1]) and list(kept) == expected

@@ -90,7 +90,9 @@ popped = st.sampled_from([b"ZPOPMIN", b"ZPOPMAX", b"zpopmin"])
 times = st.sampled_from([b"0.001", b"0.001", b"1", b"-1", b"abc", b"", b"nan", b"inf", b"1e300", b"0x1"])
 which_end = st.sampled_from([b"MIN", b"max", b"MAX", b"MID", b"COUNT"])
 pop_options = options(words("COUNT", counts), "COUNT")
-small_numbers_of_keys = st.sampled_from([b"1", b"1", b"2", b"3", b"0", b"-1", b"x", b"", b"1.0", b"99999999999999999999"])
+small_numbers_of_keys = st.sampled_from(
+    [b"1", b"1", b"2", b"3", b"0", b"-1", b"x", b"", b"1.0", b"99999999999999999999"]
+)
 
 ADDING = st.one_of(
     words("ZADD", keys, some(pairs, 1, 5)),
