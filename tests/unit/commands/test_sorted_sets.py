@@ -415,7 +415,7 @@ def test_scores_are_written_with_seventeen_digits(client: MemoryConnection, scor
 
 
 @pytest.mark.parametrize(
-    "score", ["", " 1", "1 ", "1e400", "-1e400", "1e-400", "nan(1)", "0x", "1_0", b"1\0", "e", "."]
+    "score", ["", " 1", "1 ", "1e400", "-1e400", "1e-400", "0x1p5000", "nan(1)", "0x", "1_0", b"1\0", "e", "."]
 )
 def test_what_is_no_score_is_refused(client: MemoryConnection, score: Any) -> None:
     assert refusal(client, "ZADD", "z", score, "a") == NO_FLOAT
