@@ -12,7 +12,7 @@ from twisted_kv.commands.counts import check_pairs, draw, drawn_count, numbered_
 from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first
-from twisted_kv.numbers import format_double
+from twisted_kv.numbers import format_double, format_packed_score
 from twisted_kv.replies import NULL_ARRAY, Block, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
@@ -258,7 +258,9 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
 )
 def zscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
     """Return some of the members of a sorted set with their scores, and the cursor to ask for more with."""
-    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, format_double(score)))
+    members = session.db.peek(key)
+    written = format_packed_score if isinstance(members, SortedSet) and members.is_packed else format_double
+    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, written(score)))
 
 
 # Taking members out

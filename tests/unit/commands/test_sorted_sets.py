@@ -304,6 +304,13 @@ def test_a_small_sorted_set_is_walked_in_its_order_and_in_one_step(client: Memor
     assert client.call("ZSCAN", "z", 0, "COUNT", 1, "MATCH", "[ab]") == [b"0", [b"b", b"1", b"a", b"2"]]
 
 
+def test_a_walk_gives_whole_scores_as_they_are_packed(client: MemoryConnection) -> None:
+    client.call("ZADD", "z", "1e17", "a", "4611686018427387904", "b", "1e19", "c")
+    assert client.call("ZSCAN", "z", 0)[1][1::2] == [b"100000000000000000", b"4611686018427387904", b"1e+19"]
+    client.call("ZADD", "z", "inf", "x" * 65)
+    assert client.call("ZSCAN", "z", 0, "MATCH", "a")[1] == [b"a", b"1e+17"]
+
+
 # Taking members out
 
 
