@@ -39,8 +39,11 @@ def timeout(word: bytes) -> int:
         seconds = parse_long_double(word)
     except ValueError:
         raise CommandError("timeout is not a float or out of range") from None
-    milliseconds = -1 if seconds is None else math.ceil(round_long_double(seconds * 1000))
-    if not 0 <= milliseconds <= INT64_MAX:  # Redis takes what is too large for it as negative
+    try:
+        milliseconds = -1 if seconds is None else math.ceil(round_long_double(seconds * 1000))
+    except OverflowError:
+        milliseconds = -1
+    if not 0 <= milliseconds <= INT64_MAX:  # what is too large for C becomes negative there
         raise CommandError("timeout is negative")
     return milliseconds
 

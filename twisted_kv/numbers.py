@@ -20,6 +20,7 @@ UINT64_MAX: Final = 2**64 - 1
 LONG_DOUBLE_DIGITS: Final = 5 * 1024 - 1
 """The longest text that Redis reads as a float (MAX_LONG_DOUBLE_CHARS, less C's closing NUL)."""
 
+_LARGEST_WHOLE: Final = 2.0**62
 _MANTISSA_BITS: Final = 64
 _LARGEST_EXPONENT: Final = 16384  # 2**16384 is the first power that an 80-bit float cannot hold
 _SMALLEST_EXPONENT: Final = -16445  # 2**-16445 is the smallest denormal
@@ -71,13 +72,10 @@ def parse_bound(text: bytes) -> float:
 
     Raises ValueError for what is no number.
     """
-    digits = text.partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
-    if not digits:
-        if text.strip(b" \t\n\v\f\r"):
-            return 0.0
-        if text:
-            raise ValueError(text)
+    text = text.partition(b"\0")[0]
+    if not text:
         return 0.0
+    digits = text.lstrip(b" \t\n\v\f\r")
     if _INFINITY.match(digits):
         return -math.inf if digits.startswith(b"-") else math.inf
     if _DECIMAL.match(digits):
@@ -163,3 +161,8 @@ def _decimal_digits(value: int) -> str:
 def format_double(value: float) -> bytes:
     """Write a double as `%.17g`, as Redis 7.0 does in replies."""
     return b"%.17g" % value
+
+
+def format_packed_score(value: float) -> bytes:
+    """Write a score as Redis 7.0 keeps it in a small sorted set: a whole number up to 2**62 has all its digits."""
+    return b"%d" % value if abs(value) <= _LARGEST_WHOLE and value.is_integer() else format_double(value)

@@ -67,6 +67,55 @@ def same_walk(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: by
     return first == second
 
 
+def unordered_members(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on members in whatever order, if Redis keeps one of the sets as a hash table."""
+    return any(_is_hash_table(both, key) for key in words[1:]) and any_order(both, words, theirs, ours)
+
+
+def as_many_drawn(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on how many members were drawn, on whether one comes more than once, and that all of ours are some."""
+    (mark, first), (our_mark, second) = parse(theirs)[0], parse(ours)[0]
+    if not both_succeed(both, words, theirs, ours) or mark != our_mark or None in (first, second):
+        return False
+    if not isinstance(first, list):
+        first, second = [parse(theirs)[0]], [parse(ours)[0]]
+    read = ("ZRANGE", words[1], 0, -1, *words[3:]) if as_bytes(words[0]).upper()[:1] == b"Z" else ("SMEMBERS", words[1])
+    known = parse(both.ask_real(*read))[0][1]
+    repeats = len(words) > 2 and int(as_bytes(words[2])) < 0
+    return len(first) == len(second) and _are_drawn(second, known, in_pairs=len(words) > 3, repeats=repeats)
+
+
+def _are_drawn(drawn: list[Any], known: list[Any], *, in_pairs: bool, repeats: bool) -> bool:
+    if in_pairs and drawn and drawn[0][0] != b"*":
+        drawn, known = list(zip(drawn[::2], drawn[1::2])), list(zip(known[::2], known[1::2]))
+    return all(each in known for each in drawn) and (repeats or len({repr(each) for each in drawn}) == len(drawn))
+
+
+def as_many_popped(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on how many members were taken out; then each loses what the other gave, so that both hold the same."""
+    (mark, first), (our_mark, second) = parse(theirs)[0], parse(ours)[0]
+    if not both_succeed(both, words, theirs, ours) or mark != our_mark or None in (first, second):
+        return False
+    popped = [[member for _, member in reply] if isinstance(reply, list) else [reply] for reply in (first, second)]
+    kept = both.ask_ours("SMISMEMBER", words[1], *popped[0]), both.ask_real("SMISMEMBER", words[1], *popped[1])
+    expected = [
+        b"*%d\r\n" % len(gone) + b"".join(b":%d\r\n" % (each not in other) for each in gone)
+        for gone, other in (popped, popped[::-1])
+    ]
+    both.ask_real("SREM", words[1], *popped[1])
+    both.ask_ours("SREM", words[1], *popped[0])
+    return len(popped[0]) == len(popped[1]) and list(kept) == expected
+
+
+def same_scan(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on all that a walk over a set or a sorted set gives, if Redis does not keep it packed."""
+    packed = (b"$6\r\nintset\r\n", b"$8\r\nlistpack\r\n")
+    if not both_succeed(both, words, theirs, ours) or both.ask_real("OBJECT", "ENCODING", words[1]) in packed:
+        return False
+    first, second = both.walk(*words[:2], *words[3:], place=2)
+    return first == second
+
+
 def nearly(tolerance: int) -> Agree:
     """Agree on positive integers that are about the same."""
 
@@ -148,6 +197,15 @@ ACCEPTED = [
     Accepted("KEYS", "the order of keys is no promise", any_order),
     Accepted("SCAN", "cursors are private, and so is how much one step gives", same_walk),
     Accepted("HSCAN", "as SCAN, for hashes that Redis does not keep as a list", same_walk),
+    Accepted("SSCAN", "as SCAN, for sets that Redis keeps as a hash table", same_scan),
+    Accepted("ZSCAN", "as SCAN, for sorted sets that Redis keeps as a skip list", same_scan),
+    Accepted("SMEMBERS", "the order of sets is no promise, but for small ones of integers", unordered_members),
+    Accepted("SINTER", "as SMEMBERS", unordered_members),
+    Accepted("SUNION", "as SMEMBERS", unordered_members),
+    Accepted("SDIFF", "as SMEMBERS", unordered_members),
+    Accepted("SRANDMEMBER", "any members will do", as_many_drawn),
+    Accepted("ZRANDMEMBER", "any members will do", as_many_drawn),
+    Accepted("SPOP", "any members will do", as_many_popped),
     Accepted("HGETALL", "the order of large hashes is no promise", pairs_in_any_order),
     Accepted("HKEYS", "the order of large hashes is no promise", members_in_any_order),
     Accepted("HVALS", "the order of large hashes is no promise", members_in_any_order),

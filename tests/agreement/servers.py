@@ -241,7 +241,7 @@ class BothServers:
                 self.call("PTTL", key)
 
     def walk(self, *words: Word, place: int) -> tuple[Parsed, Parsed]:
-        """Walk to the end with SCAN or HSCAN on both, and give what came, sorted, each once.
+        """Walk to the end with SCAN or its like on both, and give what came, sorted, each once.
 
         `words` is the request without a cursor, and `place` is where that goes.
         """
@@ -261,7 +261,8 @@ def _walk(ask: Any, words: tuple[Word, ...], place: int) -> Parsed:
     while True:
         (_, (next_cursor, items)), _ = parse(ask(*words[:place], cursor, *words[place:]))
         step = items[1]
-        found.update(zip(step[::2], step[1::2]) if place == 2 else step)
+        in_pairs = as_bytes(words[0]).upper() in (b"HSCAN", b"ZSCAN")
+        found.update(zip(step[::2], step[1::2]) if in_pairs else step)
         cursor = next_cursor[1]
         if cursor == b"0":
             return b"*", sorted(found)

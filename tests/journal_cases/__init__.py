@@ -1,1 +1,1 @@
-"""What is noted of each request of a type, for test_journal.py."""
+"""What is noted of the commands of each type: cases for the test of the journal."""

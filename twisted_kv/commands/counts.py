@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from random import Random
+from typing import Sequence, TypeVar
 
 from twisted_kv.arguments import Arguments, integer, positive
 from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.numbers import INT64_MAX
+from twisted_kv.values.tables import Table
 
 NOT_POSITIVE = "value is out of range, must be positive"
+OUT_OF_RANGE = "value is out of range"
 MOST_DRAWN = 10_000_000
 """The most members that may be asked for at random with repetition; Redis would go on until its memory is full."""
 
+V = TypeVar("V")
+
 
 def positive_or_zero(word: bytes, error: str = NOT_POSITIVE) -> int:
-    """Read an integer of 0 or more; raises `CommandError` with the given text."""
+    """Read an integer of 0 or more; raises `CommandError`, with the same text for what is no integer at all."""
     number = integer(word, error)
     if number < 0:
         raise CommandError(error)
@@ -26,9 +31,20 @@ def drawn_count(word: bytes) -> int:
     number = integer(word)
     if number == -INT64_MAX - 1:
         raise CommandError(f"value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
-    if number < -MOST_DRAWN:
-        raise CommandError("value is out of range")
     return number
+
+
+def check_pairs(count: int) -> None:
+    """Refuse a number of pairs whose parts Redis could not count."""
+    if abs(count) > INT64_MAX // 2:
+        raise CommandError(OUT_OF_RANGE)
+
+
+def draw(members: Table[V], random: Random, count: int) -> list[bytes]:
+    """Draw different members of a table that has some; with repetition, if the count is negative."""
+    if count < -MOST_DRAWN:
+        raise CommandError(OUT_OF_RANGE)
+    return members.draw(random, -count) if count < 0 else members.sample(random, count)
 
 
 def numbered_keys(

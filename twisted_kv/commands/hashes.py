@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from twisted_kv.arguments import integer
-from twisted_kv.commands.counts import drawn_count
+from twisted_kv.commands.counts import check_pairs, draw, drawn_count
 from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, first
@@ -251,13 +251,15 @@ def hrandfield(session: Session, key: bytes, *words: bytes) -> Reply:
         drawn_count(words[0])
         raise CommandError(SYNTAX)
     count = drawn_count(words[0]) if words else 1
+    if len(words) == 2:
+        check_pairs(count)
     fields = session.db.read_as(key, Hash)
     random = session.server.random
     if fields is None or not count:
         return [] if words else None
     if not words:
         return fields.random_key(random)
-    drawn = fields.draw(random, -count) if count < 0 else fields.sample(random, count)
+    drawn = draw(fields, random, count)
     if len(words) == 1:
         return drawn
     pairs = [[field, fields.get(field)] for field in drawn]

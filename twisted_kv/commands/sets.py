@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Callable, Final, Sequence
 
 from twisted_kv.arguments import Arguments
-from twisted_kv.commands.counts import drawn_count, numbered_keys, positive_or_zero
+from twisted_kv.commands.counts import draw, drawn_count, numbered_keys, positive_or_zero
 from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.groups import Group, counted, every, first, second
+from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import OrderedSet, Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.values.sets import Set
+from twisted_kv.values.sets import PACKED_MEMBERS, Set
 
 sets = Group("set", category="set")
 
@@ -80,8 +81,8 @@ def smove(session: Session, source: bytes, destination: bytes, member: bytes) ->
         return 0
     target = session.db.edit(destination, Set, make=True)
     assert target is not None
-    target.add(member)
-    session.db.changed(destination)
+    if target.add(member):
+        session.db.changed(destination)
     return 1
 
 
@@ -130,8 +131,7 @@ def scard(session: Session, key: bytes) -> Reply:
 )
 def smembers(session: Session, key: bytes) -> Reply:
     """Return all members of a set."""
-    members = _to_read(session, key)
-    return OrderedSet([member for member, _ in members.packed_items()] if members.is_packed else members)
+    return OrderedSet(_to_read(session, key).listed())
 
 
 @sets.command(
@@ -150,7 +150,7 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
     if members is None or not count:
         return OrderedSet() if words else None
     chosen = members.sample(session.server.random, count)
-    if len(chosen) == len(members):
+    if words and len(chosen) == len(members):
         session.db.changed(key, len(chosen) - 1)
         session.db.delete(key)
         session.log(b"DEL", key)
@@ -178,7 +178,7 @@ def srandmember(session: Session, key: bytes, *words: bytes) -> Reply:
         return [] if words else None
     if not words:
         return members.random_key(random)
-    return members.draw(random, -count) if count < 0 else members.sample(random, count)
+    return draw(members, random, count)
 
 
 @sets.command(
@@ -204,12 +204,19 @@ def _common(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
     """Give the members that all sets have, no more than a limit that is not 0."""
     smallest, *others = sorted(sources, key=len)
     found = []
-    for member in smallest:
+    for member in smallest.listed() if smallest.is_packed else smallest:
         if all(member in other for other in others):
             found.append(member)
             if len(found) == limit:
                 break
     return found
+
+
+def _as_set(members: list[bytes]) -> OrderedSet:
+    """Reply members in the order of the set that Redis makes of them: few integers come in their own order."""
+    if len(members) <= PACKED_MEMBERS and all(parse_integer(member) is not None for member in members):
+        members.sort(key=int)
+    return OrderedSet(members)
 
 
 def _all(sources: Sequence[Set]) -> list[bytes]:
@@ -280,7 +287,7 @@ def sintercard(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> R
 
 
 def keys_and_limit(arguments: Arguments) -> tuple[Sequence[bytes], int]:
-    """Take the number of keys, the keys and LIMIT, as SINTERCARD and ZINTERCARD have them."""
+    """Take the number of keys, the keys and LIMIT."""
     keys = numbered_keys(arguments, too_many="Number of keys can't be greater than number of args")
     limit = 0
     while arguments:
@@ -300,7 +307,7 @@ def keys_and_limit(arguments: Arguments) -> tuple[Sequence[bytes], int]:
 )
 def sunion(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the members of all of some sets."""
-    return OrderedSet(_all(_sources(session, (key, *keys))))
+    return _as_set(_all(_sources(session, (key, *keys))))
 
 
 @sets.command(
@@ -325,7 +332,7 @@ def sunionstore(session: Session, destination: bytes, key: bytes, *keys: bytes) 
 )
 def sdiff(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the members of a set that none of some others has."""
-    return OrderedSet(_without(_sources(session, (key, *keys))))
+    return _as_set(_without(_sources(session, (key, *keys))))
 
 
 @sets.command(

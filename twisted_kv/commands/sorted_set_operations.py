@@ -93,6 +93,8 @@ def _union(operands: Operands) -> dict[bytes, float]:
 
 
 def _intersection(operands: Operands) -> dict[bytes, float]:
+    # Infinity times 0 is 0 only in the smallest source.  In others it stays no number: a sum with it is 0, and of two
+    # scores it is neither the lesser nor the greater.
     (smallest, weight), *others = operands.by_size
     scores: dict[bytes, float] = {}
     for member, score in smallest.items():
@@ -101,7 +103,7 @@ def _intersection(operands: Operands) -> dict[bytes, float]:
             found = other.get(member)
             if found is None:
                 break
-            total = operands.aggregate(total, _weighted(found, other_weight))
+            total = operands.aggregate(total, found * other_weight)
         else:
             scores[member] = total
             if len(scores) == operands.limit:

@@ -8,7 +8,7 @@ import attrs
 
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.sorted_sets import scored, to_read
-from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, first, second
 from twisted_kv.numbers import parse_bound
 from twisted_kv.replies import Reply
@@ -39,15 +39,15 @@ def score_range(low: bytes, high: bytes) -> ScoreRange:
 def text_range(low: bytes, high: bytes) -> TextRange:
     """Read a range of members: `[` or `(` before each bound, or `-` and `+` for the first and the last of all."""
     for word in (low, high):
-        if word[:1] not in (b"[", b"(") and word not in (b"-", b"+"):
+        if word[:1] not in (b"[", b"(") and c_string(word) not in (b"-", b"+"):
             raise CommandError(_NO_TEXT)
     return TextRange(
-        None if low in (b"-", b"+") else low[1:],
-        None if high in (b"-", b"+") else high[1:],
+        None if low.startswith((b"-", b"+")) else low[1:],
+        None if high.startswith((b"-", b"+")) else high[1:],
         without_low=low.startswith(b"("),
         without_high=high.startswith(b"("),
-        low_is_last=low == b"+",
-        high_is_first=high == b"-",
+        low_is_last=low.startswith(b"+"),
+        high_is_first=high.startswith(b"-"),
     )
 
 
@@ -78,9 +78,9 @@ class Selection:
 
     def of(self, members: SortedSet) -> Iterable[Ranked]:
         """Give what a sorted set has of it."""
-        start, stop = self.places(members)
         if self.offset < 0:
             return ()
+        start, stop = self.places(members)
         size = max(0, stop - start - self.offset)
         if self.count >= 0:
             size = min(size, self.count)
@@ -95,16 +95,15 @@ def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None,
     """Read two bounds and options; `kind` is BYSCORE, BYLEX or PLACE where the command says so, or else an option."""
     start, stop, *options = words
     arguments = Arguments(options)
-    with_scores = limited = False
+    with_scores = False
     offset, count = 0, -1
     wanted, backward = kind, reverse
     while arguments:
         if not stored and arguments.takes(b"WITHSCORES"):
             with_scores = True
         elif arguments.left >= 3 and arguments.takes(b"LIMIT"):
-            limited = True
             offset, count = arguments.integer(), arguments.integer()
-        elif reverse is None and arguments.takes(b"REV"):
+        elif backward is None and arguments.takes(b"REV"):
             backward = True
         elif not wanted and arguments.takes(b"BYLEX"):
             wanted = "BYLEX"
@@ -113,7 +112,7 @@ def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None,
         else:
             raise CommandError(SYNTAX)
     by_place = wanted in ("", "PLACE")
-    if limited and count != -1 and by_place:
+    if count != -1 and by_place:
         raise CommandError("syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
     if with_scores and wanted == "BYLEX":
         raise CommandError("syntax error, WITHSCORES not supported in combination with BYLEX")
@@ -124,7 +123,8 @@ def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None,
     if wanted == "BYSCORE":
         return Selection(score_range(low, high).places, backward, offset, count, with_scores)
     text = text_range(low, high)
-    return Selection(text.walked_back if backward else text.places, backward, offset, count)
+    # Where scores differ, what is skipped need not be in the range: the walk itself has to skip it.
+    return Selection(lambda members: text.places(members, offset, reverse=backward), backward, min(offset, 0), count)
 
 
 def _range(session: Session, key: bytes, selection: Selection) -> Reply:

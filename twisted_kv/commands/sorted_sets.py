@@ -8,11 +8,11 @@ from typing import Final, Iterable, Sequence
 import attrs
 
 from twisted_kv.arguments import Arguments, double, positive, timeout
-from twisted_kv.commands.counts import drawn_count, numbered_keys, positive_or_zero
+from twisted_kv.commands.counts import check_pairs, draw, drawn_count, numbered_keys, positive_or_zero
 from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first
-from twisted_kv.numbers import format_double
+from twisted_kv.numbers import format_double, format_packed_score
 from twisted_kv.replies import NULL_ARRAY, Block, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
@@ -49,25 +49,23 @@ class AddOptions:
     count_changes: bool = False
     increment: bool = False
 
-    @classmethod
-    def take(cls, arguments: Arguments) -> AddOptions:
+    def take(self, arguments: Arguments) -> None:
         """Take the words that are options, as far as they stand before the first score."""
-        options = cls()
         while True:
             if arguments.takes(b"NX"):
-                options.only_new = True
+                self.only_new = True
             elif arguments.takes(b"XX"):
-                options.only_old = True
+                self.only_old = True
             elif arguments.takes(b"GT"):
-                options.only_greater = True
+                self.only_greater = True
             elif arguments.takes(b"LT"):
-                options.only_less = True
+                self.only_less = True
             elif arguments.takes(b"CH"):
-                options.count_changes = True
+                self.count_changes = True
             elif arguments.takes(b"INCR"):
-                options.increment = True
+                self.increment = True
             else:
-                return options
+                return
 
     def check(self, pairs: int) -> None:
         """Refuse options that do not go together."""
@@ -101,13 +99,7 @@ class AddOptions:
 )
 def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: bytes) -> Reply:
     """Give members of a sorted set their scores, and return how many of them are new."""
-    arguments = Arguments((score, member, *words))
-    options = AddOptions.take(arguments)
-    rest = arguments.rest()
-    if len(rest) % 2 or not rest:
-        raise CommandError(SYNTAX)
-    options.check(len(rest) // 2)
-    return _add(session, key, options, rest)
+    return _add(session, key, (score, member, *words), AddOptions())
 
 
 @sorted_sets.command(
@@ -119,30 +111,35 @@ def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: byte
 )
 def zincrby(session: Session, key: bytes, increment: bytes, member: bytes) -> Reply:
     """Add to the score of a member of a sorted set, and return it."""
-    return _add(session, key, AddOptions(increment=True), (increment, member))
+    return _add(session, key, (increment, member), AddOptions(increment=True))
 
 
-def _add(session: Session, key: bytes, options: AddOptions, words: Sequence[bytes]) -> Reply:
-    scores = [double(word) for word in words[::2]]
+def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptions) -> Reply:
+    """Do what both do: Redis looks for options in ZINCRBY too, and finds that no pair is left behind them."""
+    arguments = Arguments(words)
+    options.take(arguments)
+    pairs = arguments.rest()
+    if len(pairs) % 2 or not pairs:
+        raise CommandError(SYNTAX)
+    options.check(len(pairs) // 2)
+    scores = [double(word) for word in pairs[::2]]
     members = session.db.edit(key, SortedSet, make=not options.only_old)
     if members is None:
         return None if options.increment else 0
     added = updated = 0
     result: float | None = None
-    try:
-        for wanted, member in zip(scores, words[1::2]):
-            old = members.get(member)
-            result = options.score(old, wanted)
-            if result is None:
-                continue
-            if old is None:
-                added += 1
-            elif old != result:
-                updated += 1
-            members.put(member, result)
-    finally:
-        if added or updated:
-            session.db.changed(key, added + updated)
+    for wanted, member in zip(scores, pairs[1::2]):
+        old = members.get(member)
+        result = options.score(old, wanted)
+        if result is None:
+            continue
+        if old is None:
+            added += 1
+        elif old != result:
+            updated += 1
+        members.put(member, result)
+    if added or updated:
+        session.db.changed(key, added + updated)
     if options.increment:
         return result
     return added + updated if options.count_changes else added
@@ -240,14 +237,16 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
     count = drawn_count(words[0]) if words else 1
     if len(words) > 2 or (len(words) == 2 and c_string(words[1]).upper() != b"WITHSCORES"):
         raise CommandError(SYNTAX)
+    if len(words) == 2:
+        check_pairs(count)
     members = session.db.read_as(key, SortedSet)
     random = session.server.random
     if members is None or not count:
         return [] if words else None
     if not words:
         return members.random_key(random)
-    drawn = members.draw(random, -count) if count < 0 else members.sample(random, count)
-    return scored(session, [(members.get(each) or 0.0, each) for each in drawn], with_scores=len(words) == 2)
+    drawn = [(score, each) for each in draw(members, random, count) if (score := members.get(each)) is not None]
+    return scored(session, drawn, with_scores=len(words) == 2)
 
 
 @sorted_sets.command(
@@ -259,7 +258,9 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
 )
 def zscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
     """Return some of the members of a sorted set with their scores, and the cursor to ask for more with."""
-    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, format_double(score)))
+    members = session.db.peek(key)
+    written = format_packed_score if isinstance(members, SortedSet) and members.is_packed else format_double
+    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, written(score)))
 
 
 # Taking members out

@@ -6,7 +6,7 @@ from itertools import chain
 from struct import pack
 from typing import Any, Callable, Dict, Final, Iterator, Sequence, Tuple
 
-from twisted_kv.numbers import format_double
+from twisted_kv.numbers import format_packed_score
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.packed import write_intset, write_listpack
 from twisted_kv.rdb.words import write_length, write_string
@@ -49,7 +49,7 @@ def _packed(value: Value) -> tuple[int, bytes] | None:
         if value.is_packed:
             return rdb.SET_INTSET, write_intset(value)
     elif isinstance(value, SortedSet) and value.is_packed:
-        pairs = [(member, format_double(score)) for score, member in value.order]
+        pairs = [(member, format_packed_score(score)) for score, member in value.order]
         return rdb.ZSET_LISTPACK, write_listpack(chain.from_iterable(pairs))
     return None
 

@@ -42,9 +42,13 @@ class Set(Table[bool]):
         for member in members:
             self.add(member)
 
+    def listed(self) -> list[bytes]:
+        """Give all members; integers that Redis packs in their order."""
+        return sorted(self, key=int) if self.is_packed else list(self)
+
     def packed_items(self) -> list[tuple[bytes, bool]]:
         """Give all members, which are integers, in their order."""
-        return [(member, True) for member in sorted(self, key=int)]
+        return [(member, True) for member in self.listed()]
 
     def copy(self) -> Set:
         """Give a set of its own with the same members."""

@@ -74,19 +74,17 @@ class TextRange:
         self.high_is_first = high_is_first
         """The upper bound is before all members."""
 
-    def places(self, members: SortedSet) -> tuple[int, int]:
-        """Give the places from which on and up to before which a sorted set is in the range.
+    def places(self, members: SortedSet, skipped: int = 0, *, reverse: bool = False) -> tuple[int, int]:
+        """Give the places from which on and up to before which a sorted set is in the range, less some at its start.
 
-        Redis leaves open what that means for members with different scores; of a small set it looks at one after the
-        other, and so does this.
+        In reverse, the start is the end.  Redis leaves open what that means for members with different scores; of a
+        small set it looks at one after the other, and so does this.
         """
-        if self.low_is_last or self.high_is_first or self._is_empty():
-            return 0, 0
         order = members.order
-        if not len(order):
+        if self.low_is_last or self.high_is_first or self._is_empty() or not len(order):
             return 0, 0
         if order[0][0] != order[-1][0]:
-            return self._walked([member for _, member in order])
+            return self._walked([member for _, member in order], skipped, reverse=reverse)
         score = order[0][0]
         start, stop = 0, len(order)
         if self.low is not None:
@@ -95,31 +93,27 @@ class TextRange:
         if self.high is not None:
             seat = score, self.high
             stop = order.bisect_left(seat) if self.without_high else order.bisect_right(seat)
-        return start, max(start, stop)
+        return (start, max(start, stop - skipped)) if reverse else (min(start + skipped, stop), stop)
 
     def _is_empty(self) -> bool:
         if self.low is None or self.high is None:
             return False
         return self.low > self.high or (self.low == self.high and (self.without_low or self.without_high))
 
-    def _walked(self, members: list[bytes]) -> tuple[int, int]:
+    def _walked(self, members: list[bytes], skipped: int, *, reverse: bool) -> tuple[int, int]:
+        """Find the first member in the range, skip some, whatever they are, and go on to the first beyond the range."""
         if not self._above(members[-1]) or not self._below(members[0]):
             return 0, 0
-        start = next((place for place, member in enumerate(members) if self._above(member)), len(members))
-        return start, start + sum(1 for _ in takewhile(self._below, members[start:]))
-
-    def walked_back(self, members: SortedSet) -> tuple[int, int]:
-        """Give the same as `places` for a walk from the end, which differs where scores do."""
-        order = members.order
-        if not len(order) or order[0][0] == order[-1][0]:
-            return self.places(members)
-        if self.low_is_last or self.high_is_first or self._is_empty():
+        size = len(members)
+        if reverse:
+            members.reverse()
+        begins, lasts = (self._below, self._above) if reverse else (self._above, self._below)
+        start = next(place for place, member in enumerate(members) if begins(member))
+        if not lasts(members[start]):
             return 0, 0
-        listed = [member for _, member in order]
-        if not self._above(listed[-1]) or not self._below(listed[0]):
-            return 0, 0
-        stop = next((place for place in range(len(listed), 0, -1) if self._below(listed[place - 1])), 0)
-        return stop - sum(1 for _ in takewhile(self._above, reversed(listed[:stop]))), stop
+        start = min(start + skipped, size)
+        stop = start + sum(1 for _ in takewhile(lasts, members[start:]))
+        return (size - stop, size - start) if reverse else (start, stop)
 
     def _above(self, member: bytes) -> bool:
         return self.low is None or (member > self.low if self.without_low else member >= self.low)
@@ -143,21 +137,21 @@ class SortedSet(Table[float]):
 
     def put(self, member: bytes, score: float) -> float | None:
         """Give a member a score; returns the one it had, or None."""
+        old = self.get(member)
+        if old == score:
+            return old  # and a zero keeps its sign
         if self._frozen is not None:
             self._part(member)
-        if not score and self.is_packed:
-            score = 0.0  # packed, a negative zero is not kept
-        old = self.set(member, score)
-        if old is None:
-            self.order.add((score, member))
-            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
-            if self.is_packed and (self._length > PACKED_MEMBERS or len(member) > PACKED_BYTES):
-                self.is_packed = False
-        elif old != score:
+        if old is not None:
             self.order.remove((old, member))
-            self.order.add((score, member))
-        elif not score:  # 0 and -0 are equal: like Redis, it keeps the one that it had
-            self.set(member, old)
+        else:
+            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+            if self.is_packed and (self._length >= PACKED_MEMBERS or len(member) > PACKED_BYTES):
+                self.is_packed = False
+        if self.is_packed:
+            score += 0.0  # packed, a negative zero is not kept
+        self.set(member, score)
+        self.order.add((score, member))
         return old
 
     def update(self, members: Iterable[tuple[bytes, float]]) -> None:
@@ -167,14 +161,14 @@ class SortedSet(Table[float]):
 
     def fill(self, members: dict[bytes, float]) -> None:
         """Give an empty set its members: faster than one after the other."""
-        for member, score in members.items():
-            self.set(member, score + 0.0)  # a negative zero becomes a plain one
-            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
-            if len(member) > PACKED_BYTES:
-                self.is_packed = False
-        if self._length > PACKED_MEMBERS:
+        if len(members) > PACKED_MEMBERS or any(len(member) > PACKED_BYTES for member in members):
             self.is_packed = False
-        self.order = SortedList([(score + 0.0, member) for member, score in members.items()])
+        if self.is_packed:
+            members = {member: score + 0.0 for member, score in members.items()}  # as in `put`
+        for member, score in members.items():
+            self.set(member, score)
+            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+        self.order = SortedList([(score, member) for member, score in members.items()])
 
     def remove(self, member: bytes) -> float | None:
         """Remove a member and give the score it had, or None."""
@@ -203,6 +197,10 @@ class SortedSet(Table[float]):
             self.remove(member)
         return gone
 
+    def listed(self) -> list[bytes]:
+        """Give all members in the order of their scores."""
+        return [member for _, member in self.order]
+
     def packed_items(self) -> list[tuple[bytes, float]]:
         """Give all members with their scores, in the order of these."""
         return [(member, score) for score, member in self.order]
@@ -210,8 +208,8 @@ class SortedSet(Table[float]):
     def copy(self) -> SortedSet:
         """Give a sorted set of its own with the same members."""
         own = SortedSet()
-        own.fill(dict(self.items()))
         own.is_packed = self.is_packed
+        own.fill(dict(self.items()))
         return own
 
     def release(self) -> list[float] | None:

@@ -31,10 +31,14 @@ class Table(ShardedDict[V]):
         """Give all keys with their values in the order in which Redis keeps them packed."""
         return list(self.items())
 
+    def listed(self) -> list[bytes]:
+        """Give all keys, in Redis's order where it has one."""
+        return list(self)
+
     def sample(self, random: Random, count: int) -> list[bytes]:
         """Give so many different keys, each choice as likely as the others; all of them if there are no more."""
         if count >= self._length:
-            return list(self)
+            return self.listed()
         if count * 3 > self._length:
             return random.sample(list(self), count)
         chosen: dict[bytes, None] = {}

@@ -82,8 +82,8 @@ def test_a_range_of_scores_has_what_is_in_it(low: float, high: float, without: s
 def test_a_range_of_texts_has_what_is_in_it(wanted: TextRange, found: str) -> None:
     value = sorted_set(a=1, b=1, c=1, d=1, e=1)
     assert names(value, wanted.places(value)) == found
-    assert names(value, wanted.walked_back(value)) == found
-    assert wanted.places(SortedSet()) == wanted.walked_back(SortedSet()) == (0, 0)
+    assert names(value, wanted.places(value, reverse=True)) == found
+    assert wanted.places(SortedSet()) == wanted.places(SortedSet(), reverse=True) == (0, 0)
 
 
 def test_members_of_one_score_are_in_the_order_of_their_bytes() -> None:
