@@ -7,7 +7,7 @@ from typing import Any, Callable, Final, Iterable, Sequence
 import attrs
 
 from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError
+from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
 from twisted_kv.groups import Group, first, somewhere
 from twisted_kv.numbers import parse_bound, parse_double
 from twisted_kv.replies import Reply
@@ -39,7 +39,7 @@ def _sort_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     place = 2
     store = 0
     while place < len(words):
-        option = words[place].upper()
+        option = c_string(words[place]).upper()
         if option == b"STORE" and place + 1 < len(words):
             store = place + 1
         place += 1 + {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(option, 0)
@@ -119,10 +119,11 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
         if options.keeps_order:
             return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
         return list(value)
-    if isinstance(value, (List, Set)):
-        if isinstance(value, Set) and value.is_packed:
-            return [member for member, _ in value.packed_items()]
-        return list(value)
+    if isinstance(value, List):
+        elements = list(value)
+        return elements[::-1] if options.keeps_order and options.descending else elements
+    if isinstance(value, Set):
+        return [member for member, _ in value.packed_items()] if value.is_packed else list(value)
     raise WrongTypeError
 
 
