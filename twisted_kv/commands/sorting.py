@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
 from typing import Any, Callable, Final, Iterable, Sequence
 
 import attrs
@@ -29,6 +32,7 @@ _STORE: Final = (
     "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument "
     "array"
 )
+_NOT_ZERO: Final = re.compile(rb"\s*[+-]?[0.]*[1-9]")
 _RO: Final = ("RO", "access")
 _OW: Final = ("OW", "update")
 
@@ -131,8 +135,10 @@ def _number(text: bytes) -> float:
     """Read what is sorted by, as C's strtod does but for what it cannot hold."""
     try:
         number = parse_bound(text)
-        if number in (float("inf"), float("-inf")):
+        if math.isinf(number):
             parse_double(text.strip())
+        if abs(number) < sys.float_info.min and _NOT_ZERO.match(text):
+            raise ValueError("too small")
     except ValueError:
         raise CommandError("One or more scores can't be converted into double") from None
     return number
