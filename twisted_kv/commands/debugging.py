@@ -9,7 +9,7 @@ from typing import Callable, Final, Iterable, Mapping
 
 from twisted_kv.commands.objects import encoding, references
 from twisted_kv.config import parse_memory
-from twisted_kv.errors import CommandError, as_text
+from twisted_kv.errors import CommandError, as_text, c_text
 from twisted_kv.groups import Group
 from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
@@ -49,7 +49,7 @@ def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
     known = _SUBCOMMANDS.get(name)
     if known is None or not known[0] <= len(words) <= known[1]:
         raise CommandError(
-            f"unknown subcommand or wrong number of arguments for '{as_text(subcommand[:128])}'. Try DEBUG HELP."
+            f"unknown subcommand or wrong number of arguments for '{c_text(subcommand)[:128]}'. Try DEBUG HELP."
         )
     return known[2](session, *words)
 

@@ -513,6 +513,8 @@ class Database:
         watchers.remove(watcher)
         if not watchers:
             del self.watched[key]
+        if not self.watched:
+            self.watched = {}  # a dict that was large stays so
 
     def _touch(self, key: bytes) -> None:
         """Tell of a change of a key."""

@@ -1,0 +1,1 @@
+"""What each command that writes is noted as in the log, by type."""
