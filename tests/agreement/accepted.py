@@ -158,6 +158,7 @@ ACCEPTED = [
     Accepted("HVALS", "the order of large hashes is no promise", members_in_any_order),
     Accepted("DUMP", "the order of large hashes is no promise; one that has become small again is packed", same_dumped),
     Accepted("OBJECT ENCODING", "for a short string Redis tells how it was made", raw_for_short),
+    Accepted("HRANDFIELD", "any field will do", both_succeed),
     Accepted("RANDOMKEY", "any key will do", both_live),
     Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
     Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from twisted_kv.errors import CommandError
+from twisted_kv.persistence.journal import Journal
 from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 
@@ -270,3 +271,35 @@ def test_the_password_comes_before_exec() -> None:
         "EXECABORT Transaction discarded because of: NOAUTH Authentication required."
     ]
     cache.stop()
+
+
+def test_one_exec_is_noted_as_one_across_databases(cache: MemoryCache) -> None:
+    noted: list[Any] = []
+    client = cache.connect()
+    say(client, "SET k v PX 10", "WATCH k")
+    journal = Journal(cache.service.dispatcher.server, noted.append)
+    journal.open()
+    say(client, "UNWATCH", "MULTI", "SET a 1", "GET a", "SELECT 2", "SET b 2", "INCRBYFLOAT b 1", "EXEC", "SET c 3")
+    assert noted == [
+        [(0, (b"SET", b"a", b"1")), (2, (b"SET", b"b", b"2")), (2, (b"SET", b"b", b"3", b"KEEPTTL"))],
+        [(2, (b"SET", b"c", b"3"))],
+    ]
+    journal.close()
+
+
+@pytest.mark.pure
+def test_a_request_that_breaks_within_is_an_error_of_its_own(cache: MemoryCache) -> None:
+    client = cache.connect()
+    command = next(each for each in cache.service.dispatcher.server.commands if each.name == "get")
+
+    def broken(session: Any, key: bytes) -> Any:
+        raise RuntimeError("broken")
+
+    command.function = broken
+    first, error, last = say(client, "MULTI", "PING", "GET k", "PING", "EXEC")[-1]
+    assert (first, last) == (b"PONG", b"PONG")
+    assert str(error).startswith("ERR internal error")
+
+
+def test_a_key_that_is_watched_twice_is_watched_once(client: MemoryConnection) -> None:
+    assert say(client, "WATCH k k", "WATCH k", "UNWATCH", "UNWATCH")[-1] == b"OK"
