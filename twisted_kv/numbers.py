@@ -30,6 +30,7 @@ _HEXADECIMAL: Final = re.compile(
     rb"([+-]?)0[xX](?:([0-9a-fA-F]+)(?:\.([0-9a-fA-F]*))?|\.([0-9a-fA-F]+))(?:[pP]([+-]?\d+))?\Z"
 )
 _NOT_ZERO: Final = re.compile(rb"\A[+-]?(?:0[xX])?[0.]*(?!0[xX])[1-9a-dfA-DF]")
+_LEADING_INTEGER: Final = re.compile(rb"[ \t-\r]*([+-]?\d{1,20})")
 _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
 
 
@@ -44,6 +45,13 @@ def parse_integer(text: bytes) -> int | None:
     if b"%d" % value != text or not INT64_MIN <= value <= INT64_MAX:
         return None
     return value
+
+
+def leading_integer(text: bytes) -> int:
+    """Read the 32-bit integer that a text begins with as C's atoi does: 0 if there is none."""
+    found = _LEADING_INTEGER.match(text)
+    value = 0 if found is None else max(INT64_MIN, min(int(found.group(1)), INT64_MAX))
+    return (value + 2**31) % 2**32 - 2**31
 
 
 def parse_double(text: bytes) -> float:

@@ -41,6 +41,19 @@ class Push(List[Any]):
     __slots__ = ()
 
 
+class Spoken:
+    """A reply in the version of the protocol that was spoken when it was made, whatever is spoken since.
+
+    It stands among the replies of an EXEC in which HELLO was.
+    """
+
+    __slots__ = ("reply", "resp")
+
+    def __init__(self, reply: Reply, resp: int) -> None:
+        self.reply = reply
+        self.resp = resp
+
+
 class NullArray:
     """A null where an array was expected: `*-1` in RESP2, the one null in RESP3."""
 

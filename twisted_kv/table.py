@@ -12,7 +12,7 @@ from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol, Seque
 import attrs
 
 from twisted_kv.errors import CommandError, as_text, c_string
-from twisted_kv.numbers import parse_integer
+from twisted_kv.numbers import leading_integer, parse_integer
 from twisted_kv.replies import Reply
 
 Function = Callable[..., Reply]
@@ -70,16 +70,16 @@ class KeySpec:
             step = self.step
         else:
             count = parse_integer(words[start])
-            if count is None or count < 0:
+            if count is None:
                 return None
             start += 1
             last, step = start + count - 1, 1
-        return range(start, last + 1, step) if last < len(words) else None
+        return range(start, last + 1, step) if start <= last < len(words) else None
 
     def _behind_keyword(self, words: Sequence[bytes], start: int) -> int | None:
         places = range(start, len(words)) if start > 0 else range(len(words) + start, 0, -1)
         for place in places:
-            if words[place].upper() == self.keyword.encode():
+            if c_string(words[place]).upper() == self.keyword.encode():
                 return place + 1
         return None
 
@@ -207,9 +207,27 @@ class Command:
                 found = None
                 break
             found += [(place, spec.access) for place in places]
-        if found is None and self.find_keys is not None:
-            return self.find_keys(words)
+        if found is None:
+            return self._find_otherwise(words)
         return found
+
+    def _find_otherwise(self, words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]] | None:
+        """Find keys where they are not as the specifications say.
+
+        Redis then reads a number of keys as C's atoi does, knows nothing of what is done with them, and names the key
+        that something is stored at last.
+        """
+        if self.find_keys is not None:
+            return self.find_keys(words)
+        spec = self.keys[-1]
+        if not spec.counted or spec.first is None or spec.first >= len(words):
+            return None
+        start = spec.first + 1
+        number = leading_integer(words[spec.first])
+        if not 1 <= number <= len(words) - start:
+            return None
+        stored = [first.first for first in self.keys[:-1] if first.first is not None]
+        return [(place, ()) for place in (*range(start, start + number), *stored)]
 
     def acl_categories(self) -> list[str]:
         """Give the categories that Redis's ACL puts the command in, in Redis's order."""

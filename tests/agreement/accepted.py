@@ -180,6 +180,11 @@ def _describes(theirs: Any, ours: Any) -> bool:
     )
 
 
+def raw_for_short(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on a string that Redis keeps as it was changed in place."""
+    return theirs == b"$3\r\nraw\r\n" and ours in (b"$6\r\nembstr\r\n", b"$3\r\nint\r\n")
+
+
 def _is_hash_table(both: BothServers, key: Any) -> bool:
     return both.ask_real("OBJECT", "ENCODING", key) == b"$9\r\nhashtable\r\n"
 
@@ -210,6 +215,8 @@ ACCEPTED = [
     Accepted("HKEYS", "the order of large hashes is no promise", members_in_any_order),
     Accepted("HVALS", "the order of large hashes is no promise", members_in_any_order),
     Accepted("DUMP", "the order of large hashes is no promise; one that has become small again is packed", same_dumped),
+    Accepted("OBJECT ENCODING", "for a short string Redis tells how it was made", raw_for_short),
+    Accepted("HRANDFIELD", "any field will do", both_succeed),
     Accepted("RANDOMKEY", "any key will do", both_live),
     Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
     Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),

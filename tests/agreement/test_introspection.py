@@ -110,3 +110,43 @@ def test_names_are_looked_up_as_in_redis(servers: BothServers, what: str, names:
     if what == "DOCS":
         theirs, ours = (b" ".join(name for _, name in parse(reply)[0][1][::2]) for reply in (theirs, ours))
     assert ours == theirs
+
+
+GROUPS_OF_DATA = (
+    b"string", b"generic", b"hash", b"list", b"set", b"sorted-set", b"bitmap", b"hyperloglog", b"geo", b"stream",
+    b"transactions",
+)  # fmt: skip
+
+
+def test_of_the_groups_of_data_only_these_commands_are_not_here(both: BothServers) -> None:
+    _, items = parse(both.ask_real("COMMAND", "DOCS"))[0]
+    groups = {name[1]: dict(zip(docs[1][::2], docs[1][1::2]))[(b"$", b"group")] for name, docs in _pairs(items)}
+    theirs = {name for name, (_, group) in groups.items() if group in GROUPS_OF_DATA}
+    assert theirs - {each.name.encode() for each in TABLE} == {b"migrate", b"wait"}
+
+
+def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(items[::2], items[1::2]))
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["FILTERBY"], ["FILTERBY", "ACLCAT"], ["FILTERBY", "NOPE", "x"], ["NOPE"], ["FILTERBY", "ACLCAT", "nope"],
+        ["FILTERBY", "MODULE", "x"], ["FILTERBY", "PATTERN", "GET"], ["FILTERBY", "PATTERN", "object|fr*"],
+        ["FILTERBY", "PATTERN", "nope"], ["FILTERBY", "PATTERN", "a", "b"], ["filterby", "Pattern", "xgroup|*create"],
+        *(["FILTERBY", "ACLCAT", name] for name in "geo GEO hash list set sortedset bitmap stream string".split()),
+        ["FILTERBY", "ACLCAT", "hyperloglog"], ["FILTERBY", "ACLCAT", "transaction"],
+        ["FILTERBY", "PATTERN", "z*"], ["FILTERBY", "PATTERN", "h[a-z]*"],
+    ],
+)  # fmt: skip
+def test_command_list_filters_as_redis_does(servers: BothServers, words: list[str], resp: int) -> None:
+    servers.begin(resp)
+    theirs, ours = servers.both("COMMAND", "LIST", *words)
+    if theirs[:1] == b"-":
+        assert ours == theirs
+    else:
+        (mark, first), (other_mark, second) = parse(theirs)[0], parse(ours)[0]
+        assert mark == other_mark
+        assert sorted(first) == sorted(second)

@@ -16,6 +16,7 @@ from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
+from twisted_kv.table import MANY
 from twisted_kv.values.long_strings import LongString
 
 bitmaps = Group("bitmap", category="bitmap")
@@ -305,11 +306,11 @@ def _bitfield_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     """Find the key of BITFIELD, which is only read if nothing but GET is asked for."""
     place = 2
     while place < len(words):
-        option = words[place].upper()
-        left = len(words) - place - 1
-        if option in (b"SET", b"INCRBY") and left >= 3:
+        option = c_string(words[place]).upper()
+        taken = {b"GET": 3, b"OVERFLOW": 2}.get(option, MANY)
+        if len(words) - place < taken:
             return [(1, ("RW", "access", "update"))]
-        place += {b"GET": 3, b"OVERFLOW": 2}.get(option, 1) if left else 1
+        place += taken
     return [(1, ("RO", "access"))]
 
 

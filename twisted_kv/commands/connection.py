@@ -43,17 +43,22 @@ def quit_(session: Session, *ignored: bytes) -> Reply:
 @connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM)
 def select(session: Session, index: bytes) -> Reply:
     """Choose the database that the next requests work on."""
-    session.db = database_of(session, index)
+    session.db = database_of(session, database_number(index))
     return OK
 
 
-def database_of(session: Session, index: bytes, error: str = NOT_AN_INTEGER) -> Database:
-    """Give the database of a number; raises `CommandError`, with the given text for what is no number."""
+def database_number(index: bytes, error: str = NOT_AN_INTEGER) -> int:
+    """Read the number of a database that there may be; raises `CommandError`, with the given text if it is none."""
     number = integer(index, error)
     if not -INT_MAX - 1 <= number <= INT_MAX:
         if error != NOT_AN_INTEGER:
             raise CommandError(error)
         raise CommandError(f"value is out of range, value must between {-INT_MAX - 1} and {INT_MAX}")
+    return number
+
+
+def database_of(session: Session, number: int) -> Database:
+    """Give the database of a number; raises `CommandError` if there is none."""
     if not 0 <= number < len(session.server.databases):
         raise CommandError("DB index is out of range")
     return session.server.databases[number]

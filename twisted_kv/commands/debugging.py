@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from typing import Callable, Final, Iterable, Mapping
 
-from twisted_kv.arguments import double, integer
 from twisted_kv.commands.objects import encoding, references
-from twisted_kv.errors import CommandError, as_text
-from twisted_kv.glob import compile_pattern
+from twisted_kv.config import parse_memory
+from twisted_kv.errors import CommandError, as_text, c_text
 from twisted_kv.groups import Group
 from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
@@ -28,6 +28,10 @@ debugging = Group("server")
 
 _TYPE_NUMBERS: Final[Mapping[type, int]] = {bytes: 0, LongString: 0, List: 1, Set: 2, SortedSet: 3, Hash: 4}
 _STREAM_NUMBER: Final = 6
+_LEADING_NUMBER: Final = re.compile(rb"\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LONGEST_SLEEP: Final = 1e9
+"""Seconds; what a timer can be set to has an end."""
+_MOST_PACKED: Final = (4 << 30) - (1 << 20)
 
 
 @debugging.command(
@@ -40,6 +44,18 @@ _STREAM_NUMBER: Final = 6
 )
 def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
     """Look into the server or change how it works, if the setting enable-debug-command allows it."""
+    check_debug_allowed(session)
+    name = subcommand.upper()
+    known = _SUBCOMMANDS.get(name)
+    if known is None or not known[0] <= len(words) <= known[1]:
+        raise CommandError(
+            f"unknown subcommand or wrong number of arguments for '{c_text(subcommand)[:128]}'. Try DEBUG HELP."
+        )
+    return known[2](session, *words)
+
+
+def check_debug_allowed(session: Session) -> None:
+    """Raise `CommandError` if DEBUG is not for this session."""
     allowed = session.server.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and _is_local(session)):
         raise CommandError(
@@ -47,13 +63,6 @@ def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
             "local connection, otherwise you need to set this option in the configuration file, and then restart the "
             "server."
         )
-    name = subcommand.upper()
-    known = _SUBCOMMANDS.get(name)
-    if known is None or not known[0] <= len(words) <= known[1]:
-        raise CommandError(
-            f"unknown subcommand or wrong number of arguments for '{as_text(subcommand[:128])}'. Try DEBUG HELP."
-        )
-    return known[2](session, *words)
 
 
 def _is_local(session: Session) -> bool:
@@ -71,7 +80,9 @@ def _help(session: Session) -> Reply:
 def _sleep(session: Session, seconds: bytes) -> Reply:
     """Let this client wait; all others are served, unlike by Redis."""
     later = Later()
-    call = session.server.now.clock.callLater(max(0.0, double(seconds)), later.give, OK)
+    number = _LEADING_NUMBER.match(seconds)
+    delay = min(float(number.group()), _LONGEST_SLEEP) if number is not None else 0.0
+    call = session.server.now.clock.callLater(delay, later.give, OK)
     later.abandon = call.cancel
     return later
 
@@ -95,13 +106,14 @@ def _set_active_expire(session: Session, word: bytes) -> Reply:
     return OK
 
 
-def _stringmatch_len(session: Session, length: bytes, pattern: bytes) -> Reply:
-    return int(compile_pattern(pattern)(b"x" * integer(length)))
-
-
-def _accepted(session: Session, *words: bytes) -> Reply:
+def _packed_threshold(session: Session, size: bytes) -> Reply:
     """Accept what tells Redis how to keep lists, which are kept otherwise here."""
-    return OK
+    try:
+        if parse_memory(as_text(size)) <= _MOST_PACKED:
+            return OK
+    except ValueError:
+        pass
+    raise CommandError("argument must be a memory value bigger than 1 and smaller than 4gb")
 
 
 def _reload(session: Session, *words: bytes) -> Reply:
@@ -195,10 +207,9 @@ _SUBCOMMANDS: Final[Mapping[bytes, tuple[int, float, Callable[..., Reply]]]] = {
     b"SET-ACTIVE-EXPIRE": (1, 1, _set_active_expire),
     b"DIGEST": (0, 0, _digest),
     b"DIGEST-VALUE": (0, _MANY, _digest_value),
-    b"STRINGMATCH-LEN": (2, 2, _stringmatch_len),
     b"RELOAD": (0, _MANY, _reload),
     b"LOADAOF": (0, 0, _loadaof),
-    b"QUICKLIST-PACKED-THRESHOLD": (1, 1, _accepted),
+    b"QUICKLIST-PACKED-THRESHOLD": (1, 1, _packed_threshold),
     b"HELP": (0, 0, _help),
 }
 """The least and the most words of each subcommand, and what it does."""

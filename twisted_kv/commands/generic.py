@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from twisted_kv.arguments import Arguments, integer
-from twisted_kv.commands.connection import database_of
+from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.commands.expiration import deadline, expire_at
 from twisted_kv.commands.scanning import ScanOptions, read_cursor
 from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
@@ -245,7 +245,7 @@ _SAME = "source and destination objects are the same"
 )
 def move(session: Session, key: bytes, database: bytes) -> Reply:
     """Move a key to another database, if there is none of that name there."""
-    other = database_of(session, database)
+    other = database_of(session, database_number(database))
     if other is session.db:
         raise CommandError(_SAME)
     return int(session.db.move(key, other))
@@ -266,7 +266,7 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
         if arguments.takes(b"REPLACE"):
             replace = True
         elif arguments.left >= 2 and arguments.takes(b"DB"):
-            target = database_of(session, arguments.word())
+            target = database_of(session, database_number(arguments.word()))
         else:
             raise CommandError(SYNTAX)
     if target is session.db and source == destination:

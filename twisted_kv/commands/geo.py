@@ -9,7 +9,7 @@ import attrs
 
 from twisted_kv.arguments import Arguments, double
 from twisted_kv.commands.sorted_sets import zadd
-from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, anywhere, first, second
 from twisted_kv.numbers import format_long_double
 from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
@@ -281,19 +281,20 @@ def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[
     return search.run(session, places)
 
 
-def _radius_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
-    """Find the keys of GEORADIUS and GEORADIUSBYMEMBER: the first word, and the one behind the last STORE."""
-    store = 0
-    for place in range(5, len(words) - 1):
-        if words[place].upper() in (b"STORE", b"STOREDIST"):
-            store = place + 1
+def _radius_keys(words: Sequence[bytes], options: int) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the keys of GEORADIUS and GEORADIUSBYMEMBER: the first word, and the one behind STORE.
+
+    The word at `options` is the first that may be an option.
+    """
+    places = range(options, len(words) - 1)
+    store = next((place + 1 for place in places if c_string(words[place]).upper() in (b"STORE", b"STOREDIST")), 0)
     source: list[tuple[int, tuple[str, ...]]] = [(1, ("RO", "access"))]
     return [*source, (store, ("OW", "update"))] if store else source
 
 
 @geo.command(
     "GEORADIUS",
-    find_keys=_radius_keys,
+    find_keys=lambda words: _radius_keys(words, 6),
     since="3.2.0",
     flags="write denyoom movablekeys",
     keys=first("RO access") + anywhere("STORE", "OW update", 6) + anywhere("STOREDIST", "OW update", 6),
@@ -324,7 +325,7 @@ def georadius_ro(
 
 @geo.command(
     "GEORADIUSBYMEMBER",
-    find_keys=_radius_keys,
+    find_keys=lambda words: _radius_keys(words, 5),
     since="3.2.0",
     flags="write denyoom movablekeys",
     keys=first("RO access") + anywhere("STORE", "OW update", 5) + anywhere("STOREDIST", "OW update", 5),

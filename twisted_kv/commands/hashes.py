@@ -214,11 +214,13 @@ def hstrlen(session: Session, key: bytes, field: bytes) -> Reply:
 def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
     """Add to the decimal number that a field of a hash holds, in C's 80-bit precision."""
     amount = _long_double(increment, NOT_A_FLOAT)
+    if amount is None:
+        raise CommandError("value is NaN or Infinity")
     fields = session.db.lookup_as(key, Hash)
     old = None if fields is None else fields.get(field)
     start = Fraction(0) if old is None else _long_double(old, "hash value is not a float")
     try:
-        if start is None or amount is None:
+        if start is None:
             raise OverflowError
         total = round_long_double(start + amount)
     except OverflowError:

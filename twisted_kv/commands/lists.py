@@ -210,8 +210,7 @@ def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     elements = session.db.edit(key, List)
     if elements is not None:
         removed = elements.keep(*_bounds(elements, start, stop))
-        if removed or not elements:
-            session.db.changed(key, removed)
+        session.db.changed(key, removed)  # for who watches it, in any case
     return OK
 
 

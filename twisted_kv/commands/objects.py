@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from twisted_kv.arguments import Arguments
-from twisted_kv.commands.counts import positive_or_zero
 from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.groups import Group, second
 from twisted_kv.numbers import INT32_MAX, parse_integer
@@ -144,5 +143,6 @@ def memory_usage(session: Session, key: bytes, *words: bytes) -> Reply:
     while arguments:
         if arguments.left < 2 or not arguments.takes(b"SAMPLES"):
             raise CommandError(SYNTAX)
-        positive_or_zero(arguments.word(), SYNTAX)
+        if arguments.integer() < 0:
+            raise CommandError(SYNTAX)
     return session.db.weight(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from twisted_kv.commands.connection import database_of
+from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.config import SETTINGS
 from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
@@ -68,8 +68,8 @@ def flushall(session: Session, *words: bytes) -> Reply:
 )
 def swapdb(session: Session, first: bytes, second: bytes) -> Reply:
     """Let two databases exchange their keys."""
-    one = database_of(session, first, "invalid first DB index")
-    other = database_of(session, second, "invalid second DB index")
+    numbers = database_number(first, "invalid first DB index"), database_number(second, "invalid second DB index")
+    one, other = [database_of(session, number) for number in numbers]
     if one is not other:
         one.swap(other)
         session.log(b"SWAPDB", first, second)

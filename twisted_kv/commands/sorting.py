@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
 from typing import Any, Callable, Final, Iterable, Sequence
 
 import attrs
 
 from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError
+from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
 from twisted_kv.groups import Group, first, somewhere
 from twisted_kv.numbers import parse_bound, parse_double
 from twisted_kv.replies import Reply
@@ -29,6 +32,7 @@ _STORE: Final = (
     "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument "
     "array"
 )
+_NOT_ZERO: Final = re.compile(rb"\s*[+-]?[0.]*[1-9]")
 _RO: Final = ("RO", "access")
 _OW: Final = ("OW", "update")
 
@@ -39,7 +43,7 @@ def _sort_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     place = 2
     store = 0
     while place < len(words):
-        option = words[place].upper()
+        option = c_string(words[place]).upper()
         if option == b"STORE" and place + 1 < len(words):
             store = place + 1
         place += 1 + {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(option, 0)
@@ -119,10 +123,11 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
         if options.keeps_order:
             return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
         return list(value)
-    if isinstance(value, (List, Set)):
-        if isinstance(value, Set) and value.is_packed:
-            return [member for member, _ in value.packed_items()]
-        return list(value)
+    if isinstance(value, List):
+        elements = list(value)
+        return elements[::-1] if options.keeps_order and options.descending else elements
+    if isinstance(value, Set):
+        return [member for member, _ in value.packed_items()] if value.is_packed else list(value)
     raise WrongTypeError
 
 
@@ -130,8 +135,10 @@ def _number(text: bytes) -> float:
     """Read what is sorted by, as C's strtod does but for what it cannot hold."""
     try:
         number = parse_bound(text)
-        if number in (float("inf"), float("-inf")):
+        if math.isinf(number):
             parse_double(text.strip())
+        if abs(number) < sys.float_info.min and _NOT_ZERO.match(text):
+            raise ValueError("too small")
     except ValueError:
         raise CommandError("One or more scores can't be converted into double") from None
     return number

@@ -49,7 +49,7 @@ def _consumer(session: Session, key: bytes, group_name: bytes, group: ConsumerGr
     consumer = group.consumers.get(name)
     if consumer is None:
         consumer = group.consumers[name] = Consumer(name, session.now)
-        session.db.changed(key)
+        session.db.changed(key, quietly=True)
         session.log(b"XGROUP", b"CREATECONSUMER", key, group_name, name)
     consumer.seen = session.now
     return consumer
@@ -123,7 +123,7 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
     if name in stream.groups:
         raise CommandError("Consumer Group name already exists", "BUSYGROUP")
     stream.groups[name] = ConsumerGroup(last_id, read)
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
     return OK
 
 
@@ -139,7 +139,7 @@ def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *wo
     stream, group = _named_group(session, key, name)
     group.last_id = _position(stream, entry_id)
     group.entries_read = read
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
     return OK
 
 
@@ -156,7 +156,9 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     assert stream is not None
     if stream.groups.pop(name, None) is None:
         return 0
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
+    if session.server.blocking is not None:
+        session.server.blocking.look_again(session.db, key)
     return 1
 
 
@@ -172,7 +174,7 @@ def xgroup_createconsumer(session: Session, key: bytes, name: bytes, consumer: b
     if consumer in group.consumers:
         return 0
     group.consumers[consumer] = Consumer(consumer, session.now)
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
     return 1
 
 
@@ -190,7 +192,7 @@ def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: byte
         return 0
     for entry_id in gone.pending:
         del group.pending[entry_id]
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
     return len(gone.pending)
 
 
@@ -270,7 +272,7 @@ def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
         if not options.no_ack:
             group.give(entry_id, consumer, session.now)
     if entries:
-        session.db.changed(key, len(entries))
+        session.db.changed(key, len(entries), quietly=True)
         if not options.no_ack:
             for entry_id, _ in entries:
                 _log_claim(session, key, name, group, entry_id, group.pending[entry_id])
@@ -313,7 +315,7 @@ def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: byte
     ids = [parse_id(word) for word in (entry_id, *more)]
     acknowledged = sum([group.forget(each) for each in ids])
     if acknowledged:
-        session.db.changed(key, acknowledged)
+        session.db.changed(key, acknowledged, quietly=True)
     return acknowledged
 
 
@@ -463,7 +465,7 @@ def xclaim(
             if pending is not None:
                 _log_claim(session, key, name, group, each, pending)
                 group.forget(each)
-                session.db.changed(key)
+                session.db.changed(key, quietly=True)
                 is_logged = True
             continue
         if pending is None:
@@ -480,12 +482,12 @@ def xclaim(
         elif not options.only_ids:
             pending.count += 1
         _log_claim(session, key, name, group, each, pending)
-        session.db.changed(key)
+        session.db.changed(key, quietly=True)
         claimed.append(each)
         is_logged = True
     if is_ahead and not is_logged:
         session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), b"ENTRIESREAD", b"%d" % group.entries_read)
-        session.db.changed(key)
+        session.db.changed(key, quietly=True)
     return _claimed(stream, claimed, only_ids=options.only_ids)
 
 
@@ -543,5 +545,5 @@ def xautoclaim(
             _log_claim(session, key, name, group, entry_id, pending)
             claimed.append(entry_id)
     if claimed or deleted:
-        session.db.changed(key, len(claimed) + len(deleted))
+        session.db.changed(key, len(claimed) + len(deleted), quietly=True)
     return [id_text(following), _claimed(stream, claimed, only_ids=only_ids), [id_text(each) for each in deleted]]

@@ -352,7 +352,7 @@ def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply
         stream.entries_added = added
     if deleted:
         stream.deleted_id = deleted
-    session.db.changed(key)
+    session.db.changed(key, quietly=True)
     return OK
 
 

@@ -91,7 +91,7 @@ class ValueOptions:
 
 def _set_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     """Find the key of SET, which is read only with GET."""
-    if any(word.upper() == b"GET" for word in words[3:]):
+    if any(c_string(word).upper() == b"GET" for word in words[3:]):
         return [(1, ("RW", "access", "update"))]
     return [(1, ("OW", "update"))]
 

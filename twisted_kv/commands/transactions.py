@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 from twisted_kv.errors import CommandError
 from twisted_kv.groups import Group, every
-from twisted_kv.replies import NULL_ARRAY, OK, Later, Reply
+from twisted_kv.replies import NULL_ARRAY, OK, Later, Reply, Spoken
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.table import Lasting
@@ -47,29 +49,42 @@ def exec_(session: Session) -> Reply:
             raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
         return NULL_ARRAY
     replies = []
+    versions = []
     for command, words in transaction.queue:
         command.calls += 1
         replies.append(session.server.run(session, command, words))
+        versions.append(session.resp)
     session.end_transaction()
-    return _when_all_are_known(replies)
+    return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, versions))
 
 
-def _when_all_are_known(replies: list[Reply]) -> Reply:
-    """Give replies, or a promise of them if some come later."""
-    awaited = [place for place, reply in enumerate(replies) if type(reply) is Later]
+def _spoken(replies: list[Reply], versions: list[int]) -> list[Reply]:
+    """Have each reply written in the version of the protocol that was spoken then: HELLO may have changed it."""
+    last = versions[-1] if versions else 0
+    return [reply if resp == last else Spoken(reply, resp) for reply, resp in zip(replies, versions)]
+
+
+def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Reply:
+    """Give what is to be answered, or a promise of it if some of the replies come later."""
+    awaited = [place for place, each in enumerate(replies) if type(each) is Later]
     if not awaited:
-        return replies
+        return reply()
     whole = Later()
     left = set(awaited)
 
-    def take(place: int, reply: Reply) -> None:
-        replies[place] = reply
+    def take(place: int, known: Reply) -> None:
+        replies[place] = known
         left.discard(place)
         if not left:
-            whole.give(replies)
+            whole.give(reply())
 
+    def abandon() -> None:
+        for place in left:
+            replies[place].abandon()
+
+    whole.abandon = abandon
     for place in awaited:
-        replies[place].then(lambda reply, place=place: take(place, reply))
+        replies[place].then(lambda known, place=place: take(place, known))
     return whole.now()
 
 

@@ -108,6 +108,11 @@ class Blocking:
         self._hand_out()
         return True
 
+    def look_again(self, database: Database, key: bytes) -> None:
+        """Run those again that wait for a key, though it has not changed for who watches it."""
+        if (database.index, key) in self._waiters:
+            self._watcher(database)(key)
+
     def forget(self, session: Session) -> None:
         """Take note that a session has ended: what it waits for goes to others.
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
+from twisted_kv.commands.debugging import check_debug_allowed
 from twisted_kv.config import Settings
 from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
@@ -24,11 +25,14 @@ from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.errors import ArityError, AttackError, CommandError, as_text, c_string
 from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
+from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.table import Command, CommandTable, Lasting
 
 _ATTACKS = (b"post", b"host:")
 """First words of an HTTP request, which a browser was tricked into sending here."""
 
+_TAKES_NO_MEMORY = frozenset(("exec", "discard", "quit", "reset"))
+"""What is never refused in a transaction for lack of memory, as all else is that could be queued."""
 _NEVER_QUEUED = frozenset(("exec", "discard", "multi", "watch", "quit", "reset"))
 """What is run at once though a transaction was begun."""
 
@@ -153,6 +157,8 @@ class Dispatcher:
     def _run(self, session: Session, command: Command, words: Sequence[bytes]) -> Reply:
         """Run a request in the midst of another, or again."""
         try:
+            if len(words) > command.most:
+                raise ArityError(command.name)
             return command.function(session, *words[command.skip :])
         except CommandError as error:
             command.failed += 1
@@ -177,21 +183,22 @@ class Dispatcher:
                 session.transaction.spoilt = True
             raise
         transaction = session.transaction
-        is_exec = transaction is not None and command.name == "exec"
+        is_exec = command.name == "exec"
         try:
-            # Redis's table knows no most words of an open arity, so there the password comes first.
+            # Redis's table knows no most words of an open arity: there the password comes first, and EXEC finds out.
             least, most, count = command.least, command.most, len(words)
-            if count < least or (count > most and (least == most or not session.must_authenticate)):
+            is_later = session.must_authenticate or transaction is not None
+            if count < least or (count > most and (least == most or not is_later)):
                 raise ArityError(command.name)
+            if command.name == "debug":
+                check_debug_allowed(session)
             if not command.no_auth and session.must_authenticate:
                 raise CommandError("Authentication required.", "NOAUTH")
             if transaction is not None and command.no_multi:
                 raise CommandError("Command not allowed inside a transaction")
-            denies_oom = command.denies_oom or (is_exec and transaction is not None and transaction.denies_oom)
-            if self.server.settings.maxmemory and not self._eviction.make_room(denies_oom):
+            if self.server.settings.maxmemory and not self._eviction.make_room(_denies_oom(command, transaction)):
                 raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
-            writes = command.is_write or (is_exec and transaction is not None and transaction.writes)
-            if self.server.misconf is not None and (writes or command.name == "ping"):
+            if self.server.misconf is not None and (_writes(command, transaction) or command.name == "ping"):
                 raise self.server.misconf
             if self.server.loading and not command.loading:
                 raise CommandError("Redis is loading the dataset in memory", "LOADING")
@@ -203,7 +210,8 @@ class Dispatcher:
                 transaction.spoilt = True
             if is_exec:
                 session.end_transaction()
-                raise CommandError(f"Transaction discarded because of: {error}", "EXECABORT") from None
+                why = error.message if isinstance(error, ArityError) else str(error)
+                raise CommandError(f"Transaction discarded because of: {why}", "EXECABORT") from None
             raise
         return command
 
@@ -221,3 +229,15 @@ class Dispatcher:
             session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
             raise AttackError
         return self.server.commands.find(words)
+
+
+def _denies_oom(command: Command, transaction: Transaction | None) -> bool:
+    """Tell whether a request is refused when there is no memory; in a transaction, whatever would be queued is."""
+    if transaction is None or command.denies_oom:
+        return command.denies_oom
+    return transaction.denies_oom if command.name == "exec" else command.name not in _TAKES_NO_MEMORY
+
+
+def _writes(command: Command, transaction: Transaction | None) -> bool:
+    """Tell whether a request may change data."""
+    return command.is_write or (command.name == "exec" and transaction is not None and transaction.writes)

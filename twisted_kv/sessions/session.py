@@ -63,6 +63,9 @@ class Blocking(Protocol):
     def unblock(self, session: Session, *, error: bool) -> bool:
         """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
 
+    def look_again(self, database: Database, key: bytes) -> None:
+        """Run those again that wait for a key, though it has not changed for who watches it."""
+
 
 def _run(session: Session, command: Command, words: Sequence[bytes]) -> Reply:
     """Run a request where nobody counts."""

@@ -373,7 +373,7 @@ class Database:
         return True
 
     def reload(self, key: bytes, value: Value) -> None:
-        """Put an equal value in the place of the one of an existing key, which is no change."""
+        """Put an equal value in the place of the one of an existing key: a change only for who watches it."""
         entry = self._keys.get(key)
         old = entry.value if type(entry) is Entry else entry
         assert old is not None
@@ -386,11 +386,14 @@ class Database:
         else:
             self._keys.set(key, value)
         self._dispose(old)
+        if self.watched:
+            self._touch(key)
 
-    def changed(self, key: bytes, count: int = 1) -> None:
+    def changed(self, key: bytes, count: int = 1, *, quietly: bool = False) -> None:
         """Say that the value of a key was changed in place, in so many of its members.
 
-        A value that became empty takes its key along.
+        A value that became empty takes its key along.  With `quietly`, nobody who watches the key is told: what the
+        consumer groups of a stream do is no change of the stream for others, as in Redis.
         """
         self.changes += count
         entry = self._keys.get(key)
@@ -400,7 +403,7 @@ class Database:
             weight = value.memory
             self.memory += weight - value.counted
             value.counted = weight
-            if self.watched:
+            if self.watched and not quietly:
                 self._touch(key)
         else:
             self._remove(key)
@@ -510,6 +513,8 @@ class Database:
         watchers.remove(watcher)
         if not watchers:
             del self.watched[key]
+        if not self.watched:
+            self.watched = {}  # a dict that was large stays so
 
     def _touch(self, key: bytes) -> None:
         """Tell of a change of a key."""

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Final, Iterable, Sequence
 
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
-from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Push, Reply, Spoken, Status, Verbatim
 
 Encoders = Dict[type, Callable[[Any], bytes]]
 Encode = Callable[[Reply], bytes]
@@ -112,6 +112,7 @@ _COMMON: Final[Encoders] = {
     int: _integer,
     CommandError: _error,
     NoReply: lambda value: b"",
+    Spoken: lambda value: encode(value.reply, value.resp),
 }
 for _kind in CommandError.__subclasses__():
     _COMMON[_kind] = _error
