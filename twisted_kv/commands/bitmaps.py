@@ -65,7 +65,8 @@ def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
     byte = _slice(value, at, at + 1)
     old = byte[0] if byte else 0
     new = old | mask if bit == b"1" else old & ~mask
-    session.db.write_string(key, at, bytes((new,)))
+    if not byte or new != old:
+        session.db.write_string(key, at, bytes((new,)))
     return int(bool(old & mask))
 
 
@@ -82,18 +83,27 @@ def getbit(session: Session, key: bytes, offset: bytes) -> Reply:
     return byte[0] >> (7 - (place & 7)) & 1 if byte else 0
 
 
-def _bounds(size: int, words: Sequence[bytes]) -> tuple[int, int]:
-    """Give the first bit and the bit behind the last of a range of bytes, or of bits with BIT; the same for none."""
-    in_bits = False
-    start, end = integer(words[0]), integer(words[1]) if len(words) > 1 else -1
-    if len(words) == 3:
-        unit = c_string(words[2]).upper()
-        if unit not in (b"BIT", b"BYTE"):
-            raise CommandError(SYNTAX)
-        in_bits = unit == b"BIT"
+def _read(session: Session, key: bytes) -> bytes | LongString | None:
+    """Give the string of a key that is only read, or None if there is none."""
+    value = session.db.read(key)
+    if value is None or isinstance(value, (bytes, LongString)):
+        return value
+    raise WrongTypeError
+
+
+def _counts_bits(words: Sequence[bytes]) -> bool:
+    """Tell whether a range is one of bits: its third word says so."""
+    if len(words) < 3:
+        return False
+    unit = c_string(words[2]).upper()
+    if unit not in (b"BIT", b"BYTE"):
+        raise CommandError(SYNTAX)
+    return unit == b"BIT"
+
+
+def _clipped(start: int, end: int, size: int, *, in_bits: bool) -> tuple[int, int]:
+    """Give the first bit and the bit behind the last of a range of bytes, or of bits; the same for none."""
     total = size * 8 if in_bits else size
-    if start < 0 and end < 0 and start > end:
-        return 0, 0
     start = max(0, start + total if start < 0 else start)
     end = min(total - 1, max(0, end + total) if end < 0 else end)
     if start > end:
@@ -110,12 +120,20 @@ def _bounds(size: int, words: Sequence[bytes]) -> tuple[int, int]:
 )
 def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
     """Return how many bits of the string value of a key are set, in all or in a range."""
+    value = _read(session, key)
+    if value is None:
+        return 0
     if len(words) not in (0, 2, 3):
         raise CommandError(SYNTAX)
-    if words:
-        integer(words[0]), integer(words[1])
-    value = session.db.read_string(key)
-    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
+    start, end = map(integer, words[:2]) if words else (0, -1)
+    if start < 0 and end < 0 and start > end:
+        return 0
+    first, last = _clipped(start, end, len(value), in_bits=_counts_bits(words))
+    return _count(value, first, last)
+
+
+def _count(value: bytes | LongString, start: int, stop: int) -> int:
+    """Count the bits that are set from a place up to before another."""
     if start >= stop:
         return 0
     count = 0
@@ -139,18 +157,21 @@ def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
     wanted = integer(bit)
     if wanted not in (0, 1):
         raise CommandError("The bit argument must be 1 or 0.")
+    value = _read(session, key)
+    if value is None:
+        return -wanted
     if len(words) > 3:
         raise CommandError(SYNTAX)
-    value = session.db.read_string(key)
-    if session.db.peek(key) is None:
-        return -wanted
-    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
-    if start >= stop:
+    start = integer(words[0]) if words else 0
+    in_bits = _counts_bits(words)
+    end = integer(words[1]) if len(words) > 1 else -1
+    first, last = _clipped(start, end, len(value), in_bits=in_bits)
+    if first >= last:
         return -1
-    place = _first_bit(value, wanted, start, stop)
+    place = _first_bit(value, wanted, first, last)
     if place is not None:
         return place
-    return -1 if wanted or len(words) > 1 else stop  # behind the end are zeros, if no end was given
+    return -1 if wanted or len(words) > 1 else last  # behind the end are zeros, if no end was given
 
 
 def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:

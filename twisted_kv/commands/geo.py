@@ -9,7 +9,7 @@ import attrs
 
 from twisted_kv.arguments import Arguments, double
 from twisted_kv.commands.sorted_sets import zadd
-from twisted_kv.errors import SYNTAX, CommandError
+from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, anywhere, first, second
 from twisted_kv.numbers import format_long_double
 from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
@@ -24,7 +24,7 @@ _UNITS: Final = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
 
 
 def _unit(word: bytes) -> float:
-    metres = _UNITS.get(word.upper())
+    metres = _UNITS.get(c_string(word).upper())
     if metres is None:
         raise CommandError("unsupported unit provided. please use M, KM, FT, MI")
     return metres
