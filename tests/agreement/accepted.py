@@ -72,6 +72,11 @@ def raw_string(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: b
     return theirs == b"$3\r\nraw\r\n" and ours in (b"$3\r\nint\r\n", b"$6\r\nembstr\r\n")
 
 
+def same_error_in_any_case(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on errors that name the command as it was sent, or in capitals."""
+    return theirs[:1] == ours[:1] == b"-" and theirs.upper() == ours.upper()
+
+
 def nearly(tolerance: int) -> Agree:
     """Agree on positive integers that are about the same."""
 
@@ -158,6 +163,8 @@ ACCEPTED = [
     Accepted("HVALS", "the order of large hashes is no promise", members_in_any_order),
     Accepted("DUMP", "the order of large hashes is no promise; one that has become small again is packed", same_dumped),
     Accepted("OBJECT ENCODING", "what Redis has changed in place stays raw; here nothing remembers it", raw_string),
+    Accepted("GEOSEARCH", "errors name the command in capitals, however it was spelled", same_error_in_any_case),
+    Accepted("GEOSEARCHSTORE", "as GEOSEARCH", same_error_in_any_case),
     Accepted("RANDOMKEY", "any key will do", both_live),
     Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
     Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),

@@ -34,6 +34,8 @@ def play_and_count(servers: BothServers, requests: Sequence[Words], resp: int) -
         servers.call(*request)
         after = changes(servers)
         theirs, ours = (new != old for new, old in zip(after, before))
+        if request[0].upper() == b"BITFIELD":  # Redis may let a string grow and yet not log it, if all overflow
+            theirs = theirs or (ours and b"FAIL" in map(bytes.upper, request))
         assert theirs == ours, f"a change for {'Redis' if theirs else 'us'} alone: {servers.said!r}"
         before = after
     servers.call("DEBUG", "DIGEST")

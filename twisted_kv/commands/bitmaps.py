@@ -12,7 +12,7 @@ from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.strings import check_string_size
 from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
 from twisted_kv.groups import Group, every, first, second
-from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MIN, UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -27,9 +27,11 @@ _PIECE: Final = 64 * 1024
 
 def _offset(session: Session, word: bytes, *, width: int = 0) -> int:
     """Read the place of a bit; with a width, `#3` is the third field of that many bits."""
-    multiple = width if width and word.startswith(b"#") else 1
-    number = integer(word[1:] if multiple > 1 or (width and word.startswith(b"#")) else word, _BAD_OFFSET)
-    place = number * multiple
+    if width and word.startswith(b"#"):
+        place = integer(word[1:], _BAD_OFFSET) * width
+        place = (place - INT64_MIN) % (UINT64_MAX + 1) + INT64_MIN  # too large a product goes round, as in C
+    else:
+        place = integer(word, _BAD_OFFSET)
     if place < 0 or place >> 3 >= session.server.settings.proto_max_bulk_len:
         raise CommandError(_BAD_OFFSET)
     return place
@@ -207,7 +209,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[int, int], int]]] = {
 )
 def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *keys: bytes) -> Reply:
     """Set a key to what a bitwise operation makes of the string values of others, and return its length."""
-    name = operation.upper()
+    name = c_string(operation).upper()
     if name not in _OPERATIONS and name != b"NOT":
         raise CommandError(SYNTAX)
     if name == b"NOT" and keys:
@@ -302,7 +304,6 @@ def _field_type(word: bytes) -> tuple[int, bool]:
 def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply:
     """Run operations one after the other, each on what the one before it has left."""
     replies = []
-    changes = 0
     for field in fields:
         value = _string(session.db, key)
         first, last = field.place >> 3, (field.place + field.width - 1) >> 3
@@ -315,10 +316,9 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
             old -= 1 << field.width
         reply, new = field.run(old)
         replies.append(reply)
-        if new is not None:
+        if new is not None and new != old:
             bits = bits & ~(mask << shift) | (new & mask) << shift
             session.db.write_string(key, first, bits.to_bytes(len(part), "big"))
-            changes += 1
     return replies
 
 

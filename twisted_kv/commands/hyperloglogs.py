@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from twisted_kv.errors import CommandError, c_text
+from twisted_kv.errors import CommandError, c_string, c_text
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
@@ -123,7 +123,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
 )
 def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     """Look at a HyperLogLog from within: GETREG, DECODE and ENCODING tell what it is made of, TODENSE changes it."""
-    name = subcommand.upper()
+    name = c_string(subcommand).upper()
     log = _read(session, key)
     if log is None:
         raise CommandError("The specified key does not exist")
