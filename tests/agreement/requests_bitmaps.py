@@ -6,7 +6,18 @@ from hypothesis import strategies as st
 
 from .generated import Strategy, any_case, durations, integers, keys, options, some, words
 
-BITS = (b"\x00", b"\xff", b"\x00\x00\x01", b"\xff\xff\xfe", b"\x80", b"foobar", b"\xff" * 300, b"\x00" * 300, b"", b"12")
+BITS = (
+    b"\x00",
+    b"\xff",
+    b"\x00\x00\x01",
+    b"\xff\xff\xfe",
+    b"\x80",
+    b"foobar",
+    b"\xff" * 300,
+    b"\x00" * 300,
+    b"",
+    b"12",
+)
 LIMIT = 512 * 1024 * 1024 * 8
 """Bits of the longest string."""
 

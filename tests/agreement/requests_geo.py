@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from .generated import any_case, durations, floats, integers, keys, options, some, values, words
+from .generated import durations, floats, integers, keys, options, some, values, words
 
 NORTH = b"85.05112878"
 TOO_FAR_NORTH = b"85.05112879"

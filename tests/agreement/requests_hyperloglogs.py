@@ -28,8 +28,6 @@ def _runs(*, whole: bool) -> Strategy:
     return st.lists(st.one_of(few, few, value, zeros), max_size=60).map(made)
 
 
-
-
 def _is_cut(data: bytes) -> bool:
     """Tell whether the last run lacks its second byte: Redis writes behind the end of such a string then."""
     at = len(HEAD)
@@ -47,7 +45,7 @@ damaged = st.one_of(
     st.sampled_from([DENSE[:-1], DENSE + b"x", b"HYLL", b"HYLX\x01" + bytes(11), b"HYLL\x02" + bytes(11), HEAD[:15]]),
 )
 dense = st.binary(min_size=3, max_size=3).map(lambda three: DENSE[:16] + three * 4096)
-counted = st.integers(0, 2**63 - 1).map(lambda count: b"HYLL\x01" + bytes(3) + count.to_bytes(8, "little") + b"\x7f\xff")
+counted = st.integers(0, 2**63 - 1).map(lambda count: EMPTY[:8] + count.to_bytes(8, "little") + EMPTY[16:])
 logs = st.one_of(_runs(whole=True), dense, st.just(EMPTY), counted)
 
 
@@ -75,6 +73,7 @@ HYPERLOGLOGS = st.one_of(
     words("GET", keys),
 )
 
+places = st.sampled_from([b"3", b"4", b"15", b"16", b"18", b"70000"])
 OTHERS = st.one_of(
     words("SET", keys, damaged),
     words("SET", keys, damaged),
@@ -89,6 +88,6 @@ OTHERS = st.one_of(
     words("OBJECT", "ENCODING", keys),
     words("RPUSH", keys, values),
     words("STRLEN", keys),
-    words("SETRANGE", keys, st.sampled_from([b"3", b"4", b"15", b"16", b"18", b"70000"]), st.sampled_from([b"", b"\x00", b"\x80", b"\xff"])),
+    words("SETRANGE", keys, places, st.sampled_from([b"", b"\x00", b"\x80", b"\xff"])),
     words("PFSELFTEST"),
 )

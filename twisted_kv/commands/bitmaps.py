@@ -327,10 +327,10 @@ def _bitfield_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     place = 2
     while place < len(words):
         option = words[place].upper()
-        left = len(words) - place - 1
-        if option in (b"SET", b"INCRBY") and left >= 3:
+        size = {b"GET": 3, b"OVERFLOW": 2}.get(option)
+        if size is None or place + size > len(words):
             return [(1, ("RW", "access", "update"))]
-        place += {b"GET": 3, b"OVERFLOW": 2}.get(option, 1) if left else 1
+        place += size
     return [(1, ("RO", "access"))]
 
 

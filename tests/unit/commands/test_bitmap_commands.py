@@ -244,7 +244,7 @@ def test_what_makes_no_sense_is_refused(cache: MemoryCache, words: tuple[Any, ..
         (("BITFIELD", "k", "GET", "u8", 0), [b"RO", b"access"]),
         (("BITFIELD", "k", "GET", "u8", 0, "SET", "u8", 0, 1), [b"RW", b"access", b"update"]),
         (("BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", "u8", 0, 1), [b"RW", b"access", b"update"]),
-        (("BITFIELD", "k", "NOPE", "GET"), [b"RO", b"access"]),
+        (("BITFIELD", "k", "GET", "u8", 0, "NOPE"), [b"RW", b"access", b"update"]),
         (("BITFIELD", "k"), [b"RO", b"access"]),
     ],
 )

@@ -60,6 +60,20 @@ def test_options_tell_which_places_are_added(sicily: MemoryCache) -> None:
     assert sicily.call("ZCARD", "s") == 3
 
 
+def test_a_place_that_is_known_is_no_change(sicily: MemoryCache) -> None:
+    before = sicily.service.dispatcher.server.databases[0].changes
+    assert sicily.call("GEOADD", "s", *PALERMO, "Palermo") == 0
+    assert sicily.service.dispatcher.server.databases[0].changes == before
+
+
+@pytest.mark.parametrize("latitude", [0, 67, 81, 85, -67, -84])
+def test_what_is_near_is_found_in_all_latitudes(cache: MemoryCache, latitude: int) -> None:
+    cache.call("GEOADD", "s", 10, latitude, "near", 30, latitude, "far", 10, latitude - 1, "below")
+    assert cache.call("GEORADIUS", "s", 10, latitude, 10, "km") == [b"near"]
+    assert cache.call("GEOSEARCH", "s", "FROMLONLAT", 10, latitude, "BYBOX", 10, 10, "km") == [b"near"]
+    assert set(cache.call("GEOSEARCH", "s", "FROMLONLAT", 10, latitude, "BYBOX", 10, 230, "km")) == {b"near", b"below"}
+
+
 def test_members_around_a_place_are_found(sicily: MemoryCache) -> None:
     assert sicily.call("GEORADIUS", "s", 15, 37, 200, "km") == [b"Palermo", b"Catania"]
     assert sicily.call("GEORADIUS_RO", "s", 15, 37, 100, "km") == [b"Catania"]
@@ -198,4 +212,6 @@ def test_what_makes_no_sense_is_refused(sicily: MemoryCache, words: tuple[Any, .
 def test_the_key_that_is_stored_to_is_one_of_the_keys(cache: MemoryCache) -> None:
     words = ("GEORADIUS", "s", 1, 1, 1, "km")
     assert cache.call("COMMAND", "GETKEYS", *words) == [b"s"]
-    assert cache.call("COMMAND", "GETKEYS", *words, "STORE", "d", "storedist", "e") == [b"s", b"e"]
+    assert cache.call("COMMAND", "GETKEYS", *words, "STORE", "d", "storedist", "e") == [b"s", b"d", b"e"]
+    found = cache.call("COMMAND", "GETKEYSANDFLAGS", *words, "STOREDIST", "e")
+    assert [key for key, _ in found] == [b"s", b"e"]

@@ -37,6 +37,12 @@ def test_what_two_strings_have_in_common_is_told(texts: MemoryCache, words: tupl
     assert texts.call("LCS", "a", "b", *words) == reply
 
 
+def test_the_way_back_leads_through_both_strings(cache: MemoryCache) -> None:
+    cache.call("MSET", "a", "xxabcyy", "b", "abzzcq")
+    assert cache.call("LCS", "a", "b") == b"abc"
+    assert cache.call("LCS", "b", "a") == b"abc"
+
+
 def test_nothing_is_common_to_nothing(texts: MemoryCache) -> None:
     assert texts.call("LCS", "a", "nope") == b""
     assert texts.call("LCS", "nope", "b", "IDX") == {b"matches": [], b"len": 0}
