@@ -116,6 +116,11 @@ def same_scan(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: by
     return first == second
 
 
+def same_error_in_any_case(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on errors that name the command as it was sent, or in capitals."""
+    return theirs[:1] == ours[:1] == b"-" and theirs.upper() == ours.upper()
+
+
 def nearly(tolerance: int) -> Agree:
     """Agree on positive integers that are about the same."""
 
@@ -217,6 +222,8 @@ ACCEPTED = [
     Accepted("DUMP", "the order of large hashes is no promise; one that has become small again is packed", same_dumped),
     Accepted("OBJECT ENCODING", "for a short string Redis tells how it was made", raw_for_short),
     Accepted("HRANDFIELD", "any field will do", both_succeed),
+    Accepted("GEOSEARCH", "errors name the command in capitals, however it was spelled", same_error_in_any_case),
+    Accepted("GEOSEARCHSTORE", "as GEOSEARCH", same_error_in_any_case),
     Accepted("RANDOMKEY", "any key will do", both_live),
     Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
     Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),

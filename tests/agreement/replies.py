@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple, Union
 
-Word = Union[bytes, str, int]
+Word = Union[bytes, str, int, float]
 Parsed = Tuple[bytes, Any]
 """A reply taken apart: its mark (`$`, `*`, ...), and its line, its text, or the list of what is in it."""
 

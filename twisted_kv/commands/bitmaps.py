@@ -12,7 +12,7 @@ from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.strings import check_string_size
 from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
 from twisted_kv.groups import Group, every, first, second
-from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MIN, UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -28,9 +28,11 @@ _PIECE: Final = 64 * 1024
 
 def _offset(session: Session, word: bytes, *, width: int = 0) -> int:
     """Read the place of a bit; with a width, `#3` is the third field of that many bits."""
-    multiple = width if width and word.startswith(b"#") else 1
-    number = integer(word[1:] if multiple > 1 or (width and word.startswith(b"#")) else word, _BAD_OFFSET)
-    place = number * multiple
+    if width and word.startswith(b"#"):
+        place = integer(word[1:], _BAD_OFFSET) * width
+        place = (place - INT64_MIN) % (UINT64_MAX + 1) + INT64_MIN  # too large a product goes round, as in C
+    else:
+        place = integer(word, _BAD_OFFSET)
     if place < 0 or place >> 3 >= session.server.settings.proto_max_bulk_len:
         raise CommandError(_BAD_OFFSET)
     return place
@@ -66,7 +68,8 @@ def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
     byte = _slice(value, at, at + 1)
     old = byte[0] if byte else 0
     new = old | mask if bit == b"1" else old & ~mask
-    session.db.write_string(key, at, bytes((new,)))
+    if not byte or new != old:
+        session.db.write_string(key, at, bytes((new,)))
     return int(bool(old & mask))
 
 
@@ -83,18 +86,27 @@ def getbit(session: Session, key: bytes, offset: bytes) -> Reply:
     return byte[0] >> (7 - (place & 7)) & 1 if byte else 0
 
 
-def _bounds(size: int, words: Sequence[bytes]) -> tuple[int, int]:
-    """Give the first bit and the bit behind the last of a range of bytes, or of bits with BIT; the same for none."""
-    in_bits = False
-    start, end = integer(words[0]), integer(words[1]) if len(words) > 1 else -1
-    if len(words) == 3:
-        unit = c_string(words[2]).upper()
-        if unit not in (b"BIT", b"BYTE"):
-            raise CommandError(SYNTAX)
-        in_bits = unit == b"BIT"
+def _read(session: Session, key: bytes) -> bytes | LongString | None:
+    """Give the string of a key that is only read, or None if there is none."""
+    value = session.db.read(key)
+    if value is None or isinstance(value, (bytes, LongString)):
+        return value
+    raise WrongTypeError
+
+
+def _counts_bits(words: Sequence[bytes]) -> bool:
+    """Tell whether a range is one of bits: its third word says so."""
+    if len(words) < 3:
+        return False
+    unit = c_string(words[2]).upper()
+    if unit not in (b"BIT", b"BYTE"):
+        raise CommandError(SYNTAX)
+    return unit == b"BIT"
+
+
+def _clipped(start: int, end: int, size: int, *, in_bits: bool) -> tuple[int, int]:
+    """Give the first bit and the bit behind the last of a range of bytes, or of bits; the same for none."""
     total = size * 8 if in_bits else size
-    if start < 0 and end < 0 and start > end:
-        return 0, 0
     start = max(0, start + total if start < 0 else start)
     end = min(total - 1, max(0, end + total) if end < 0 else end)
     if start > end:
@@ -111,12 +123,20 @@ def _bounds(size: int, words: Sequence[bytes]) -> tuple[int, int]:
 )
 def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
     """Return how many bits of the string value of a key are set, in all or in a range."""
+    value = _read(session, key)
+    if value is None:
+        return 0
     if len(words) not in (0, 2, 3):
         raise CommandError(SYNTAX)
-    if words:
-        integer(words[0]), integer(words[1])
-    value = session.db.read_string(key)
-    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
+    start, end = map(integer, words[:2]) if words else (0, -1)
+    if start < 0 and end < 0 and start > end:
+        return 0
+    first, last = _clipped(start, end, len(value), in_bits=_counts_bits(words))
+    return _count(value, first, last)
+
+
+def _count(value: bytes | LongString, start: int, stop: int) -> int:
+    """Count the bits that are set from a place up to before another."""
     if start >= stop:
         return 0
     count = 0
@@ -140,18 +160,21 @@ def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
     wanted = integer(bit)
     if wanted not in (0, 1):
         raise CommandError("The bit argument must be 1 or 0.")
+    value = _read(session, key)
+    if value is None:
+        return -wanted
     if len(words) > 3:
         raise CommandError(SYNTAX)
-    value = session.db.read_string(key)
-    if session.db.peek(key) is None:
-        return -wanted
-    start, stop = _bounds(len(value), words) if words else (0, len(value) * 8)
-    if start >= stop:
+    start = integer(words[0]) if words else 0
+    in_bits = _counts_bits(words)
+    end = integer(words[1]) if len(words) > 1 else -1
+    first, last = _clipped(start, end, len(value), in_bits=in_bits)
+    if first >= last:
         return -1
-    place = _first_bit(value, wanted, start, stop)
+    place = _first_bit(value, wanted, first, last)
     if place is not None:
         return place
-    return -1 if wanted or len(words) > 1 else stop  # behind the end are zeros, if no end was given
+    return -1 if wanted or len(words) > 1 else last  # behind the end are zeros, if no end was given
 
 
 def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:
@@ -187,7 +210,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[int, int], int]]] = {
 )
 def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *keys: bytes) -> Reply:
     """Set a key to what a bitwise operation makes of the string values of others, and return its length."""
-    name = operation.upper()
+    name = c_string(operation).upper()
     if name not in _OPERATIONS and name != b"NOT":
         raise CommandError(SYNTAX)
     if name == b"NOT" and keys:
@@ -282,7 +305,6 @@ def _field_type(word: bytes) -> tuple[int, bool]:
 def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply:
     """Run operations one after the other, each on what the one before it has left."""
     replies = []
-    changes = 0
     for field in fields:
         value = _string(session.db, key)
         first, last = field.place >> 3, (field.place + field.width - 1) >> 3
@@ -295,10 +317,9 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
             old -= 1 << field.width
         reply, new = field.run(old)
         replies.append(reply)
-        if new is not None:
+        if new is not None and new != old:
             bits = bits & ~(mask << shift) | (new & mask) << shift
             session.db.write_string(key, first, bits.to_bytes(len(part), "big"))
-            changes += 1
     return replies
 
 

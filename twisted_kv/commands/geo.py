@@ -15,6 +15,7 @@ from twisted_kv.numbers import format_long_double
 from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Shape, decode, distance, encode, text
+from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sorted_sets import SortedSet
 
 geo = Group("geo", category="geo")
@@ -24,7 +25,7 @@ _UNITS: Final = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
 
 
 def _unit(word: bytes) -> float:
-    metres = _UNITS.get(word.upper())
+    metres = _UNITS.get(c_string(word).upper())
     if metres is None:
         raise CommandError("unsupported unit provided. please use M, KM, FT, MI")
     return metres
@@ -55,13 +56,14 @@ def _metres(length: float) -> bytes:
 )
 def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *words: bytes) -> Reply:
     """Add places to a sorted set, and return how many of them are new."""
-    arguments = Arguments((longitude, latitude, member, *words))
-    options: list[bytes] = []
-    names = (b"NX", b"XX", b"CH")
-    while (taken := next(filter(arguments.takes, names), None)) is not None:
-        options.append(taken)
+    everything = (longitude, latitude, member, *words)
+    arguments = Arguments(everything)
+    names = set()
+    while (taken := next(filter(arguments.takes, (b"NX", b"XX", b"CH")), None)) is not None:
+        names.add(taken)
     rest = arguments.rest()
-    if len(rest) % 3 or {b"NX", b"XX"} <= set(options):
+    options = everything[: len(everything) - len(rest)]
+    if len(rest) % 3 or {b"NX", b"XX"} <= names:
         raise CommandError(SYNTAX)
     scored: list[bytes] = []
     for at in range(0, len(rest), 3):
@@ -88,7 +90,7 @@ def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
     replies: list[Reply] = []
     for member in members:
         score = None if places is None else places.get(member)
-        replies.append(NULL_ARRAY if score is None else [_coordinate(each) for each in decode(int(score))])
+        replies.append(NULL_ARRAY if score is None else [_coordinate(each) for each in decode(score)])
     return replies
 
 
@@ -103,7 +105,7 @@ def geohash(session: Session, key: bytes, *members: bytes) -> Reply:
     """Return the places of members as others write them, eleven letters, null for each that is none."""
     places = session.db.read_as(key, SortedSet)
     scores = [None if places is None else places.get(member) for member in members]
-    return [None if score is None else text(int(score)) for score in scores]
+    return [None if score is None else text(score) for score in scores]
 
 
 @geo.command(
@@ -124,7 +126,7 @@ def geodist(session: Session, key: bytes, member: bytes, other: bytes, *words: b
     score, other_score = places.get(member), places.get(other)
     if score is None or other_score is None:
         return None
-    return _metres(distance(*decode(int(score)), *decode(int(other_score))) / unit)
+    return _metres(distance(*decode(score), *decode(other_score)) / unit)
 
 
 @attrs.frozen
@@ -177,7 +179,7 @@ class Search:
         score = places.get(member)
         if score is None:
             raise CommandError("could not decode requested zset member")
-        self.place = decode(int(score))
+        self.place = decode(score)
 
     def take_option(self, option: bytes, arguments: Arguments) -> bool:
         """Read an option that all of the commands have; False if it is none of these."""
@@ -226,7 +228,7 @@ class Search:
         for low, high in shape.cells():
             start = places.order.bisect_left((float(low), b""))
             for score, member in places.slice(start, places.order.bisect_left((float(high), b""))):
-                place = decode(int(score))
+                place = decode(score)
                 far = shape.distance(*place)
                 if far is not None:
                     found.append(Found(member, far, score, place))
@@ -236,9 +238,10 @@ class Search:
 
     def _sorted(self, found: list[Found]) -> list[Found]:
         """Put what was found into the order that is asked for; the nearest come first if only some are wanted."""
+        count = self.count or len(found)
         if self.order or (self.count and not self.any):
-            found.sort(key=lambda each: each.far, reverse=self.order == b"DESC")
-        return found[: self.count] if self.count else found
+            return first_in_order(found, count, lambda each: each.far, descending=self.order == b"DESC")
+        return found[:count]
 
     def _reply(self, found: Found) -> Reply:
         parts: list[Reply] = [found.member]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted_kv.errors import CommandError, c_text
+from typing import Sequence
+
+from twisted_kv.errors import CommandError, c_string, c_text
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
@@ -41,23 +43,30 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
     """Add elements to a HyperLogLog, and tell whether the estimate may have changed."""
     known = _read(session, key)
     log = known or HyperLogLog()
+    changes = int(known is None)
     try:
-        changes = sum([log.add(element) for element in elements]) + (known is None)
+        for element in elements:
+            changes += log.add(element)
     except CorruptError:
+        if changes:
+            session.db.reload(key, log.data)  # Redis keeps what was added before it failed, and counts no change
         raise _CORRUPT from None
     if changes:
-        if elements and changes > (known is None):
-            log.make_stale()
+        log.make_stale()
         session.db.set(key, log.data, keep_deadline=True)
     return int(changes > 0)
 
 
-def _merged(logs: list[HyperLogLog]) -> bytes:
-    """Give the largest of each register."""
+def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog | None], bytes]:
+    """Give the HyperLogLog of each key, or None, and the largest of each register."""
+    logs = []
     merged = bytes(REGISTERS)
-    for log in logs:
-        merged = bytes(map(max, merged, _registers(log)))
-    return merged
+    for key in keys:
+        log = _read(session, key)
+        logs.append(log)
+        if log is not None:
+            merged = bytes(map(max, merged, _registers(log)))
+    return logs, merged
 
 
 @hyperloglogs.command(
@@ -71,13 +80,14 @@ def _merged(logs: list[HyperLogLog]) -> bytes:
 def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Estimate how many different elements were added to a HyperLogLog, or to several together."""
     if keys:
-        logs = [_read(session, each) for each in (key, *keys)]
-        return estimate(_merged([log for log in logs if log is not None]))
+        return estimate(_read_all(session, (key, *keys))[1])
     log = _read(session, key)
     if log is None:
         return 0
     count = log.cached_count
     if count is None:
+        if not log.is_whole:
+            raise _CORRUPT
         count = estimate(_registers(log))
         log.cache_count(count)
         session.db.set(key, log.data, keep_deadline=True)
@@ -93,16 +103,11 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
 )
 def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
     """Add to a HyperLogLog what was added to others."""
-    logs = [_read(session, key) for key in (destination, *sources)]
-    there = [log for log in logs if log is not None]
-    merged = _merged(there)
+    logs, merged = _read_all(session, (destination, *sources))
     target = logs[0] or HyperLogLog()
-    try:
-        if not all(log.is_sparse for log in there):
-            target.make_dense()
-        target.merge(merged)
-    except CorruptError:
-        raise _CORRUPT from None
+    if not all(log is None or log.is_sparse for log in logs):
+        target.make_dense()
+    target.merge(merged)
     target.make_stale()
     session.db.set(destination, target.data, keep_deadline=True)
     return OK
@@ -118,7 +123,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
 )
 def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     """Look at a HyperLogLog from within: GETREG, DECODE and ENCODING tell what it is made of, TODENSE changes it."""
-    name = subcommand.upper()
+    name = c_string(subcommand).upper()
     log = _read(session, key)
     if log is None:
         raise CommandError("The specified key does not exist")

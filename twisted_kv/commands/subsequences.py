@@ -55,7 +55,7 @@ def lcs(session: Session, key: bytes, other: bytes, *words: bytes) -> Reply:
     if wants_places and wants_length:
         raise CommandError("If you want both the length and indexes, please just use IDX.")
     first, second = values
-    if len(first) * len(second) > _MOST_CELLS and not wants_length:
+    if len(first) * len(second) > _MOST_CELLS:
         raise CommandError("Insufficient memory, failed allocating transient memory for LCS")
     rows = _rows(first, second)
     length = _length(rows, len(second))

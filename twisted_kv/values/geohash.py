@@ -18,6 +18,10 @@ EARTH_RADIUS: Final = 6372797.560856
 _MERCATOR_MOST: Final = 20037726.37
 _RADIANS: Final = math.pi / 180.0
 
+_UINT32: Final = (1 << 32) - 1
+_UINT64: Final = (1 << 64) - 1
+_SIGN: Final = 1 << 63
+
 _ALPHABET: Final = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
@@ -58,7 +62,7 @@ def encode(longitude: float, latitude: float, steps: int = STEPS, world: Box = W
     """Give the number of a place in the world, of two bits a step."""
     north = (latitude - world.south) / (world.north - world.south) * (1 << steps)
     east = (longitude - world.west) / (world.east - world.west) * (1 << steps)
-    return _spread(int(north) & 0xFFFFFFFF) | _spread(int(east) & 0xFFFFFFFF) << 1
+    return _spread(int(north)) | _spread(int(east)) << 1
 
 
 def area(number: int, steps: int = STEPS, world: Box = WORLD) -> Box:
@@ -68,23 +72,30 @@ def area(number: int, steps: int = STEPS, world: Box = WORLD) -> Box:
     cells = 1 << steps
     return Box(
         world.south + (north * 1.0 / cells) * height,
-        world.south + ((north + 1) * 1.0 / cells) * height,
+        world.south + (((north + 1) & _UINT32) * 1.0 / cells) * height,
         world.west + (east * 1.0 / cells) * width,
-        world.west + ((east + 1) * 1.0 / cells) * width,
+        world.west + (((east + 1) & _UINT32) * 1.0 / cells) * width,
     )
 
 
-def decode(number: int) -> tuple[float, float]:
-    """Give the longitude and the latitude in the middle of the places that have a number."""
-    box = area(number)
+def number_of(score: float) -> int:
+    """Give the number that a score stands for: any score, as a processor of Redis's makes an unsigned integer of it."""
+    if math.isfinite(score) and -_SIGN <= score < 2 * _SIGN:
+        return int(score) & _UINT64
+    return 0 if score > 0 else _SIGN
+
+
+def decode(score: float) -> tuple[float, float]:
+    """Give the longitude and the latitude in the middle of the places that have a score."""
+    box = area(number_of(score))
     longitude = max(-LONGITUDE_LIMIT, min(LONGITUDE_LIMIT, (box.west + box.east) / 2))
     latitude = max(-LATITUDE_LIMIT, min(LATITUDE_LIMIT, (box.south + box.north) / 2))
     return longitude, latitude
 
 
-def text(number: int) -> bytes:
+def text(score: float) -> bytes:
     """Write a place as the eleven letters that others know it by."""
-    longitude, latitude = decode(number)
+    longitude, latitude = decode(score)
     bits = encode(longitude, latitude, world=STANDARD_WORLD)
     letters = [_ALPHABET[bits >> (52 - 5 * (place + 1)) & 31] for place in range(10)]
     return ("".join(letters) + _ALPHABET[0]).encode()
@@ -99,7 +110,7 @@ def distance(longitude: float, latitude: float, other_longitude: float, other_la
     south, north = latitude * _RADIANS, other_latitude * _RADIANS
     up = math.sin((north - south) / 2)
     share = up * up + math.cos(south) * math.cos(north) * across * across
-    return 2.0 * EARTH_RADIUS * math.asin(math.sqrt(share))
+    return 2.0 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, share)))
 
 
 def _distance_along(latitude: float, other_latitude: float) -> float:
@@ -166,7 +177,8 @@ class Shape(NamedTuple):
         width = self.unit * (self.radius if self.width is None else self.width / 2)
         up = height / EARTH_RADIUS / _RADIANS
         nearer_pole = self.latitude - up if self.latitude < 0 else self.latitude + up
-        across = width / EARTH_RADIUS / math.cos(nearer_pole * _RADIANS) / _RADIANS
+        narrowed = math.cos(nearer_pole * _RADIANS) if math.isfinite(nearer_pole) else math.nan
+        across = width / EARTH_RADIUS / narrowed / _RADIANS
         return Box(self.latitude - up, self.latitude + up, self.longitude - across, self.longitude + across)
 
     def _steps(self) -> int:
@@ -197,8 +209,14 @@ _WEST: Final = (4, 6, 8)
 
 
 def _around(number: int, steps: int) -> list[int]:
-    """Give a cell and those around it: north, south, east, west, and the corners north-east to south-west."""
+    """Give a cell and those around it: north, south, east, west, and the corners north-east to south-west.
+
+    The world goes round, also over the poles.  A place on its northern or eastern rim is in a cell beyond all others,
+    which goes round only where it is moved: so Redis finds.
+    """
     cells = 1 << steps
     north, east = _gather(number), _gather(number >> 1)
     moves = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
-    return [_spread((north + up) % cells) | _spread((east + right) % cells) << 1 for up, right in moves]
+    rows = {0: north, 1: (north + 1) % cells, -1: (north - 1) % cells}
+    columns = {0: east, 1: (east + 1) % cells, -1: (east - 1) % cells}
+    return [_spread(rows[up]) | _spread(columns[right]) << 1 for up, right in moves]

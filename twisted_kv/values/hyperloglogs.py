@@ -115,12 +115,19 @@ class HyperLogLog:
         """Keep an estimate."""
         self._data[8:16] = count.to_bytes(8, "little")
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the runs are of as many registers as there are, and no more."""
+        return not self.is_sparse or sum(length for _, length in self._runs()) == REGISTERS
+
     def registers(self) -> bytes:
-        """Give the registers, a byte each."""
+        """Give the registers, a byte each; runs of values behind the last of them are passed over, as by Redis."""
         if self.is_sparse:
             parts = []
             left = REGISTERS
             for value, length in self._runs():
+                if value and length > left:
+                    break
                 parts.append(bytes((value,)) * length)
                 left -= length
             if left:
@@ -168,8 +175,8 @@ class HyperLogLog:
     def _set(self, place: int, value: int, start: tuple[int, int] = (HEAD, 0)) -> tuple[bool, tuple[int, int]]:
         """Let a register not be smaller than a value; True if it was.
 
-        In a sparse string the search begins at `start`, a run before the one that is looked for and the register it
-        begins with; gives one to begin with for a register further on.
+        In a sparse string the search begins at `start`, the first run or one that is at least two before the one that
+        is looked for, and the register it begins with; gives one to begin with for a register further on.
         """
         if self.is_sparse:
             if value <= _LARGEST_SPARSE:
@@ -194,19 +201,18 @@ class HyperLogLog:
         """Do the same to a sparse string; None if it has to become dense for that."""
         data = self._data
         at, first = start
-        before: tuple[int, int] | None = None
+        before = last_but_one = start
         while True:
             if at >= len(data):
                 raise CorruptError("runs of another length than there are registers")
             old, length, size = _run(data, at)
             if place < first + length:
                 break
-            before = at, first
+            last_but_one, before = before, (at, first)
             at += size
             first += length
-        following = before or start
         if old >= value:
-            return False, following
+            return False, last_but_one
         last = first + length - 1
         if length == 1:
             data[at : at + size] = _values(value, 1)
@@ -217,11 +223,11 @@ class HyperLogLog:
             if place != last:
                 runs += _more(old, last - place)
             if len(runs) > size and len(data) + len(runs) - size > SPARSE_MOST_BYTES:
-                return None, following
+                return None, last_but_one
             data[at : at + size] = runs
-        self._join(following[0])
+        self._join(before[0])
         self.make_stale()
-        return True, following
+        return True, last_but_one
 
     def _join(self, at: int) -> None:
         """Join runs of equal values, among the next five from a place on."""
@@ -246,9 +252,8 @@ def _run(data: bytearray, at: int) -> tuple[int, int, int]:
     if head & 0x80:
         return (head >> 2 & 31) + 1, (head & 3) + 1, 1
     if head & 0x40:
-        if at + 1 >= len(data):
-            raise CorruptError("a run that is cut")
-        return 0, ((head & 0x3F) << 8 | data[at + 1]) + 1, 2
+        low = data[at + 1] if at + 1 < len(data) else 0  # C's string ends with a NUL
+        return 0, ((head & 0x3F) << 8 | low) + 1, 2
     return 0, (head & 0x3F) + 1, 1
 
 

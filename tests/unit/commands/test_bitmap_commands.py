@@ -1,0 +1,253 @@
+"""Commands on the bits of strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from twisted_kv.errors import CommandError
+from twisted_kv.testing import MemoryCache
+
+BAD_OFFSET = "ERR bit offset is not an integer or out of range"
+BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+NO_INTEGER = "ERR value is not an integer or out of range"
+SYNTAX = "ERR syntax error"
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+LONG = 100_000
+
+
+def refusal(cache: MemoryCache, *words: Any) -> str:
+    with pytest.raises(CommandError) as caught:
+        cache.call(*words)
+    return str(caught.value)
+
+
+def changes(cache: MemoryCache) -> int:
+    return cache.service.dispatcher.server.databases[0].changes
+
+
+def test_a_bit_is_set_and_cleared_and_what_it_was_is_told(cache: MemoryCache) -> None:
+    assert cache.call("SETBIT", "k", 7, 1) == 0
+    assert cache.call("SETBIT", "k", 9, 1) == 0
+    assert cache.call("GET", "k") == b"\x01\x40"
+    assert cache.call("SETBIT", "k", 7, 0) == 1
+    assert cache.call("GET", "k") == b"\x00\x40"
+
+
+def test_a_bit_that_is_so_already_is_no_change(cache: MemoryCache) -> None:
+    cache.call("SETBIT", "k", 7, 1)
+    before = changes(cache)
+    assert cache.call("SETBIT", "k", 7, 1) == 1
+    assert changes(cache) == before
+    cache.call("SETBIT", "k", 8, 0)
+    assert changes(cache) > before
+    assert cache.call("STRLEN", "k") == 2
+
+
+def test_a_bit_is_read_also_where_nothing_is(cache: MemoryCache) -> None:
+    cache.call("SET", "k", b"\x01")
+    assert [cache.call("GETBIT", "k", place) for place in (6, 7, 8, 100)] == [0, 1, 0, 0]
+    assert cache.call("GETBIT", "nope", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ((), 26),
+        ((0, 0), 4),
+        ((1, 1), 6),
+        ((0, -5), 10),
+        ((-2, -1), 7),
+        ((-1, -2), 0),
+        ((3, 1), 0),
+        ((100, 200), 0),
+        ((1, 1, "BYTE"), 6),
+        ((5, 30, "BIT"), 17),
+        ((0, -1, "bit"), 26),
+        ((8, 15, "BIT"), 6),
+        ((-1, -3, "BIT"), 0),
+    ],
+)
+def test_bits_are_counted_in_ranges(cache: MemoryCache, words: tuple[Any, ...], reply: int) -> None:
+    cache.call("SET", "k", "foobar")
+    assert cache.call("BITCOUNT", "k", *words) == reply
+
+
+def test_bits_of_no_string_are_none_whatever_the_range(cache: MemoryCache) -> None:
+    assert cache.call("BITCOUNT", "nope") == 0
+    assert cache.call("BITCOUNT", "nope", "x", "y") == 0
+    cache.call("SET", "k", "")
+    assert cache.call("BITCOUNT", "k") == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "reply"),
+    [
+        (b"\x00\x0f\x00", (1,), 12),
+        (b"\xff\xf0\x00", (0,), 12),
+        (b"\xff\xff", (0,), 16),
+        (b"\xff\xff", (0, 0), 16),
+        (b"\xff\xff", (0, 0, -1), -1),
+        (b"\x00\x00", (1,), -1),
+        (b"\x00\x0f\x80", (1, 2), 16),
+        (b"\x00\x0f\x80", (1, -1), 16),
+        (b"\x00\x0f\x80", (1, 2, 1), -1),
+        (b"\x80\x00", (1, -10, -20), 0),
+        (b"\x00\x0f\x80", (1, 13, 20, "BIT"), 13),
+        (b"\xff\x00", (0, 3, 6, "BIT"), -1),
+        (b"\x00\x00\x01", (1, 0, 22, "BIT"), -1),
+        (b"\xff\xfb", (0, 9, -1, "BIT"), 13),
+        (b"", (0,), -1),
+        (b"", (1, 0), -1),
+    ],
+)
+def test_the_first_bit_of_a_kind_is_found(cache: MemoryCache, value: bytes, words: Any, reply: int) -> None:
+    cache.call("SET", "k", value)
+    assert cache.call("BITPOS", "k", *words) == reply
+
+
+def test_no_string_is_zeros_without_end(cache: MemoryCache) -> None:
+    assert cache.call("BITPOS", "nope", 0) == 0
+    assert cache.call("BITPOS", "nope", 1) == -1
+
+
+def test_bits_of_long_strings_are_found_and_counted(cache: MemoryCache) -> None:
+    cache.call("SETBIT", "k", LONG * 8 + 3, 1)
+    assert cache.call("BITPOS", "k", 1) == LONG * 8 + 3
+    assert cache.call("BITCOUNT", "k") == 1
+    assert cache.call("GETBIT", "k", LONG * 8 + 3) == 1
+    assert cache.call("GETBIT", "k", LONG * 8 + 3000) == 0
+    assert cache.call("BITCOUNT", "k", 1, LONG * 8 + 2, "BIT") == 0
+    assert cache.call("BITFIELD", "k", "SET", "u8", f"#{LONG}", 255, "GET", "i9", f"{LONG * 8}") == [16, -2]
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"),
+    [("AND", b"\x30\x00\x00"), ("or", b"\x7c\xff\x01"), ("XOR", b"\x4c\xff\x01"), ("And\x00", b"\x30\x00\x00")],
+)
+def test_strings_are_combined_the_shorter_ones_with_zeros(cache: MemoryCache, operation: str, result: bytes) -> None:
+    cache.call("MSET", "a", b"\x3c", "b", b"\x70\xff\x01")
+    assert cache.call("BITOP", operation, "d", "a", "b") == 3
+    assert cache.call("GET", "d") == result
+
+
+def test_a_string_is_inverted(cache: MemoryCache) -> None:
+    cache.call("SET", "a", b"\x00\xf0")
+    assert cache.call("BITOP", "NOT", "a", "a") == 2
+    assert cache.call("GET", "a") == b"\xff\x0f"
+
+
+def test_what_is_combined_of_nothing_is_no_key(cache: MemoryCache) -> None:
+    cache.call("SET", "d", "x")
+    assert cache.call("BITOP", "XOR", "d", "nope", "none") == 0
+    assert cache.call("EXISTS", "d") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        (("GET", "u4", 0, "GET", "i4", "#1"), [6, 6]),
+        (("SET", "u8", 0, 255, "GET", "i8", 0), [102, -1]),
+        (("SET", "u8", 0, -1), [102]),
+        (("INCRBY", "u8", 0, 200), [46]),
+        (("overflow", "sat", "INCRBY", "u8", 0, 200, "INCRBY", "i8", 0, -200), [255, -128]),
+        (("OVERFLOW", "SAT", "INCRBY", "u8", 0, -200, "SET", "i4", 0, 100), [0, 0]),
+        (("OVERFLOW", "FAIL", "INCRBY", "u8", 0, 200, "GET", "u8", 0), [None, 102]),
+        (("OVERFLOW", "FAIL", "SET", "i8", 0, 128, "OVERFLOW", "WRAP", "SET", "i8", 0, 128), [None, 102]),
+        (("INCRBY", "i8", 0, 100, "GET", "u8", 0), [-54, 202]),
+        (("GET", "u63", 100, "GET", "i64", 4294967295 - 64), [0, 0]),
+        (("SET", "i64", 48, -(2**63), "INCRBY", "i64", 48, -1), [0, 2**63 - 1]),
+        (("GET", "u8", "#2305843009213693952"), [102]),
+        ((), []),
+    ],
+)
+def test_numbers_within_a_string_are_read_and_changed(cache: MemoryCache, words: Any, reply: Any) -> None:
+    cache.call("SET", "k", "foobar")
+    assert cache.call("BITFIELD", "k", *words) == reply
+
+
+def test_a_string_has_room_for_all_fields_also_where_none_fits(cache: MemoryCache) -> None:
+    assert cache.call("BITFIELD", "k", "OVERFLOW", "FAIL", "SET", "u8", 12, 256) == [None]
+    assert cache.call("GET", "k") == b"\0\0\0"
+
+
+def test_a_number_that_is_so_already_is_no_change(cache: MemoryCache) -> None:
+    cache.call("BITFIELD", "k", "SET", "u8", 0, 5)
+    before = changes(cache)
+    assert cache.call("BITFIELD", "k", "SET", "u8", 0, 5) == [5]
+    assert changes(cache) == before
+
+
+def test_numbers_are_read_where_nothing_may_change(cache: MemoryCache) -> None:
+    cache.call("SET", "k", "f")
+    assert cache.call("BITFIELD_RO", "k", "GET", "u8", 0, "GET", "u8", 4) == [102, 96]
+    assert cache.call("BITFIELD_RO", "nope", "GET", "u8", 0) == [0]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("SETBIT", "k", "x", 1), BAD_OFFSET),
+        (("SETBIT", "k", -1, 1), BAD_OFFSET),
+        (("SETBIT", "k", 2**32, 1), BAD_OFFSET),
+        (("SETBIT", "k", "#1", 1), BAD_OFFSET),
+        (("SETBIT", "k", 1, 2), "ERR bit is not an integer or out of range"),
+        (("SETBIT", "l", 1, 1), WRONG_TYPE),
+        (("GETBIT", "k", "x"), BAD_OFFSET),
+        (("GETBIT", "l", 1), WRONG_TYPE),
+        (("BITCOUNT", "k", 1), SYNTAX),
+        (("BITCOUNT", "k", 1, 2, "BIT", 3), SYNTAX),
+        (("BITCOUNT", "k", 1, 2, "NOPE"), SYNTAX),
+        (("BITCOUNT", "k", "x", 2), NO_INTEGER),
+        (("BITCOUNT", "l"), WRONG_TYPE),
+        (("BITPOS", "k", "x"), NO_INTEGER),
+        (("BITPOS", "k", 2), "ERR The bit argument must be 1 or 0."),
+        (("BITPOS", "k", 1, 0, 1, "BIT", 1), SYNTAX),
+        (("BITPOS", "k", 1, 0, "x", "NOPE"), SYNTAX),
+        (("BITPOS", "l", 1), WRONG_TYPE),
+        (("BITOP", "NOPE", "d", "k"), SYNTAX),
+        (("BITOP", "NOT", "d", "k", "k"), "ERR BITOP NOT must be called with a single source key."),
+        (("BITOP", "AND", "d", "l"), WRONG_TYPE),
+        (("BITFIELD", "k", "NOPE"), SYNTAX),
+        (("BITFIELD", "k", "GET", "u8"), SYNTAX),
+        (("BITFIELD", "k", "SET", "u8", 0), SYNTAX),
+        (("BITFIELD", "k", "OVERFLOW"), SYNTAX),
+        (("BITFIELD", "k", "OVERFLOW", "NOPE"), "ERR Invalid OVERFLOW type specified"),
+        (("BITFIELD", "k", "GET", "u64", 0), BAD_TYPE),
+        (("BITFIELD", "k", "GET", "i65", 0), BAD_TYPE),
+        (("BITFIELD", "k", "GET", "x8", 0), BAD_TYPE),
+        (("BITFIELD", "k", "GET", "u0", 0), BAD_TYPE),
+        (("BITFIELD", "k", "GET", "u8", "#x"), BAD_OFFSET),
+        (("BITFIELD", "k", "GET", "u8", "x"), BAD_OFFSET),
+        (("BITFIELD", "k", "SET", "u8", 0, "x"), NO_INTEGER),
+        (("BITFIELD", "l", "GET", "u8", 0), WRONG_TYPE),
+        (
+            ("BITFIELD", "k", "SET", "u63", 4294967295, 1),
+            "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ),
+        (("BITFIELD_RO", "k", "SET", "u8", 0, 1), "ERR BITFIELD_RO only supports the GET subcommand"),
+        (("BITFIELD_RO", "l", "GET", "u8", 0), WRONG_TYPE),
+    ],
+)
+def test_what_makes_no_sense_is_refused(cache: MemoryCache, words: tuple[Any, ...], error: str) -> None:
+    cache.call("SET", "k", "foobar")
+    cache.call("RPUSH", "l", "x")
+    before = changes(cache)
+    assert refusal(cache, *words) == error
+    assert changes(cache) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("BITFIELD", "k", "GET", "u8", 0), [b"RO", b"access"]),
+        (("BITFIELD", "k", "GET", "u8", 0, "SET", "u8", 0, 1), [b"RW", b"access", b"update"]),
+        (("BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", "u8", 0, 1), [b"RW", b"access", b"update"]),
+        (("BITFIELD", "k", "GET", "u8", 0, "NOPE"), [b"RW", b"access", b"update"]),
+        (("BITFIELD", "k"), [b"RO", b"access"]),
+    ],
+)
+def test_the_key_of_bitfield_is_only_read_where_nothing_is_written(cache: MemoryCache, words: Any, flags: Any) -> None:
+    [[key, found]] = cache.call("COMMAND", "GETKEYSANDFLAGS", *words)
+    assert (key, list(found)) == (b"k", flags)
