@@ -98,6 +98,11 @@ class Blocking:
                 self._serve(database, key)
         self._hand_out()
 
+    def wake(self, database: Database, key: bytes) -> None:
+        """Take note that those who wait for a key may have reason to wait no more, though it has not changed."""
+        if (database.index, key) in self._waiters:
+            self._watcher(database)(key)
+
     def unblock(self, session: Session, *, error: bool) -> bool:
         """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
         waiter = next(iter(self._sessions.get(session, ())), None)

@@ -60,6 +60,9 @@ class Persistence(Protocol):
 class Blocking(Protocol):
     """The requests that wait for a key, as commands see them."""
 
+    def wake(self, database: Database, key: bytes) -> None:
+        """Take note that those who wait for a key may have reason to wait no more, though it has not changed."""
+
     def unblock(self, session: Session, *, error: bool) -> bool:
         """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
 

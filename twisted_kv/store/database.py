@@ -387,10 +387,10 @@ class Database:
             self._keys.set(key, value)
         self._dispose(old)
 
-    def changed(self, key: bytes, count: int = 1) -> None:
+    def changed(self, key: bytes, count: int = 1, *, unseen: bool = False) -> None:
         """Say that the value of a key was changed in place, in so many of its members.
 
-        A value that became empty takes its key along.
+        A value that became empty takes its key along.  `unseen`: nobody is told who watches the key.
         """
         self.changes += count
         entry = self._keys.get(key)
@@ -400,7 +400,7 @@ class Database:
             weight = value.memory
             self.memory += weight - value.counted
             value.counted = weight
-            if self.watched:
+            if self.watched and not unseen:
                 self._touch(key)
         else:
             self._remove(key)
