@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Sequence
 
 SYNTAX: Final = "syntax error"
 NOT_AN_INTEGER: Final = "value is not an integer or out of range"
@@ -66,6 +66,21 @@ class ArityError(CommandError):
     def __init__(self, command: str) -> None:
         super().__init__(f"wrong number of arguments for '{command}' command")
         self.command = command
+
+
+class SubcommandError(CommandError):
+    """A subcommand was given words that it does not understand.
+
+    Redis names it as the client has spelled it, so whoever has the whole request asks for the reply with `spelled`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("unknown subcommand or wrong number of arguments")
+
+    def spelled(self, words: Sequence[bytes]) -> CommandError:
+        """Give the error of a request."""
+        name, container = c_text(words[1][:128]), c_text(words[0].upper())
+        return CommandError(f"{self.message} for '{name}'. Try {container} HELP.")
 
 
 class ExpireTimeError(CommandError):

@@ -35,6 +35,12 @@ class OrderedSet(List[Any]):
     __slots__ = ()
 
 
+class Pairs(List[Any]):
+    """Names with values, where a name may come twice: a map in RESP3, an array of pairs in RESP2."""
+
+    __slots__ = ()
+
+
 class Push(List[Any]):
     """A message that the server sends unasked; an array in RESP2."""
 
@@ -159,6 +165,7 @@ __all__ = [
     "NoReply",
     "NullArray",
     "OrderedSet",
+    "Pairs",
     "Push",
     "Reply",
     "Status",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Callable, Tuple
 
 import attrs
@@ -157,6 +158,40 @@ def same_but_for(*fields: bytes) -> Agree:
     return agree
 
 
+def same_but_for_idle_times(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on pending entries, or on consumers, though one may have been idle a little longer."""
+    first, second = parse(theirs)[0], parse(ours)[0]
+    return _without_idle_times(first) == _without_idle_times(second) and all(
+        abs(int(one) - int(other)) <= MILLISECONDS for one, other in zip(_idle_times(first), _idle_times(second))
+    )
+
+
+def _idle_times(reply: Any) -> list[bytes]:
+    return [each[1][_idle_place(each)][1] for each in reply[1] or ()]
+
+
+def _without_idle_times(reply: Any) -> Any:
+    return reply[0], [
+        [part for place, part in enumerate(each[1]) if place != _idle_place(each)] for each in reply[1] or ()
+    ]
+
+
+def _idle_place(entry: Any) -> int:
+    """Tell where the idle time stands: behind the names of an entry, or at the end of the facts about a consumer."""
+    return 2 if len(entry[1]) == 4 else 5
+
+
+def same_but_for_dates(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree on all but dates of these years in milliseconds, and on those to within seconds."""
+    first, second = _DATE.findall(theirs), _DATE.findall(ours)
+    return _DATE.sub(b":", theirs) == _DATE.sub(b":", ours) and all(
+        abs(int(one) - int(other)) <= MILLISECONDS for one, other in zip(first, second)
+    )
+
+
+_DATE = re.compile(rb"(?<=:)[12]\d{12}(?=\r)")
+
+
 def same_for_our_commands(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
     """Agree on the descriptions of the commands, and of the subcommands, that we have."""
     whole = len(words) == 1
@@ -227,6 +262,9 @@ ACCEPTED = [
     Accepted("RANDOMKEY", "any key will do", both_live),
     Accepted("TTL", "the two are not asked at the same instant", nearly(MILLISECONDS // 1000)),
     Accepted("PTTL", "the two are not asked at the same instant", nearly(MILLISECONDS)),
+    Accepted("XPENDING", "the two are not asked at the same instant", same_but_for_idle_times),
+    Accepted("XINFO CONSUMERS", "the two are not asked at the same instant", same_but_for_idle_times),
+    Accepted("XINFO STREAM", "the two are not asked at the same instant", same_but_for_dates),
     Accepted("TIME", "the two are not asked at the same instant", both_succeed),
     Accepted("HELLO", "connections are numbered by each server for itself", same_but_for(b"id")),
     Accepted("CLIENT ID", "connections are numbered by each server for itself", both_succeed),

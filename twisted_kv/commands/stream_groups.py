@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Iterable, Sequence
+from typing import Sequence
 
 import attrs
 
@@ -16,7 +16,7 @@ from twisted_kv.commands.streams import (
     parse_bound,
     parse_id,
 )
-from twisted_kv.errors import SYNTAX, CommandError, as_text
+from twisted_kv.errors import SYNTAX, CommandError, SubcommandError, c_string, c_text
 from twisted_kv.groups import Group, behind_streams, first, second
 from twisted_kv.numbers import INT64_MAX
 from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
@@ -33,7 +33,7 @@ _ATTEMPTS = 10
 
 
 def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
-    return CommandError(f"No such key '{as_text(key)}' or consumer group '{as_text(name)}'{where}", "NOGROUP")
+    return CommandError(f"No such key '{c_text(key)}' or consumer group '{c_text(name)}'{where}", "NOGROUP")
 
 
 def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
@@ -44,15 +44,15 @@ def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, Cons
     return stream, group
 
 
-def _consumer(session: Session, key: bytes, group_name: bytes, group: ConsumerGroup, name: bytes) -> Consumer:
-    """Give a consumer of a group, made now if there is none, and take note that it has asked."""
+def _consumer(session: Session, key: bytes, group: ConsumerGroup, name: bytes) -> tuple[Consumer, bool]:
+    """Give a consumer of a group, who is made now if there is none, and whether it was; take note that it has asked."""
     consumer = group.consumers.get(name)
+    is_new = consumer is None
     if consumer is None:
         consumer = group.consumers[name] = Consumer(name, session.now)
         session.db.changed(key, quietly=True)
-        session.log(b"XGROUP", b"CREATECONSUMER", key, group_name, name)
     consumer.seen = session.now
-    return consumer
+    return consumer, is_new
 
 
 def _log_claim(session: Session, key: bytes, name: bytes, group: ConsumerGroup, entry_id: int, what: Pending) -> None:
@@ -60,6 +60,12 @@ def _log_claim(session: Session, key: bytes, name: bytes, group: ConsumerGroup, 
     times = b"TIME", b"%d" % what.delivered, b"RETRYCOUNT", b"%d" % what.count
     last = b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)
     session.log(b"XCLAIM", key, name, what.consumer.name, b"0", id_text(entry_id), *times, *last)
+
+
+def _log_position(session: Session, key: bytes, name: bytes, group: ConsumerGroup) -> None:
+    """Log how far a group has read."""
+    read = b"ENTRIESREAD", b"%d" % group.entries_read
+    session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
 
 
 # XGROUP
@@ -80,28 +86,28 @@ def _named_group(session: Session, key: bytes, name: bytes) -> tuple[Stream, Con
     assert stream is not None
     group = stream.groups.get(name)
     if group is None:
-        raise CommandError(f"No such consumer group '{as_text(name)}' for key name '{as_text(key)}'", "NOGROUP")
+        raise CommandError(f"No such consumer group '{c_text(name)}' for key name '{c_text(key)}'", "NOGROUP")
     return stream, group
 
 
-def _position_options(words: Sequence[bytes], subcommand: str) -> tuple[bool, int]:
+def _position_options(words: Sequence[bytes], *, may_make: bool) -> tuple[bool, int]:
     """Read MKSTREAM, for CREATE, and ENTRIESREAD."""
     make, read = False, UNKNOWN
     arguments = Arguments(words)
     while arguments:
-        if subcommand == "CREATE" and arguments.takes(b"MKSTREAM"):
+        if may_make and arguments.takes(b"MKSTREAM"):
             make = True
         elif arguments.left >= 2 and arguments.takes(b"ENTRIESREAD"):
             read = arguments.integer()
             if read < 0 and read != UNKNOWN:
                 raise CommandError("value for ENTRIESREAD must be positive or -1")
         else:
-            raise CommandError(f"unknown subcommand or wrong number of arguments for '{subcommand}'. Try XGROUP HELP.")
+            raise SubcommandError
     return make, read
 
 
 def _position(stream: Stream | None, word: bytes) -> int:
-    if word == b"$":
+    if c_string(word) == b"$":
         return 0 if stream is None else stream.last_id
     return parse_id(word)
 
@@ -114,8 +120,10 @@ def _position(stream: Stream | None, word: bytes) -> int:
 )
 def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Make a group that is given the entries behind an ID."""
-    make, read = _position_options(words, "CREATE")
+    make, read = _position_options(words, may_make=True)
     stream = _stream_of_group(session, key, may_make=make)
+    if len(words) > 3:
+        raise SubcommandError
     last_id = _position(stream, entry_id)
     if stream is None:
         stream = session.db.edit(key, Stream, make=True)
@@ -135,9 +143,13 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
 )
 def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Have a group given the entries behind another ID."""
-    _, read = _position_options(words, "SETID")
+    _, read = _position_options(words, may_make=False)
     stream, group = _named_group(session, key, name)
-    group.last_id = _position(stream, entry_id)
+    if len(words) > 2:
+        raise SubcommandError
+    ends = {b"-": 0, b"+": LAST_ID}
+    end = ends.get(c_string(entry_id))
+    group.last_id = _position(stream, entry_id) if end is None else end
     group.entries_read = read
     session.db.changed(key, quietly=True)
     return OK
@@ -157,8 +169,8 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     if stream.groups.pop(name, None) is None:
         return 0
     session.db.changed(key, quietly=True)
-    if session.server.blocking is not None:
-        session.server.blocking.look_again(session.db, key)
+    assert session.server.blocking is not None
+    session.server.blocking.look_again(session.db, key)
     return 1
 
 
@@ -209,8 +221,8 @@ def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: byte
 )
 def xreadgroup(
     session: Session,
+    option: bytes,
     group: bytes,
-    name: bytes,
     consumer: bytes,
     streams: bytes,
     key: bytes,
@@ -218,21 +230,22 @@ def xreadgroup(
     *words: bytes,
 ) -> Reply:
     """Return entries of streams that no consumer of a group was given yet, or those that this one was given before."""
-    options = ReadOptions.parse((group, name, consumer, streams, key, entry_id, *words), "xreadgroup")
+    options = ReadOptions.parse((option, group, consumer, streams, key, entry_id, *words), is_group=True)
     assert options.group is not None
-    group_name = options.group[0]
+    group, consumer = options.group
     asked: list[tuple[bytes, int | None]] = []
     for each, word in zip(options.keys, options.ids):
         stream = session.db.read_as(each, Stream)
-        if stream is None or options.group[0] not in stream.groups:
-            raise _no_group(each, options.group[0], " in XREADGROUP with GROUP option")
-        if word == b"$":
+        if stream is None or group not in stream.groups:
+            raise _no_group(each, group, " in XREADGROUP with GROUP option")
+        if c_string(word) == b"$":
             raise CommandError(
                 "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
                 "by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
                 "result set."
             )
-        asked.append((each, None if word == b">" else parse_id(word)))
+        begin = LAST_ID if c_string(word) == b">" else parse_id(word)
+        asked.append((each, None if begin == LAST_ID else begin))
     found: list[tuple[bytes, Reply]] = []
     for each, start in asked:
         reply = _new_entries(session, each, options) if start is None else _history(session, each, options, start)
@@ -246,7 +259,7 @@ def xreadgroup(
     def again(ready: bytes) -> Sequence[bytes]:
         stream = session.db.lookup_as(ready, Stream)
         assert stream is not None
-        if group_name not in stream.groups:
+        if group not in stream.groups:
             raise CommandError("the consumer group this client was blocked on no longer exists", "NOGROUP")
         return options.again(ready, b">")
 
@@ -262,22 +275,20 @@ def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
     assert options.group is not None
     name, consumer_name = options.group
     stream, group = _group(session.db.lookup_as(key, Stream), key, name)
-    if not len(stream) or stream.last_id <= group.last_id:
+    if stream.largest <= group.last_id:
         return None
     session.db.edit(key, Stream)
-    consumer = _consumer(session, key, name, group, consumer_name)
+    consumer, is_new = _consumer(session, key, group, consumer_name)
+    if is_new and options.no_ack:
+        session.log(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
     entries = list(limited(stream.range(group.last_id + 1, LAST_ID), options.count or -1))
     for entry_id, _ in entries:
         stream.advance(group, entry_id)
         if not options.no_ack:
             group.give(entry_id, consumer, session.now)
-    if entries:
-        session.db.changed(key, len(entries), quietly=True)
-        if not options.no_ack:
-            for entry_id, _ in entries:
-                _log_claim(session, key, name, group, entry_id, group.pending[entry_id])
-        read = b"ENTRIESREAD", b"%d" % group.entries_read
-        session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
+            _log_claim(session, key, name, group, entry_id, group.pending[entry_id])
+    session.db.changed(key, len(entries), quietly=True)
+    _log_position(session, key, name, group)
     return [entry_reply(entry) for entry in entries]
 
 
@@ -286,16 +297,16 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
     assert options.group is not None
     name, consumer_name = options.group
     stream, group = _group(session.db.edit(key, Stream), key, name)
-    consumer = _consumer(session, key, name, group, consumer_name)
+    consumer, is_new = _consumer(session, key, group, consumer_name)
+    if is_new:
+        session.log(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
     replies: list[Reply] = []
     for entry_id in list(islice(consumer.pending.irange(start + 1), options.count or None)):
         fields = stream.get(entry_id)
-        if fields is None:
-            replies.append([id_text(entry_id), NULL_ARRAY])
-            continue
-        pending = consumer.pending[entry_id]
-        pending.delivered = session.now
-        pending.count += 1
+        if fields is not None:
+            pending = consumer.pending[entry_id]
+            pending.delivered = session.now
+            pending.count += 1
         replies.append(entry_reply((entry_id, fields)))
     return replies
 
@@ -392,8 +403,10 @@ class ClaimOptions:
     """What XCLAIM is asked for behind the least idle time."""
 
     ids: Sequence[int]
-    delivered: int | None = None
-    count: int | None = None
+    delivered: int
+    """The date in milliseconds that entries count as delivered at."""
+    count: int = -1
+    """How often they count as delivered; below 0 it is counted on."""
     force: bool = False
     only_ids: bool = False
     last_id: int = 0
@@ -407,11 +420,11 @@ class ClaimOptions:
                 ids.append(parse_id(word))
             except CommandError:
                 break
-        options = cls(ids)
+        options = cls(ids, now)
         arguments = Arguments(words[len(ids) :])
         while arguments:
             given = arguments.word()
-            option = given.upper()
+            option = c_string(given).upper()
             if option == b"FORCE":
                 options.force = True
             elif option == b"JUSTID":
@@ -425,16 +438,63 @@ class ClaimOptions:
             elif option == b"LASTID" and arguments:
                 options.last_id = parse_id(arguments.word())
             else:
-                raise CommandError(f"Unrecognized XCLAIM option '{as_text(given)}'")
-        if options.delivered is None or not 0 <= options.delivered <= now:
+                raise CommandError(f"Unrecognized XCLAIM option '{c_text(given)}'")
+        if not 0 <= options.delivered <= now:
             options.delivered = now
         return options
 
+    def next_count(self, count: int) -> int:
+        """Tell how often an entry counts as delivered that was delivered so often before."""
+        return self.count if self.count >= 0 else count + (not self.only_ids)
 
-def _claimed(stream: Stream, ids: Iterable[int], *, only_ids: bool) -> list[Reply]:
-    if only_ids:
-        return [id_text(entry_id) for entry_id in ids]
-    return [entry_reply((entry_id, stream.get(entry_id))) for entry_id in ids]
+
+@attrs.define
+class _Claim:
+    """Hands pending entries of a group over to a consumer, who is made when there is the first of them."""
+
+    session: Session
+    key: bytes
+    name: bytes
+    consumer_name: bytes
+    stream: Stream
+    group: ConsumerGroup
+    claimed: list[int] = attrs.field(factory=list)
+    deleted: list[int] = attrs.field(factory=list)
+    """IDs of entries that nobody has any more, since they are not in the stream either."""
+    _consumer: Consumer | None = None
+
+    @property
+    def consumer(self) -> Consumer:
+        """Who claims."""
+        if self._consumer is None:
+            self._consumer, _ = _consumer(self.session, self.key, self.group, self.consumer_name)
+        return self._consumer
+
+    def take(self, entry_id: int, pending: Pending, delivered: int, count: int) -> None:
+        """Give the consumer a pending entry, whoever had it."""
+        if pending.consumer is not self.consumer:
+            del pending.consumer.pending[entry_id]
+            self.consumer.pending[entry_id] = pending
+            pending.consumer = self.consumer
+        pending.delivered, pending.count = delivered, count
+        self.claimed.append(entry_id)
+        self._note(entry_id, pending)
+
+    def drop(self, entry_id: int, pending: Pending) -> None:
+        """Take a pending entry from who has it, since it is not in the stream any more."""
+        self.group.forget(entry_id)
+        self.deleted.append(entry_id)
+        self._note(entry_id, pending)
+
+    def _note(self, entry_id: int, pending: Pending) -> None:
+        _log_claim(self.session, self.key, self.name, self.group, entry_id, pending)
+        self.session.db.changed(self.key, quietly=True)
+
+    def reply(self, *, only_ids: bool) -> list[Reply]:
+        """Give what was claimed as clients see it."""
+        if only_ids:
+            return [id_text(entry_id) for entry_id in self.claimed]
+        return [entry_reply((entry_id, self.stream.get(entry_id))) for entry_id in self.claimed]
 
 
 @stream_groups.command(
@@ -452,51 +512,28 @@ def xclaim(
     stream, group = _group(session.db.edit(key, Stream), key, name)
     least = max(0, integer(idle, "Invalid min-idle-time argument for XCLAIM"))
     options = ClaimOptions.parse((entry_id, *words), session.now)
-    assert options.delivered is not None
     is_ahead = options.last_id > group.last_id
     if is_ahead:
         group.last_id = options.last_id
-    claimant = _consumer(session, key, name, group, consumer)
-    claimed = []
-    is_logged = False
+    claim = _Claim(session, key, name, consumer, stream, group)
     for each in options.ids:
         pending = group.pending.get(each)
         if stream.get(each) is None:
             if pending is not None:
-                _log_claim(session, key, name, group, each, pending)
-                group.forget(each)
-                session.db.changed(key, quietly=True)
-                is_logged = True
+                claim.drop(each, pending)
             continue
         if pending is None:
             if not options.force:
                 continue
-            group.give(each, claimant, options.delivered)
+            group.give(each, claim.consumer, session.now)
             pending = group.pending[each]
         elif least and session.now - pending.delivered < least:
             continue
-        _hand_over(each, pending, claimant)
-        pending.delivered = options.delivered
-        if options.count is not None and options.count >= 0:
-            pending.count = options.count
-        elif not options.only_ids:
-            pending.count += 1
-        _log_claim(session, key, name, group, each, pending)
+        claim.take(each, pending, options.delivered, options.next_count(pending.count))
+    if is_ahead and not claim.claimed and not claim.deleted:
+        _log_position(session, key, name, group)
         session.db.changed(key, quietly=True)
-        claimed.append(each)
-        is_logged = True
-    if is_ahead and not is_logged:
-        session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), b"ENTRIESREAD", b"%d" % group.entries_read)
-        session.db.changed(key, quietly=True)
-    return _claimed(stream, claimed, only_ids=options.only_ids)
-
-
-def _hand_over(entry_id: int, pending: Pending, consumer: Consumer) -> None:
-    """Take a pending entry from the consumer that has it, and give it to another."""
-    if pending.consumer is not consumer:
-        del pending.consumer.pending[entry_id]
-        consumer.pending[entry_id] = pending
-        pending.consumer = consumer
+    return claim.reply(only_ids=options.only_ids)
 
 
 @stream_groups.command(
@@ -512,6 +549,25 @@ def xautoclaim(
     """Give a consumer entries from an ID on that others have not acknowledged for some time, and return them."""
     least = max(0, integer(idle, "Invalid min-idle-time argument for XAUTOCLAIM"))
     first_id = parse_bound(start, low=True)
+    count, only_ids = _autoclaim_options(words)
+    stream, group = _group(session.db.edit(key, Stream), key, name)
+    claim = _Claim(session, key, name, consumer, stream, group)
+    following = 0
+    looked_at = list(islice(group.pending.irange(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
+    for attempt, entry_id in enumerate(looked_at):
+        if attempt == count * _ATTEMPTS or len(claim.claimed) + len(claim.deleted) == count:
+            following = entry_id
+            break
+        pending = group.pending[entry_id]
+        if stream.get(entry_id) is None:
+            claim.drop(entry_id, pending)
+        elif not least or session.now - pending.delivered >= least:
+            claim.take(entry_id, pending, session.now, pending.count + (not only_ids))
+    return [id_text(following), claim.reply(only_ids=only_ids), [id_text(each) for each in claim.deleted]]
+
+
+def _autoclaim_options(words: Sequence[bytes]) -> tuple[int, bool]:
+    """Read COUNT and JUSTID."""
     count, only_ids = 100, False
     arguments = Arguments(words)
     while arguments:
@@ -523,27 +579,4 @@ def xautoclaim(
             only_ids = True
         else:
             raise CommandError(SYNTAX)
-    stream, group = _group(session.db.edit(key, Stream), key, name)
-    claimant = _consumer(session, key, name, group, consumer)
-    claimed: list[int] = []
-    deleted: list[int] = []
-    following = 0
-    looked_at = list(islice(group.pending.irange(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
-    for attempt, entry_id in enumerate(looked_at):
-        if attempt == count * _ATTEMPTS or len(claimed) + len(deleted) == count:
-            following = entry_id
-            break
-        pending = group.pending[entry_id]
-        if stream.get(entry_id) is None:
-            _log_claim(session, key, name, group, entry_id, pending)
-            group.forget(entry_id)
-            deleted.append(entry_id)
-        elif not least or session.now - pending.delivered >= least:
-            _hand_over(entry_id, pending, claimant)
-            pending.delivered = session.now
-            pending.count += not only_ids
-            _log_claim(session, key, name, group, entry_id, pending)
-            claimed.append(entry_id)
-    if claimed or deleted:
-        session.db.changed(key, len(claimed) + len(deleted), quietly=True)
-    return [id_text(following), _claimed(stream, claimed, only_ids=only_ids), [id_text(each) for each in deleted]]
+    return count, only_ids

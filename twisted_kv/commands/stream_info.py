@@ -7,7 +7,7 @@ from typing import Sequence
 
 from twisted_kv.arguments import integer
 from twisted_kv.commands.streams import entry_reply, limited
-from twisted_kv.errors import CommandError, as_text
+from twisted_kv.errors import CommandError, SubcommandError, c_text
 from twisted_kv.groups import Group, second
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
@@ -36,8 +36,8 @@ def _stream(session: Session, key: bytes) -> Stream:
 )
 def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
     """Return what is known of a stream: its length, its first and last entry, or all of it with FULL."""
-    shown = _shown(words) if words else None
     stream = _stream(session, key)
+    shown = _shown(words) if words else None
     facts: dict[bytes, Reply] = {
         b"length": len(stream),
         b"radix-tree-keys": stream.nodes,
@@ -62,7 +62,7 @@ def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
 def _shown(words: Sequence[bytes]) -> int:
     """Read FULL and COUNT; gives how many entries are shown, 0 for all."""
     if len(words) not in (1, 3) or words[0].upper() != b"FULL" or (len(words) == 3 and words[1].upper() != b"COUNT"):
-        raise CommandError("unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.")
+        raise SubcommandError
     count = integer(words[2]) if len(words) == 3 else _SHOWN
     return count if count >= 0 else _SHOWN
 
@@ -128,7 +128,7 @@ def xinfo_consumers(session: Session, key: bytes, name: bytes) -> Reply:
     """Return what is known of the consumers of a group."""
     group = _stream(session, key).groups.get(name)
     if group is None:
-        raise CommandError(f"No such consumer group '{as_text(name)}' for key name '{as_text(key)}'", "NOGROUP")
+        raise CommandError(f"No such consumer group '{c_text(name)}' for key name '{c_text(key)}'", "NOGROUP")
     return [
         {b"name": each.name, b"pending": len(each.pending), b"idle": max(0, session.now - each.seen)}
         for each in group.consumers.values()

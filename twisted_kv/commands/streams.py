@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Iterable, Sequence
 
 import attrs
@@ -9,8 +10,8 @@ import attrs
 from twisted_kv.arguments import Arguments, integer
 from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, behind_streams, first
-from twisted_kv.numbers import UINT64_MAX
-from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
+from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.replies import NULL_ARRAY, OK, Block, Pairs, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.values.streams import LAST_ID, NODE_ENTRIES, Fields, Stream, id_text, make_id
@@ -18,34 +19,41 @@ from twisted_kv.values.streams import LAST_ID, NODE_ENTRIES, Fields, Stream, id_
 streams = Group("stream", category="stream")
 
 BAD_ID: Final = "Invalid stream ID specified as stream command argument"
+_EXHAUSTED: Final = "The stream has exhausted the last possible ID, unable to add more items"
 _TRIMMED_AT_ONCE: Final = 100 * NODE_ENTRIES
+_READ_AT_ONCE: Final = 1000
+"""Entries that a reader is given who had to wait for them, unless COUNT says another number."""
+_ID_BYTES: Final = 127
+_UNSIGNED: Final = re.compile(rb"[\t-\r ]*([+-]?)([0-9]+)\Z")
+"""What C's strtoull takes: Redis asks it where a number is not in its usual form."""
 
 
 def parse_id(word: bytes, missing: int = 0) -> int:
     """Read an ID, milliseconds and a sequence number, which is `missing` if it is left out."""
-    milliseconds, dash, sequence = word.partition(b"-")
+    milliseconds, dash, sequence = c_string(word).partition(b"-")
     parts = _unsigned(milliseconds), _unsigned(sequence) if dash else missing
-    if parts[0] is None or parts[1] is None or len(word) > 127:
+    if parts[0] is None or parts[1] is None or len(word) > _ID_BYTES:
         raise CommandError(BAD_ID)
     return make_id(parts[0], parts[1])
 
 
 def _unsigned(word: bytes) -> int | None:
     """Read a number of 64 bits without a sign."""
-    if not word.isdigit() or len(word) > 20 or (word[:1] == b"0" and len(word) > 1):
+    number = parse_integer(word)
+    if number is not None:
+        return number if number >= 0 else None
+    match = _UNSIGNED.match(word[:_ID_BYTES])
+    if match is None or int(match[2]) > UINT64_MAX:
         return None
-    number = int(word)
-    return number if number <= UINT64_MAX else None
+    return -int(match[2]) & UINT64_MAX if match[1] == b"-" else int(match[2])
 
 
 def parse_bound(word: bytes, *, low: bool) -> int:
     """Read a bound of a range: `-` and `+` are the first and the last of all, a bound behind `(` is left out."""
     excluded = word.startswith(b"(") and len(word) > 1
     text = word[1:] if excluded else word
-    if text == b"-" or text == b"+":
-        if excluded:
-            raise CommandError(BAD_ID)
-        return 0 if text == b"-" else LAST_ID
+    if c_string(text) in (b"-", b"+") and len(text) <= _ID_BYTES and not excluded:
+        return 0 if text.startswith(b"-") else LAST_ID
     bound = parse_id(text, 0 if low else UINT64_MAX)
     if not excluded:
         return bound
@@ -57,9 +65,9 @@ def parse_bound(word: bytes, *, low: bool) -> int:
 
 
 def entry_reply(entry: tuple[int, Fields | None]) -> Reply:
-    """Give an entry as clients see it: its ID, and its fields and values by turns."""
+    """Give an entry as clients see it: its ID, and its fields and values by turns, or nothing if it was deleted."""
     entry_id, fields = entry
-    return [id_text(entry_id), None if fields is None else list(fields)]
+    return [id_text(entry_id), NULL_ARRAY if fields is None else list(fields)]
 
 
 @attrs.define
@@ -72,6 +80,8 @@ class Trim:
     limit: int | None = None
     """How many entries may go, approximately; 0 for any number."""
     is_asked: bool = False
+    behind: int = 0
+    """How many words stand behind the number or the ID."""
 
     def take(self, option: bytes, arguments: Arguments) -> bool:
         """Read what follows an option; False if it is none of these."""
@@ -87,6 +97,7 @@ class Trim:
                     raise CommandError("The MAXLEN argument must be >= 0.")
             else:
                 self.least = parse_id(arguments.word())
+            self.behind = arguments.left
         elif option == b"LIMIT" and arguments:
             self.limit = arguments.integer()
             if self.limit < 0:
@@ -95,11 +106,13 @@ class Trim:
             return False
         return True
 
-    def check(self) -> None:
-        """Refuse a limit where there can be none."""
-        if self.limit is not None and not self.is_asked:
+    def check(self, session: Session, *, must_trim: bool = False) -> None:
+        """Refuse a limit where there can be none; a log has one, since it is written behind `=` there."""
+        if self.limit and not self.is_asked:
             raise CommandError("syntax error, LIMIT cannot be used without specifying a trimming strategy")
-        if self.limit is not None and not self.approximately:
+        if must_trim and not self.is_asked:
+            raise CommandError("syntax error, XTRIM must be called with a trimming strategy")
+        if self.limit is not None and not self.approximately and not session.server.loading:
             raise CommandError("syntax error, LIMIT cannot be used without the special ~ option")
 
     def run(self, stream: Stream) -> int:
@@ -109,13 +122,12 @@ class Trim:
         limit = (_TRIMMED_AT_ONCE if self.limit is None else self.limit) if self.approximately else 0
         return stream.trim(length=self.length, least=self.least, approximately=self.approximately, limit=limit)
 
-    def effect(self, stream: Stream) -> tuple[bytes, ...]:
-        """Give the words that shorten a stream to what it is now."""
-        if not self.is_asked:
-            return ()
-        if self.length is not None:
-            return b"MAXLEN", b"=", b"%d" % len(stream)
-        return b"MINID", b"=", id_text(stream.first_id if self.approximately and len(stream) else self.least)
+    def make_exact(self, words: list[bytes], stream: Stream) -> None:
+        """Change the words of a request so that they shorten a stream to just what it is now."""
+        if self.approximately:
+            place = len(words) - self.behind - 1
+            words[place - 1] = b"="
+            words[place] = b"%d" % len(stream) if self.length is not None else id_text(stream.oldest)
 
 
 @attrs.define
@@ -130,12 +142,12 @@ class AddOptions:
     """The milliseconds alone were given, and the sequence number is to be made."""
 
     @classmethod
-    def take(cls, arguments: Arguments) -> AddOptions:
+    def take(cls, session: Session, arguments: Arguments) -> AddOptions:
         """Take options, and the ID that stands behind them."""
         options = cls(Trim())
         while arguments:
             word = arguments.word()
-            if word == b"*":
+            if c_string(word) == b"*":
                 break
             option = c_string(word).upper()
             if option == b"NOMKSTREAM":
@@ -143,12 +155,13 @@ class AddOptions:
             elif not options.trim.take(option, arguments):
                 options._read_id(word)
                 break
-        options.trim.check()
+        options.trim.check(session)
         return options
 
     def _read_id(self, word: bytes) -> None:
-        if word.endswith(b"-*") and _unsigned(word[:-2]) is not None:
-            self.entry_id = parse_id(word[:-2])
+        milliseconds, _, sequence = c_string(word).partition(b"-")
+        if sequence == b"*" and len(word) <= _ID_BYTES:
+            self.entry_id = parse_id(milliseconds)
             self.sequence_is_open = True
         else:
             self.entry_id = parse_id(word)
@@ -157,15 +170,12 @@ class AddOptions:
         """Give the ID that a new entry gets; raises `CommandError` if there is none that is above all others."""
         last = stream.last_id
         if self.entry_id is None:
-            made = max(make_id(now, 0), last + 1)
-            if made > LAST_ID:
-                raise CommandError("The stream has exhausted the last possible ID, unable to add more items")
-            return made
+            return max(make_id(now, 0), last + 1)
         entry_id = self.entry_id
         if self.sequence_is_open and entry_id >> 64 == last >> 64:
             entry_id = last + 1
             if entry_id >> 64 != last >> 64:
-                entry_id = 0  # there is no sequence number left
+                raise CommandError("Elements are too large to be stored")  # meant is that no sequence number is left
         if entry_id <= last:
             raise CommandError("The ID specified in XADD is equal or smaller than the target stream top item")
         return entry_id
@@ -181,7 +191,7 @@ class AddOptions:
 def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: bytes, *words: bytes) -> Reply:
     """Add an entry to a stream, and return its ID."""
     arguments = Arguments((entry_id, field, value, *words))
-    options = AddOptions.take(arguments)
+    options = AddOptions.take(session, arguments)
     fields = tuple(arguments.rest())
     if not fields or len(fields) % 2:
         raise ArityError("xadd")
@@ -191,7 +201,7 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     if stream is None and not options.make:
         return None
     if stream is not None and stream.last_id == LAST_ID:
-        raise CommandError("The stream has exhausted the last possible ID, unable to add more items")
+        raise CommandError(_EXHAUSTED)
     new_id = options.next_id(stream or Stream(), session.now)
     stream = session.db.edit(key, Stream, make=True)
     assert stream is not None
@@ -199,7 +209,11 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     options.trim.run(stream)
     session.db.changed(key)
     text = id_text(new_id)
-    session.log(b"XADD", key, *options.trim.effect(stream), text, *fields)
+    request = [b"XADD", key, entry_id, field, value, *words]
+    options.trim.make_exact(request, stream)
+    if options.entry_id is None or options.sequence_is_open:
+        request[-len(fields) - 1] = text
+    session.log(*request)
     return text
 
 
@@ -218,16 +232,16 @@ def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *word
     while arguments:
         if not trim.take(arguments.option(), arguments):
             raise CommandError(SYNTAX)
-    if not trim.is_asked:
-        raise CommandError("syntax error, XTRIM must be called with at least one trimming strategy")
-    trim.check()
+    trim.check(session, must_trim=True)
     stream = session.db.edit(key, Stream)
     if stream is None:
         return 0
     removed = trim.run(stream)
     if removed:
         session.db.changed(key, removed)
-        session.log(b"XTRIM", key, *trim.effect(stream))
+        request = [b"XTRIM", key, strategy, threshold, *words]
+        trim.make_exact(request, stream)
+        session.log(*request)
     return removed
 
 
@@ -239,10 +253,10 @@ def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *word
 )
 def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
     """Remove entries from a stream, and return how many there were."""
-    ids = [parse_id(word) for word in (entry_id, *more)]
     stream = session.db.edit(key, Stream)
     if stream is None:
         return 0
+    ids = [parse_id(word) for word in (entry_id, *more)]
     removed = sum([stream.delete(each) for each in ids])
     if removed:
         session.db.changed(key, removed)
@@ -339,11 +353,8 @@ def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply
     stream = session.db.edit(key, Stream)
     if stream is None:
         raise CommandError("no such key")
-    if wanted < stream.deleted_id:
-        raise CommandError("The ID specified in XSETID is smaller than current max_deleted_entry_id")
     if len(stream):
-        largest = next(iter(stream.range(0, LAST_ID, reverse=True)))[0]
-        if wanted < largest:
+        if wanted < stream.largest:
             raise CommandError("The ID specified in XSETID is smaller than the target stream top item")
         if added is not None and len(stream) > added:
             raise CommandError("The entries_added specified in XSETID is smaller than the target stream length")
@@ -371,11 +382,10 @@ class ReadOptions:
     no_ack: bool = False
 
     @classmethod
-    def parse(cls, words: Sequence[bytes], command: str) -> ReadOptions:
+    def parse(cls, words: Sequence[bytes], *, is_group: bool) -> ReadOptions:
         """Read options, keys and IDs."""
         options = cls()
         arguments = Arguments(words)
-        is_group = command == "xreadgroup"
         while arguments:
             option = arguments.option()
             if option == b"BLOCK" and arguments:
@@ -385,7 +395,7 @@ class ReadOptions:
             elif option == b"COUNT" and arguments:
                 options.count = max(0, arguments.integer())
             elif option == b"STREAMS" and arguments:
-                options._take_streams(arguments.rest(), command)
+                options._take_streams(arguments.rest())
             elif option == b"GROUP" and arguments.left >= 2:
                 if not is_group:
                     raise CommandError("The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
@@ -402,25 +412,26 @@ class ReadOptions:
             raise CommandError("Missing GROUP option for XREADGROUP")
         return options
 
-    def _take_streams(self, words: Sequence[bytes], command: str) -> None:
+    def _take_streams(self, words: Sequence[bytes]) -> None:
         if len(words) % 2:
-            symbol = ">" if command == "xreadgroup" else "$"
-            raise CommandError(
-                f"Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
-            )
+            raise CommandError("Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
         self.keys, self.ids = words[: len(words) // 2], words[len(words) // 2 :]
 
     def again(self, key: bytes, entry_id: bytes) -> tuple[bytes, ...]:
         """Give the words behind the name of the command that ask the same of one key."""
-        words: tuple[bytes, ...] = (b"COUNT", b"%d" % self.count, b"BLOCK", b"0", b"STREAMS", key, entry_id)
+        count = b"%d" % (self.count or _READ_AT_ONCE)
+        words: tuple[bytes, ...] = (b"COUNT", count, b"BLOCK", b"0", b"STREAMS", key, entry_id)
         if self.no_ack:
             words = (b"NOACK", *words)
         return words if self.group is None else (b"GROUP", *self.group, *words)
 
 
 def by_key(session: Session, found: Sequence[tuple[bytes, Reply]]) -> Reply:
-    """Give what was found in several streams: a map in RESP3, pairs in RESP2."""
-    return dict(found) if session.resp == 3 else [list(pair) for pair in found]
+    """Give what was found in several streams: a map in RESP3, pairs in RESP2.  A key may have been given twice."""
+    if session.resp == 2:
+        return [list(pair) for pair in found]
+    by_names = dict(found)
+    return by_names if len(by_names) == len(found) else Pairs(found)
 
 
 @streams.command(
@@ -433,20 +444,20 @@ def by_key(session: Session, found: Sequence[tuple[bytes, Reply]]) -> Reply:
 )
 def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Return the entries of streams that are newer than an ID each, and wait for some if there are none."""
-    options = ReadOptions.parse((streams, key, entry_id, *words), "xread")
+    options = ReadOptions.parse((streams, key, entry_id, *words), is_group=False)
     starts: dict[bytes, int] = {}
     asked: list[tuple[bytes, int]] = []
     for each, word in zip(options.keys, options.ids):
         stream = session.db.lookup_as(each, Stream)
-        if word == b"$":
+        if c_string(word) == b"$":
             start = 0 if stream is None else stream.last_id
-        elif word == b">":
+        elif c_string(word) == b">":
             raise CommandError(
                 "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
             )
         else:
             start = parse_id(word)
-        starts[each] = start
+        starts.setdefault(each, start)
         asked.append((each, start))
     found: list[tuple[bytes, Reply]] = []
     for each, start in asked:

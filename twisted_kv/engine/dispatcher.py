@@ -22,7 +22,7 @@ from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.errors import ArityError, AttackError, CommandError, as_text, c_string
+from twisted_kv.errors import ArityError, AttackError, CommandError, SubcommandError, as_text, c_string
 from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.sessions.transactions import Transaction
@@ -140,7 +140,7 @@ class Dispatcher:
         except CommandError as error:
             command.failed += 1
             self._statistics.errors[error.code] += 1
-            reply = error
+            reply = error.spelled(words) if type(error) is SubcommandError else error
         except Exception:
             command.failed += 1
             reply = self._internal_error(command.name)
@@ -163,7 +163,7 @@ class Dispatcher:
         except CommandError as error:
             command.failed += 1
             self._statistics.errors[error.code] += 1
-            return error
+            return error.spelled(words) if type(error) is SubcommandError else error
         except Exception:
             command.failed += 1
             return self._internal_error(command.name)

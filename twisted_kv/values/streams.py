@@ -253,6 +253,16 @@ class Stream:
         """How many nodes there are."""
         return len(self._nodes)
 
+    @property
+    def largest(self) -> int:
+        """The largest ID of an entry that is there; 0 if there is none."""
+        return next((entry_id for entry_id, _ in self.range(0, LAST_ID, reverse=True)), 0)
+
+    @property
+    def oldest(self) -> int:
+        """The ID from which on there are nodes: of an entry that may have been deleted; `LAST_ID` if there are none."""
+        return self._starts[0] if self._starts else LAST_ID
+
     def tree_nodes(self) -> int:
         """Tell how many nodes the radix tree has in which Redis keeps the nodes of a stream by their first IDs."""
         return _tree_nodes([start.to_bytes(16, "big") for start in self._starts], 0)
@@ -364,7 +374,7 @@ class Stream:
 
     def has_tombstones(self, start: int) -> bool:
         """Tell whether an entry from an ID on may have been deleted."""
-        return bool(self._length and self.deleted_id and start <= self.deleted_id)
+        return self._length > 0 and self.deleted_id >= max(start, self.first_id, 1)
 
     def entries_before(self, entry_id: int) -> int:
         """Tell how many entries were ever added up to an ID, itself included; `UNKNOWN` if that cannot be told."""

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Final, Iterable, Sequence
 
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import format_double
-from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Push, Reply, Spoken, Status, Verbatim
+from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Pairs, Push, Reply, Spoken, Status, Verbatim
 
 Encoders = Dict[type, Callable[[Any], bytes]]
 Encode = Callable[[Reply], bytes]
@@ -126,6 +126,7 @@ _RESP2: Final[Encoders] = {
     Verbatim: _bulk,
     Decimal: _bulk,
     dict: _pairs(b"*", 2, encode_resp2),
+    Pairs: lambda value: _RESP2[list]([list(pair) for pair in value]),
     **dict.fromkeys((list, set, frozenset, OrderedSet, Push), _items(b"*", encode_resp2)),
 }
 
@@ -138,6 +139,7 @@ _RESP3: Final[Encoders] = {
     Verbatim: _verbatim,
     Decimal: lambda value: b",%b\r\n" % value,
     dict: _pairs(b"%", 1, encode_resp3),
+    Pairs: lambda value: b"%%%d\r\n" % len(value) + b"".join([encode_resp3(part) for pair in value for part in pair]),
     list: _items(b"*", encode_resp3),
     Push: _items(b">", encode_resp3),
     **dict.fromkeys((set, frozenset, OrderedSet), _items(b"~", encode_resp3)),
