@@ -206,7 +206,7 @@ def test_a_range_of_texts_has_what_is_in_it_among_members_of_one_score(
         and (low is None or (member > low if without_low else member >= low))
         and (high is None or (member < high if without_high else member <= high))
     ]
-    for start, stop in (wanted.places(value), wanted.walked_back(value)):
+    for start, stop in (wanted.places(value), wanted.places(value, reverse=True)):
         assert [member for _, member in value.slice(start, stop)] == expected
 
 
@@ -216,7 +216,7 @@ def test_a_range_of_texts_among_different_scores_is_a_part_of_the_order(
 ) -> None:
     value = sorted_set_of(scores)
     wanted = TextRange(low, high, without_low=first, without_high=last)
-    for start, stop in (wanted.places(value), wanted.walked_back(value)):
+    for start, stop in (wanted.places(value), wanted.places(value, reverse=True)):
         assert 0 <= start <= stop <= len(value)
 
 

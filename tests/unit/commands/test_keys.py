@@ -214,4 +214,5 @@ def test_fields_are_drawn(cache: MemoryCache) -> None:
     ],
 )
 def test_drawing_fields_is_refused(cache: MemoryCache, words: Any, error: str) -> None:
+    cache.call("HSET", "h", "f", 1)
     assert refusal(cache, "HRANDFIELD", "h", *words) == error

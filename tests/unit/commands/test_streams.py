@@ -67,7 +67,7 @@ REPLIES: list[tuple[str, Any]] = [
     ("XRANGE s 2 3", [entry(2), entry(3)]),
     ("XRANGE s (2 (4-0", [entry(3)]),
     ("XRANGE s - + COUNT 1", [entry(1)]),
-    ("XRANGE s - + COUNT -1", NULL_ARRAY),
+    ("XRANGE s - + COUNT -1", None),
     ("XRANGE new - +", []),
     ("XREVRANGE s + - COUNT 2", [entry(4), entry(3)]),
     ("XSETID s 9", b"OK"),
@@ -76,7 +76,7 @@ REPLIES: list[tuple[str, Any]] = [
     ("XREAD STREAMS s 3", {b"s": [entry(4)]}),
     ("XREAD COUNT 1 STREAMS s new 0 0", {b"s": [entry(1)]}),
     ("XREAD STREAMS s s 3 2", Pairs([(b"s", [entry(4)]), (b"s", [entry(3), entry(4)])])),
-    ("XREAD STREAMS s new $ $", NULL_ARRAY),
+    ("XREAD STREAMS s new $ $", None),
     ("XGROUP CREATE s h $", b"OK"),
     ("XGROUP CREATE new h $ MKSTREAM", b"OK"),
     ("XGROUP CREATE s h 2 ENTRIESREAD 2", b"OK"),
@@ -91,7 +91,7 @@ REPLIES: list[tuple[str, Any]] = [
     ("XREADGROUP GROUP g d STREAMS s >", {b"s": [entry(3), entry(4)]}),
     ("XREADGROUP GROUP g d NOACK COUNT 1 STREAMS s >", {b"s": [entry(3)]}),
     ("XREADGROUP GROUP g c NOACK STREAMS s >", {b"s": [entry(3), entry(4)]}),
-    ("XREADGROUP GROUP g c STREAMS t >", NULL_ARRAY),
+    ("XREADGROUP GROUP g c STREAMS t >", None),
     ("XREADGROUP GROUP g c STREAMS s 0", {b"s": [entry(1), entry(2)]}),
     ("XREADGROUP GROUP g d STREAMS s 0", {b"s": []}),
     ("XREADGROUP GROUP g c STREAMS s s 0 >", Pairs([(b"s", [entry(1), entry(2)]), (b"s", [entry(3), entry(4)])])),
@@ -386,4 +386,4 @@ def test_a_reader_waits_only_as_long_as_it_says(cache: MemoryCache) -> None:
     replies: list[Any] = []
     cache.session().call("XREAD", "BLOCK", 10, "STREAMS", "s", "$").addBoth(replies.append)
     cache.clock.advance(0.01)
-    assert replies == [NULL_ARRAY]
+    assert replies == [None]
