@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from .digests import play, play_and_count
-from .generated import Words, protocols, sequences, thorough
+from .generated import Words, protocols, sequences
 from .replies import parse
 from .requests_hyperloglogs import DENSE, HYPERLOGLOGS, OTHERS
 from .servers import BothServers
@@ -17,7 +17,6 @@ from .servers import BothServers
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]
 
 
-@thorough
 @given(requests=sequences(HYPERLOGLOGS, OTHERS, most=12), resp=protocols)
 def test_hyperloglogs_agree_with_redis(servers: BothServers, requests: Sequence[Words], resp: int) -> None:
     play(servers, requests, resp)
@@ -28,10 +27,10 @@ def test_the_same_requests_change_something(servers: BothServers, requests: Sequ
     play_and_count(servers, requests, resp)
 
 
-@pytest.mark.parametrize("most", [1, 7, 200])
+@pytest.mark.parametrize("most", [3, 200])
 def test_a_growing_log_has_the_bytes_of_redis(both: BothServers, most: int) -> None:
     random = Random(most)
-    for step in range(300 if most < 200 else 40):
+    for step in range(150 if most < 200 else 30):
         both.call("PFADD", "log", *(b"%x" % random.getrandbits(40) for _ in range(random.randint(1, most))))
         both.call("GET", "log")
         if step % 7 == 0:
@@ -49,7 +48,7 @@ def test_a_log_becomes_dense_where_redis_makes_it_so(both: BothServers) -> None:
     both.call("DEBUG", "DIGEST")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_merged_logs_have_the_bytes_of_redis(both: BothServers, seed: int) -> None:
     random = Random(seed)
     both.call("SET", "dense", DENSE)

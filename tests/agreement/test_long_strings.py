@@ -15,7 +15,6 @@ from .servers import BothServers
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]
 
 
-@thorough
 @given(requests=sequences(LONG_STRINGS, SEEN_BY_OTHERS), resp=protocols)
 def test_long_strings_agree_with_redis(servers: BothServers, requests: Sequence[Words], resp: int) -> None:
     play(servers, requests, resp)

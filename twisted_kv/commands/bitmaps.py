@@ -293,6 +293,7 @@ def _fields(session: Session, words: Sequence[bytes], *, read_only: bool) -> lis
 
 
 def _field_type(word: bytes) -> tuple[int, bool]:
+    word = c_string(word)
     signed = word.startswith(b"i")
     width = parse_integer(word[1:]) if word[:1] in (b"i", b"u") else None
     if width is None or not 1 <= width <= (64 if signed else 63):

@@ -71,6 +71,7 @@ def test_what_is_near_is_found_in_all_latitudes(cache: MemoryCache, latitude: in
     cache.call("GEOADD", "s", 10, latitude, "near", 30, latitude, "far", 10, latitude - 1, "below")
     assert cache.call("GEORADIUS", "s", 10, latitude, 10, "km") == [b"near"]
     assert cache.call("GEOSEARCH", "s", "FROMLONLAT", 10, latitude, "BYBOX", 10, 10, "km") == [b"near"]
+    assert cache.call("GEOSEARCH", "s", "FROMLONLAT", 10, latitude, "BYBOX", 230, 10, "km") == [b"near"]
     assert set(cache.call("GEOSEARCH", "s", "FROMLONLAT", 10, latitude, "BYBOX", 10, 230, "km")) == {b"near", b"below"}
 
 
