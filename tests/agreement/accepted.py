@@ -221,8 +221,9 @@ def _describes(theirs: Any, ours: Any) -> bool:
 
 
 def raw_for_short(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
-    """Agree on a string that Redis keeps as it was changed in place."""
-    return theirs == b"$3\r\nraw\r\n" and ours in (b"$6\r\nembstr\r\n", b"$3\r\nint\r\n")
+    """Agree on a string that Redis keeps in a longer form than it needs, as it was changed in place or computed."""
+    forms = [b"$3\r\nint\r\n", b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n"]
+    return theirs in forms and ours in forms[: forms.index(theirs)]
 
 
 def _is_hash_table(both: BothServers, key: Any) -> bool:
