@@ -86,8 +86,6 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
         return 0
     count = log.cached_count
     if count is None:
-        if not log.is_whole:
-            raise _CORRUPT
         count = estimate(_registers(log))
         log.cache_count(count)
         session.db.set(key, log.data, keep_deadline=True)

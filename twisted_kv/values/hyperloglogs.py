@@ -115,19 +115,12 @@ class HyperLogLog:
         """Keep an estimate."""
         self._data[8:16] = count.to_bytes(8, "little")
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the runs are of as many registers as there are, and no more."""
-        return not self.is_sparse or sum(length for _, length in self._runs()) == REGISTERS
-
     def registers(self) -> bytes:
-        """Give the registers, a byte each; runs of values behind the last of them are passed over, as by Redis."""
+        """Give the registers, a byte each."""
         if self.is_sparse:
             parts = []
             left = REGISTERS
             for value, length in self._runs():
-                if value and length > left:
-                    break
                 parts.append(bytes((value,)) * length)
                 left -= length
             if left:

@@ -122,6 +122,7 @@ def test_a_log_is_looked_at_from_within(cache: MemoryCache) -> None:
         (("PFCOUNT", "short", "list"), CORRUPT),
         (("PFCOUNT", "list", "short"), WRONG_TYPE),
         (("PFMERGE", "d", "short"), CORRUPT),
+        (("PFMERGE", "d", "too long"), CORRUPT),
         (("PFMERGE", "d", "sound", "list"), WRONG_TYPE),
         (("PFMERGE", "text"), NO_LOG),
     ],
@@ -136,12 +137,6 @@ def test_what_is_no_sound_log_is_refused(cache: MemoryCache, words: tuple[Any, .
     cache.call("RPUSH", "list", "x")
     assert refusal(cache, *words) == error
     assert cache.call("EXISTS", "d") == 0
-
-
-def test_values_behind_the_last_register_are_passed_over_when_merged(cache: MemoryCache) -> None:
-    cache.call("SET", "h", TOO_LONG)
-    assert cache.call("PFMERGE", "d", "h") == b"OK"
-    assert cache.call("PFCOUNT", "d") == 0
 
 
 def test_what_was_added_before_the_damage_was_found_stays(cache: MemoryCache) -> None:

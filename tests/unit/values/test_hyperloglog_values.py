@@ -50,11 +50,10 @@ def test_estimates_grow_with_the_registers() -> None:
     assert estimate(b"\x33" * 100 + bytes((50,)) * (REGISTERS - 100)) > counts[-1]
 
 
-def test_what_has_too_few_runs_is_corrupt() -> None:
-    log = HyperLogLog(FRONT + b"\x7f\xfe")
-    assert not log.is_whole
-    with pytest.raises(CorruptError):
-        log.registers()
+def test_what_has_runs_of_fewer_or_more_registers_is_corrupt() -> None:
+    for data in (b"\x7f\xfe", b"\x7f\xff\x80", b"\x7f\xff\x00", b""):
+        with pytest.raises(CorruptError):
+            HyperLogLog(FRONT + data).registers()
 
 
 def test_a_run_that_is_cut_is_read_as_if_a_zero_followed() -> None:
@@ -64,5 +63,4 @@ def test_a_run_that_is_cut_is_read_as_if_a_zero_followed() -> None:
 def test_a_dense_string_has_its_registers_in_six_bits_each() -> None:
     log = HyperLogLog(b"HYLL\x00" + bytes(11) + b"\x41\x20\x0c" + bytes(12285))
     assert len(log.data) == HEAD + 12288
-    assert log.is_whole
     assert log.registers()[:4] == bytes((1, 1, 2, 3))
