@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.histories import REFUSED, TICKET, Entry, History, Keyspace, Model, Request, judge
-from tests.kills import KINDS, Author, read_keyspace
+from tests.authors import KINDS, Author
+from tests.histories import History, Request, judge
+from tests.kills import read_keyspace
+from tests.models.keyspace import REFUSED, Entry, Keyspace
+from tests.models.model import TICKET, Model
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 
@@ -269,5 +272,5 @@ def test_an_author_uses_all_kinds_and_is_seldom_refused() -> None:
         words = author.request()
         seen.add(words[0].decode())
         answers.append(model.run(words))
-    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS}
+    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS} | {"EXEC", "DISCARD"}
     assert answers.count(REFUSED) < 300
