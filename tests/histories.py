@@ -1,7 +1,9 @@
 """Decides whether what a killed server has kept is a moment of what its clients did.
 
 Each connection owns its keys and keeps a `History`: what it sent, when, and what was answered.  `judge` looks for a
-prefix of each history after which the connection's keys are as they were found; a `Model` says what each request does.
+prefix of each history after which the connection's keys are as they were found; a `Model` (`tests.models`) says what
+each request does.  What a server chooses by itself is taken from its answer, or from what was found: whoever asks for
+that waits for the answer before it goes on.
 The prefixes must belong together:
 
 - what was answered before a moment that the caller names is in;
@@ -17,222 +19,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from math import ceil, floor, inf
-from typing import Any, Dict, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Sequence
 
 import attrs
 
+from tests.models.keyspace import A_NUMBER, REFUSED, UNKNOWN, Entry, Keyspace, Span, alike
+from tests.models.model import TICKET, Model
 from twisted_kv.errors import CommandError
-
-TICKET = b"ticket"
-"""The key of each database from which all connections draw numbers."""
-
-SLACK = 100
-"""Milliseconds by which the date of an expiry may be off: a server may read its clock once for many requests."""
-
-Value = Union[bytes, Dict[bytes, bytes]]
-Place = Tuple[int, bytes]
-"""A database and a key."""
-Span = Tuple[int, int]
-"""Milliseconds since 1970: not before the first, not after the second."""
-
-
-class Entry(NamedTuple):
-    """The value at a key, and when it expires, if it does."""
-
-    value: Value
-    expires: Span | None = None
-
-
-Keyspace = Dict[Place, Entry]
-
-
-def alike(expected: Entry | None, found: Entry | None) -> bool:
-    """Tell whether an entry is the expected one, its expiry up to what was known of the time."""
-    if expected is None or found is None:
-        return expected is found
-    if expected.expires is None or found.expires is None:
-        return expected == found
-    (first, last), (earliest, latest) = expected.expires, found.expires
-    return expected.value == found.value and first <= latest + SLACK and earliest <= last + SLACK
-
-
-# What requests do
-
-
-class RefusedError(Exception):
-    """A request that is answered with an error and changes nothing."""
-
-
-REFUSED = object()
-"""What the model answers where a server gives an error, whichever."""
-
-A_NUMBER = object()
-"""What the model answers where only the other connections know which number it is."""
-
-
-def integer(value: bytes) -> int:
-    if not value.lstrip(b"-").isdigit():
-        raise RefusedError
-    return int(value)
-
-
-def halves(value: bytes) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise RefusedError from None
-
-
-class Model:
-    """The keys of one connection as they must be; `touched` are those that the last request may have changed."""
-
-    def __init__(self, keys: Keyspace) -> None:
-        self.keys = dict(keys)
-        self.touched: set[Place] = set()
-        self.database = 0
-        self._now: Span = (0, 0)
-
-    def run(self, words: Sequence[bytes], now: Span = (0, 0)) -> Any:
-        """Do a request that a server does at some time in a span, and give the answer."""
-        self._now = now
-        self.touched = set()
-        if words[1] == TICKET:
-            return A_NUMBER
-        try:
-            return getattr(self, "do_" + words[0].decode().lower())(*words[1:])
-        except RefusedError:
-            return REFUSED
-
-    def _get(self, key: bytes) -> Entry | None:
-        return self.keys.get((self.database, key))
-
-    def _put(self, key: bytes, entry: Entry | None) -> None:
-        place = self.database, key
-        self.touched.add(place)
-        if entry is None or entry.value == {}:
-            self.keys.pop(place, None)
-        else:
-            self.keys[place] = entry
-
-    def _string(self, key: bytes, default: bytes = b"") -> tuple[bytes, Span | None]:
-        value, expires = self._get(key) or Entry(default)
-        if not isinstance(value, bytes):
-            raise RefusedError
-        return value, expires
-
-    def _hash(self, key: bytes) -> tuple[dict[bytes, bytes], Span | None]:
-        value, expires = self._get(key) or Entry({})
-        if isinstance(value, bytes):
-            raise RefusedError
-        return dict(value), expires
-
-    def _after(self, milliseconds: int) -> Span:
-        return self._now[0] + milliseconds, self._now[1] + milliseconds
-
-    def do_select(self, index: bytes) -> Any:
-        self.database = int(index)
-        return b"OK"
-
-    def do_set(self, key: bytes, value: bytes, option: bytes = b"", milliseconds: bytes = b"") -> Any:
-        old = self._get(key)
-        if option == b"NX" and old:
-            return None
-        expires = self._after(int(milliseconds)) if option == b"PX" else None
-        if option == b"KEEPTTL" and old:
-            expires = old.expires
-        self._put(key, Entry(value, expires))
-        return b"OK"
-
-    def do_mset(self, *pairs: bytes) -> Any:
-        for key, value in zip(pairs[::2], pairs[1::2]):
-            self._put(key, Entry(value))
-        return b"OK"
-
-    def do_append(self, key: bytes, more: bytes) -> Any:
-        value, expires = self._string(key)
-        self._put(key, Entry(value + more, expires))
-        return len(value + more)
-
-    def do_incr(self, key: bytes) -> Any:
-        value, expires = self._string(key, b"0")
-        number = integer(value) + 1
-        self._put(key, Entry(b"%d" % number, expires))
-        return number
-
-    def do_incrbyfloat(self, key: bytes, step: bytes) -> Any:
-        """Add a half, which floats of all kinds do alike."""
-        value, expires = self._string(key, b"0")
-        number = b"%g" % (halves(value) + halves(step))
-        self._put(key, Entry(number, expires))
-        return number
-
-    def do_getdel(self, key: bytes) -> Any:
-        if self._get(key) is None:
-            return None
-        value, _ = self._string(key)
-        self._put(key, None)
-        return value
-
-    def do_getex(self, key: bytes, option: bytes, milliseconds: bytes = b"") -> Any:
-        if self._get(key) is None:
-            return None
-        value, _ = self._string(key)
-        self._put(key, Entry(value, self._after(int(milliseconds)) if option == b"PX" else None))
-        return value
-
-    def do_hset(self, key: bytes, *pairs: bytes) -> Any:
-        fields, expires = self._hash(key)
-        before = len(fields)
-        fields.update(zip(pairs[::2], pairs[1::2]))
-        self._put(key, Entry(fields, expires))
-        return len(fields) - before
-
-    def do_hdel(self, key: bytes, *names: bytes) -> Any:
-        fields, expires = self._hash(key)
-        gone = [fields.pop(name) for name in names if name in fields]
-        self._put(key, Entry(fields, expires))
-        return len(gone)
-
-    def do_hincrby(self, key: bytes, name: bytes, step: bytes) -> Any:
-        fields, expires = self._hash(key)
-        number = integer(fields.get(name, b"0")) + int(step)
-        self._put(key, Entry({**fields, name: b"%d" % number}, expires))
-        return number
-
-    def do_del(self, *keys: bytes) -> Any:
-        there = {key for key in keys if self._get(key)}
-        for key in there:
-            self._put(key, None)
-        return len(there)
-
-    def do_rename(self, key: bytes, new: bytes) -> Any:
-        entry = self._get(key)
-        if entry is None:
-            raise RefusedError
-        self._put(key, None)
-        self._put(new, entry)
-        return b"OK"
-
-    def do_persist(self, key: bytes) -> Any:
-        entry = self._get(key)
-        if entry is None or entry.expires is None:
-            return 0
-        self._put(key, Entry(entry.value))
-        return 1
-
-    def do_expire(self, key: bytes, seconds: bytes) -> Any:
-        entry = self._get(key)
-        if entry is not None:
-            gone = int(seconds) < 0
-            self._put(key, None if gone else Entry(entry.value, self._after(int(seconds) * 1000)))
-        return int(entry is not None)
-
-    def do_pexpireat(self, key: bytes, date: bytes) -> Any:
-        entry = self._get(key)
-        if entry is not None:
-            self._put(key, Entry(entry.value, (int(date), int(date))))
-        return int(entry is not None)
-
+from twisted_kv.replies import NULL_ARRAY
 
 # What was done
 
@@ -244,18 +38,27 @@ class Request:
     words: tuple[bytes, ...]
     sent: float
     answered: float = inf
-    reply: Any = None
+    reply: Any = UNKNOWN
 
     def __str__(self) -> str:
         text = b" ".join(self.words).decode("latin-1")
         return repr(text if len(text) < 100 else f"{text[:97]}...")
 
     def is_answered_as(self, expected: Any) -> bool:
-        if expected is REFUSED:
-            return isinstance(self.reply, CommandError)
-        if expected is A_NUMBER:
-            return isinstance(self.reply, int)
-        return bool(self.reply == expected)
+        return _fits(self.reply, expected)
+
+
+def _fits(reply: Any, expected: Any) -> bool:
+    """Tell whether a reply is the expected one, or may be."""
+    if expected is REFUSED:
+        return isinstance(reply, CommandError)
+    if expected is A_NUMBER:
+        return isinstance(reply, int)
+    if expected is None:
+        return reply is None or reply is NULL_ARRAY
+    if isinstance(reply, list) and isinstance(expected, list):
+        return len(reply) == len(expected) and all(map(_fits, reply, expected))
+    return bool(reply == expected)
 
 
 @attrs.define
@@ -345,13 +148,15 @@ def read(begin: Keyspace, history: History, found: Keyspace, ended: float) -> Re
     nearest = len(wrong), 0
     reading = Reading(history, [] if wrong else [0], [])
     for length, request in enumerate(history.requests, 1):
-        expected = model.run(request.words, history.span(request, ended))
+        expected = model.run(request.words, history.span(request, ended), request.reply, found)
         if request.answered < inf:
             told = f"connection {history.name}: request {length}, {request}, was answered {request.reply!r}"
             assert request.is_answered_as(expected), f"{told}, not {expected!r}"
-        if expected is A_NUMBER:
-            drawn = request.reply if request.answered < inf else inf
-            reading.draws.append((length, model.database, drawn))
+        for database, place in model.drawn:
+            drawn = inf
+            if request.answered < inf:
+                drawn = request.reply if place is None else request.reply[place]
+            reading.draws.append((length, database, drawn))
         for place in model.touched:
             same = alike(model.keys.get(place), found.get(place))
             (wrong.discard if same else wrong.add)(place)
@@ -372,7 +177,7 @@ def _differences(begin: Keyspace, history: History, found: Keyspace, ended: floa
     """Show the first few keys that are not as after some requests."""
     model = Model(begin)
     for request in history.requests[:length]:
-        model.run(request.words, history.span(request, ended))
+        model.run(request.words, history.span(request, ended), request.reply, found)
     wrong = [place for place in {*found, *model.keys} if not alike(model.keys.get(place), found.get(place))]
     lines = [
         f"\n  {place[1]!r} of database {place[0]}: {_shown(found.get(place))}, not {_shown(model.keys.get(place))}"

@@ -24,12 +24,15 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Iterator, Sequence
+from typing import Any, Awaitable, Callable, Sequence
 
 import attrs
 
-from tests.histories import TICKET, Entry, History, Keyspace, Request, judge
+from tests.authors import SHARED, Author, Words
+from tests.histories import History, Request, judge
 from tests.launch import launch
+from tests.models.keyspace import Entry, Group, Keyspace, Pending, Ranked, Streamed, Value
+from tests.models.streams import identity
 from twisted_kv.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
@@ -37,8 +40,8 @@ from twisted_kv.wire.reply_reader import ReplyReader
 PATIENCE = 30.0
 """Seconds after which a server that does not do what it should is a failure."""
 
-DATABASES = 3
 CONNECTIONS = 6
+DATABASES = SHARED + 2 * CONNECTIONS
 BALLAST = 400
 """Keys of 1000 bytes that the first connection writes at first, so that the files take a while to write."""
 
@@ -83,86 +86,10 @@ MODES = {
 }
 
 
-# What is sent
-
-
-class Author:
-    """Thinks of the requests of one connection: on its own keys, in a few databases, each value another."""
-
-    def __init__(self, name: int, draw: random.Random, ballast: int = 0) -> None:
-        self.draw = draw
-        self._name = name
-        self._count = 0
-        self._stamp = draw.getrandbits(32)
-        self._ballast = iter(range(ballast))
-
-    def _key(self, family: str) -> bytes:
-        """Give a key that has held, if anything, most often a string (s), a counter (n), a float (f) or a hash (h)."""
-        if self.draw.random() < 0.02:
-            family = self.draw.choice("snfh")
-        return f"{self._name}:{family}{self.draw.randrange(8)}".encode()
-
-    def _value(self) -> bytes:
-        self._count += 1
-        size = 20_000 if self.draw.random() < 0.005 else self.draw.randrange(60)
-        return b"v%d.%x." % (self._count, self._stamp) + b"x" * size
-
-    def _far(self, unit: int) -> bytes:
-        return b"%d" % (self.draw.randrange(10_000, 1_000_000) * unit)
-
-    def _pairs(self) -> Iterator[bytes]:
-        for field in self.draw.sample(range(8), self.draw.randint(1, 5)):
-            yield from (b"f%d" % field, self._value())
-
-    def request(self) -> tuple[bytes, ...]:
-        """Give the next request."""
-        for number in self._ballast:
-            return b"SET", b"%d:ballast%d" % (self._name, number), self._value() + b"b" * 1000
-        kind, any_key = self.draw.choice(KINDS), self._key(self.draw.choice("snfh"))
-        if kind == "HSET":
-            return (b"HSET", self._key("h"), *self._pairs())
-        if kind == "HDEL":
-            return (b"HDEL", self._key("h"), *(b"f%d" % each for each in self.draw.sample(range(8), 3)))
-        if kind == "SET":
-            options = [(), (), (b"PX", self._far(1000)), (b"KEEPTTL",), (b"NX",)]
-            return (b"SET", self._key("s"), self._value(), *self.draw.choice(options))
-        requests: dict[str, Callable[[], tuple[bytes, ...]]] = {
-            "SELECT": lambda: (b"SELECT", b"%d" % self.draw.randrange(DATABASES)),
-            "DRAW": lambda: (b"INCR", TICKET),
-            "COUNT": lambda: (b"INCR", b"%d:count" % self._name),
-            "INCR": lambda: (b"INCR", self._key("n")),
-            "INCRBYFLOAT": lambda: (b"INCRBYFLOAT", self._key("f"), b"0.5"),
-            "APPEND": lambda: (b"APPEND", self._key("s"), self._value()),
-            "MSET": lambda: (b"MSET", self._key("s"), self._value(), self._key("s"), self._value()),
-            "HINCRBY": lambda: (b"HINCRBY", self._key("h"), b"n", b"%d" % self.draw.randint(-9, 9)),
-            "DEL": lambda: (b"DEL", any_key, self._key("h")),
-            "GETDEL": lambda: (b"GETDEL", self._key("s")),
-            "RENAME": lambda: (b"RENAME", self._key("s"), self._key("s")),
-            "EXPIRE": lambda: (b"EXPIRE", any_key, b"-1" if self.draw.random() < 0.1 else self._far(1)),
-            "PEXPIREAT": lambda: (b"PEXPIREAT", any_key, b"%d" % (FUTURE + self.draw.randrange(FUTURE))),
-            "PERSIST": lambda: (b"PERSIST", any_key),
-            "GETEX": lambda: (b"GETEX", self._key("s"), *self.draw.choice([(b"PX", self._far(1000)), (b"PERSIST",)])),
-        }
-        return requests[kind]()
-
-
-FUTURE = 4_000_000_000_000
-"""Milliseconds since 1970: a date in the year 2096."""
-
-KINDS = (
-    "SET SET SET SET SET HSET HSET HSET INCR INCR COUNT COUNT COUNT COUNT DRAW DRAW DRAW APPEND APPEND HDEL HINCRBY "
-    "INCRBYFLOAT MSET MSET DEL DEL GETDEL RENAME EXPIRE EXPIRE PEXPIREAT PERSIST PERSIST GETEX SELECT"
-).split()
-"""The kinds of requests, each as often as it is likely.
-
-COUNT goes to a key that is never removed, so that few states come twice.
-"""
-
-
 # What is there
 
 
-def read_keyspace(ask: Callable[[Sequence[tuple[bytes, ...]]], list[Any]], date: Callable[[], float]) -> Keyspace:
+def read_keyspace(ask: Callable[[Sequence[Words]], list[Any]], date: Callable[[], float]) -> Keyspace:
     """Read all keys; `ask` gives the answers to a few requests, and `date` the present in seconds since 1970."""
     found: Keyspace = {}
     for database in range(DATABASES):
@@ -170,14 +97,59 @@ def read_keyspace(ask: Callable[[Sequence[tuple[bytes, ...]]], list[Any]], date:
         for start in range(0, len(keys), 50):
             some = keys[start : start + 50]
             kinds = ask([(b"TYPE", key) for key in some])
-            values = ask([(b"HGETALL" if kind == b"hash" else b"GET", key) for key, kind in zip(some, kinds)])
+            values = ask([READING[kind](key) for key, kind in zip(some, kinds)])
             before = int(date() * 1000)
             left = ask([(b"PTTL", key) for key in some])
             after = math.ceil(date() * 1000)
             for key, kind, value, ttl in zip(some, kinds, values, left):
-                held = dict(zip(value[::2], value[1::2])) if kind == b"hash" else value
-                found[database, key] = Entry(held, None if ttl == -1 else (before + ttl, after + ttl))
+                expires = None if ttl == -1 else (before + ttl, after + ttl)
+                found[database, key] = Entry(MAKING[kind](value), expires)
     return found
+
+
+READING: dict[bytes, Callable[[bytes], Words]] = {
+    b"string": lambda key: (b"GET", key),
+    b"hash": lambda key: (b"HGETALL", key),
+    b"list": lambda key: (b"LRANGE", key, b"0", b"-1"),
+    b"set": lambda key: (b"SMEMBERS", key),
+    b"zset": lambda key: (b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"),
+    b"stream": lambda key: (b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"),
+}
+"""The request that reads a value, by its type."""
+
+
+def by_twos(row: Sequence[Any]) -> Any:
+    return zip(row[::2], row[1::2])
+
+
+def make_stream(told: Sequence[Any]) -> Streamed:
+    about = dict(by_twos(told))
+    return Streamed(
+        {identity(entry_id): tuple(fields) for entry_id, fields in about[b"entries"]},
+        identity(about[b"last-generated-id"]),
+        identity(about[b"max-deleted-entry-id"]),
+        about[b"entries-added"],
+        {group[b"name"]: make_group(group) for group in map(dict, map(by_twos, about[b"groups"]))},
+    )
+
+
+def make_group(about: dict[bytes, Any]) -> Group:
+    return Group(
+        identity(about[b"last-delivered-id"]),
+        frozenset(dict(by_twos(consumer))[b"name"] for consumer in about[b"consumers"]),
+        {identity(entry_id): Pending(consumer, (at, at), count) for entry_id, consumer, at, count in about[b"pending"]},
+    )
+
+
+MAKING: dict[bytes, Callable[[Any], Value]] = {
+    b"string": bytes,
+    b"hash": lambda row: dict(by_twos(row)),
+    b"list": list,
+    b"set": set,
+    b"zset": lambda row: Ranked({member: float(score) for member, score in by_twos(row)}),
+    b"stream": make_stream,
+}
+"""The value that a server has told, by its type."""
 
 
 class Client:
@@ -187,7 +159,7 @@ class Client:
         self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self._replies = ReplyReader()
 
-    def ask(self, requests: Sequence[tuple[bytes, ...]]) -> list[Any]:
+    def ask(self, requests: Sequence[Words]) -> list[Any]:
         """Send requests at once and give the answers."""
         self._socket.sendall(b"".join(map(encode_request, requests)))
         answers: list[Any] = []
@@ -294,7 +266,7 @@ class Stream:
     async def open(cls, port: int) -> Stream:
         return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 20))
 
-    async def send(self, requests: Sequence[tuple[bytes, ...]]) -> None:
+    async def send(self, requests: Sequence[Words]) -> None:
         self._writer.write(b"".join(map(encode_request, requests)))
         await self._writer.drain()
 
@@ -311,24 +283,65 @@ class Stream:
         self._writer.close()
 
 
-async def write(stream: Stream, history: History, author: Author) -> None:
-    """Send an author's requests until the connection is lost, some one by one and some many at once."""
-    draw = author.draw
-    depth = draw.choice([1, 1, 4, 16, 100])
-    ahead = draw.choice([0, depth])  # how many may be unanswered when more are sent
-    unanswered: list[Request] = []
-    while True:
-        batch = [author.request() for _ in range(draw.randint(1, depth))]
+@attrs.define
+class Writer:
+    """A connection that writes what an author thinks of, and another that waits for keys that the first one fills."""
+
+    stream: Stream
+    waiter: Stream
+    history: History
+    author: Author
+    _unanswered: list[Request] = attrs.Factory(list)
+
+    async def run(self) -> None:
+        """Send requests until the connection is lost, some one by one and some many at once."""
+        draw = self.author.draw
+        depth = draw.choice([1, 1, 4, 16, 100])
+        ahead = draw.choice([0, depth])  # how many may be unanswered when more are sent
+        while True:
+            await self._send(self._batch(draw.randint(1, depth)))
+            await self._settle(0 if self.author.must_wait else ahead)
+            if draw.random() < 0.04:
+                await self._be_served()
+            if draw.random() < 0.1:
+                await asyncio.sleep(draw.expovariate(200))
+
+    def _batch(self, count: int) -> list[Words]:
+        """Give so many requests, fewer if an answer is to be waited for, and more if a transaction is under way."""
+        batch = [self.author.request()]
+        while not self.author.must_wait and (len(batch) < count or self.author.is_amid):
+            batch.append(self.author.request())
+        return batch
+
+    async def _send(self, batch: Sequence[Words]) -> None:
         sent = time.monotonic()
-        unanswered += [Request(words, sent) for words in batch]
-        history.requests += unanswered[-len(batch) :]
-        await stream.send(batch)
-        while len(unanswered) > ahead:
-            reply = await stream.reply()
-            request = unanswered.pop(0)
+        requests = [Request(words, sent) for words in batch]
+        self._unanswered += requests
+        self.history.requests += requests
+        await self.stream.send(batch)
+
+    async def _settle(self, ahead: int) -> None:
+        """Wait until no more than some requests are unanswered."""
+        while len(self._unanswered) > ahead:
+            reply = await self.stream.reply()
+            request = self._unanswered.pop(0)
             request.answered, request.reply = time.monotonic(), reply
-        if draw.random() < 0.1:
-            await asyncio.sleep(draw.expovariate(200))
+
+    async def _be_served(self) -> None:
+        """Wait for a key by the other connection; what it gets was done after what has filled the key."""
+        await self._settle(0)
+        served = self.author.served()
+        await self._send(served.before)
+        await self._settle(0)
+        request = Request(served.waiting, time.monotonic())
+        await self.waiter.send([(b"SELECT", b"%d" % self.author.database), served.waiting])
+        assert await self.waiter.reply() == b"OK"
+        await asyncio.sleep(self.author.draw.choice([0, 0, 0.002]))
+        await self._send(served.serving)
+        self.history.requests.append(request)
+        await self._settle(0)
+        reply = await self.waiter.reply()
+        request.answered, request.reply = time.monotonic(), reply
 
 
 @attrs.define
@@ -372,7 +385,7 @@ async def run_load(server: Server, mode: Mode, authors: Sequence[Author], draw: 
     """Write to a server, by a connection for each author, until it was killed in the midst."""
     epoch = time.time() - time.monotonic()
     load = Load([History(number, epoch=epoch) for number in range(len(authors))])
-    streams = [await Stream.open(server.port) for _ in range(len(authors) + 1)]
+    streams = [await Stream.open(server.port) for _ in range(2 * len(authors) + 1)]
 
     async def until_lost(work: Awaitable[None]) -> None:
         with suppress(ConnectionError):
@@ -388,7 +401,8 @@ async def run_load(server: Server, mode: Mode, authors: Sequence[Author], draw: 
         load.ended = time.monotonic()
         server.kill(orphans=draw.random() < 0.5)
 
-    work = [write(*each) for each in zip(streams, load.histories, authors)]
+    writers = map(Writer, streams, streams[len(authors) :], load.histories, authors)
+    work = [writer.run() for writer in writers]
     work.append(do_chores(streams[-1], load, mode, draw))
     try:
         await asyncio.wait_for(asyncio.gather(end(), *map(until_lost, work)), PATIENCE + mode.longest)
@@ -467,7 +481,7 @@ def trial(
                 found = {}
             assert server is not None
             authors = [
-                Author(name, random.Random(draw.getrandbits(64)), ballast if name == number % FRESH == 0 else 0)
+                Author(name, random.Random(draw.getrandbits(64)), ballast if name == number % FRESH == 0 else 0, number)
                 for name in range(CONNECTIONS)
             ]
             load = asyncio.run(run_load(server, mode, authors, draw))

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.histories import REFUSED, TICKET, Entry, History, Keyspace, Model, Request, judge
-from tests.kills import KINDS, Author, read_keyspace
+from tests.authors import KINDS, Author
+from tests.histories import History, Request, judge
+from tests.kills import read_keyspace
+from tests.models.keyspace import REFUSED, Entry, Keyspace, Pending, Ranked, Streamed
+from tests.models.model import TICKET, Model
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 
@@ -231,6 +234,172 @@ def test_a_number_that_nobody_drew_is_found() -> None:
     wrong(drawn(7), History(0), begin=drawn(8), why="8 to 8 numbers of database 0 were drawn, and the last is 7")
 
 
+# All types
+
+
+def entry(value: Any, database: int = 0, key: bytes = b"0:a") -> Keyspace:
+    return {(database, key): Entry(value)}
+
+
+def assert_torn(known: History, *founds: Keyspace) -> None:
+    """Assert that each prefix is accepted, and nothing else that is given."""
+    for length in range(len(known.requests) + 1):
+        [kept] = judge({}, [known], after(known, length), 100)
+        assert after(known, kept) == after(known, length)
+    for found in founds:
+        wrong(found, known, why="as after no prefix")
+
+
+def test_a_list_that_has_lost_doubled_or_swapped_an_element_is_found() -> None:
+    known = history(0, "RPUSH 0:a v1", "RPUSH 0:a v2 v3", "LPOP 0:a", "LPUSH 0:a v4")
+    rows = [b"v1 v2", b"v2", b"v3 v2", b"v2 v3 v4", b"v4 v3", b"v1 v2 v3 v2 v3", b"v4 v4 v2 v3"]
+    assert_torn(known, *(entry(row.split()) for row in rows))
+
+
+def test_an_element_that_is_nowhere_or_twice_after_a_move_is_found() -> None:
+    known = history(0, "RPUSH 0:a v1 v2", "LMOVE 0:a 0:b LEFT RIGHT", "RENAME 0:b 0:c")
+    kept = entry([b"v2"])
+    assert_torn(
+        known, kept, {**entry([b"v1", b"v2"]), **entry([b"v1"], 0, b"0:b")}, {**kept, **entry([b"v2"], 0, b"0:c")}
+    )
+
+
+def test_a_set_with_other_members_is_found() -> None:
+    known = history(0, "SADD 0:a m1 m2", "SREM 0:a m1", "SADD 0:a m3")
+    assert_torn(known, entry({b"m1"}), entry({b"m1", b"m2", b"m3"}), entry({b"m3"}), entry([b"m2"]))
+
+
+def test_members_that_the_server_chose_are_known_by_its_answer_and_by_what_was_found() -> None:
+    known = history(0, "SADD 0:a m1 m2 m3")
+    known.requests.append(Request((b"SPOP", b"0:a", b"2"), 5))
+    for left in (b"m1", b"m2", b"m3"):
+        assert judge({}, [known], entry({left}), 100) == [2]
+    wrong(entry({b"m1", b"m2"}), known, why="as after no prefix")
+    known.requests[1] = Request((b"SPOP", b"0:a", b"2"), 5, 6, [b"m1", b"m3"])
+    assert judge({}, [known], entry({b"m2"}), 100, NEVER) == [2]
+    wrong(entry({b"m1"}), known, why="as after no prefix")
+    known.requests[1].reply = [b"m1", b"m4"]
+    wrong(entry({b"m2"}), known, why="was answered")
+
+
+def test_a_sorted_set_with_another_score_is_found() -> None:
+    known = history(0, "ZADD 0:a CH 1 m1 2 m2 3 m3", "ZINCRBY 0:a 2.5 m1", "ZREMRANGEBYSCORE 0:a 2 3", "ZPOPMIN 0:a 1")
+    scores = [{b"m1": 1.0}, {b"m1": 3.5, b"m2": 2.0}, {b"m1": 6.0}, {b"m1": 1.0, b"m2": 2.0, b"m3": 3.5}]
+    assert_torn(known, *(entry(Ranked(each)) for each in scores))
+
+
+def test_a_long_string_with_another_bit_is_found() -> None:
+    known = history(0, "SETRANGE 0:a 70000 v1", "SETBIT 0:a 3 1", "APPEND 0:a v2", "SETBIT 0:a 600000 1")
+    right = after(known, 4)[0, b"0:a"].value
+    assert isinstance(right, bytes)
+    assert_torn(known, entry(right[:-1]), entry(right[:75_000] + b"\0"), entry(b"\0" + right[1:]))
+
+
+READ = history(
+    0,
+    "XGROUP CREATE 0:a g 0 MKSTREAM",
+    "XADD 0:a 1-* f v1",
+    "XADD 0:a MAXLEN 2 1-* f v2",
+    "XREADGROUP GROUP g bob COUNT 2 STREAMS 0:a >",
+    "XCLAIM 0:a g alice 0 1-0",
+    "XACK 0:a g 1-1",
+    "XDEL 0:a 1-1",
+)
+
+
+def changed(stream: Streamed, **parts: Any) -> Streamed:
+    """Give a stream whose group is another in some parts, or which is another itself."""
+    own = {name: parts.pop(name) for name in list(parts) if name in Streamed._fields}
+    return stream._replace(groups={b"g": stream.groups[b"g"]._replace(**parts)})._replace(**own)
+
+
+@pytest.mark.parametrize(
+    ("length", "parts"),
+    [
+        (4, {"pending": {}}),
+        (4, {"last": (0, 0)}),
+        (4, {"consumers": frozenset()}),
+        (4, {"entries": {}}),
+        (5, {"pending": {(1, 0): Pending(b"alice", (4000, 5000), 1), (1, 1): Pending(b"bob", (3000, 4000), 1)}}),
+        (5, {"pending": {(1, 0): Pending(b"bob", (4000, 5000), 2), (1, 1): Pending(b"bob", (3000, 4000), 1)}}),
+        (5, {"pending": {(1, 0): Pending(b"alice", (9000, 9000), 2), (1, 1): Pending(b"bob", (3000, 4000), 1)}}),
+        (7, {"entries": {(1, 0): (b"f", b"v1"), (1, 1): (b"f", b"v2")}, "deleted": (1, 1)}),
+        (7, {"added": 1}),
+        (7, {"groups": {}}),
+    ],
+)
+def test_a_stream_that_is_another_in_any_part_is_found(length: int, parts: dict[str, Any]) -> None:
+    assert_torn(READ)
+    stream = after(READ, length)[0, b"0:a"].value
+    assert isinstance(stream, Streamed)
+    wrong(entry(changed(stream, **parts)), READ, why="as after no prefix")
+
+
+def test_an_entry_that_the_server_named_is_known_by_its_answer_and_by_what_was_found() -> None:
+    known = History(0, [Request((b"XADD", b"0:a", b"*", b"f", b"v"), 5)])
+    for named in ((5000, 0), (50_000, 7)):
+        assert judge({}, [known], entry(Streamed({named: (b"f", b"v")}, named, (0, 0), 1, {})), 100) == [1]
+    wrong(entry(Streamed({(4000, 0): (b"f", b"v")}, (4000, 0), (0, 0), 1, {})), known, why="as after no prefix")
+    known.requests[0].answered, known.requests[0].reply = 6, b"5000-1"
+    wrong(entry(Streamed({(5000, 0): (b"f", b"v")}, (5000, 0), (0, 0), 1, {})), known, why="as after no prefix")
+
+
+# Several keys at once
+
+
+TOGETHER = history(
+    0,
+    "SET 0:a v0",
+    "MULTI",
+    "SET 0:a v1",
+    "SELECT 1",
+    "RPUSH 0:b v2",
+    "SADD 0:c m",
+    "EXEC",
+    "MULTI",
+    "DEL 0:b 0:c",
+    "EXEC",
+)
+
+
+def test_a_transaction_of_which_a_part_is_missing_is_found() -> None:
+    before, whole = after(TOGETHER, 1), after(TOGETHER, 7)
+    assert_torn(TOGETHER, {**whole, **before}, *({**whole, place: each} for place, each in before.items()))
+    for place in whole:
+        wrong({key: held for key, held in whole.items() if key != place}, TOGETHER, why="as after no prefix")
+
+
+def test_a_transaction_is_in_from_its_end_on() -> None:
+    assert judge({}, [TOGETHER], after(TOGETHER, 7), 100, moment=7) == [7]
+    assert judge({}, [TOGETHER], after(TOGETHER, 1), 100, moment=6) == [6]
+    wrong(after(TOGETHER, 1), TOGETHER, moment=NEVER, why="'EXEC', was answered in time, and is lost")
+
+
+def test_a_transaction_that_was_discarded_and_yet_done_is_found() -> None:
+    known = history(0, "MULTI", "SET 0:a v1", "DISCARD", "SET 0:b v2")
+    assert_torn(known, entry(b"v1"), {**entry(b"v1"), **entry(b"v2", 0, b"0:b")})
+
+
+def test_a_number_that_a_transaction_drew_tells_that_it_is_in() -> None:
+    known = history(0, "MULTI", "INCR ticket", "EXEC", "INCR 0:n")
+    known.requests[2].reply = [1]
+    assert judge({}, [known], drawn(1), 100) == [3]
+    assert judge({}, [known], {}, 100) == [0]
+    wrong({(0, b"0:n"): Entry(b"1")}, known, why="a number that is not in was drawn by request 3")
+
+
+def test_a_request_that_has_waited_comes_behind_what_let_it_go_on() -> None:
+    known = history(0, "RPUSH 0:a v1 v2", "BLMOVE 0:a 0:b LEFT RIGHT 0", "BLPOP 0:a 0", "INCR 0:n")
+    assert_torn(known, entry([b"v1"]), entry([b"v1"], 0, b"0:b") | entry([b"v1", b"v2"]), entry([b"v2"]))
+    wrong(after(known, 2), known, moment=NEVER, why="'BLPOP 0:a 0', was answered in time|'INCR 0:n', was answered in")
+
+
+def test_databases_that_were_swapped_by_half_are_found() -> None:
+    known = history(0, "SET 0:a v1", "COPY 0:a 0:a DB 1", "SET 0:a v2", "SWAPDB 0 1", "MOVE 0:a 2", "FLUSHDB")
+    half = [entry(b"v2") | entry(b"v2", 1), entry(b"v1", 2) | entry(b"v2", 1) | entry(b"v1")]
+    assert_torn(known, *half)
+
+
 # The model and the author
 
 
@@ -269,5 +438,5 @@ def test_an_author_uses_all_kinds_and_is_seldom_refused() -> None:
         words = author.request()
         seen.add(words[0].decode())
         answers.append(model.run(words))
-    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS}
+    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS} | {"EXEC", "DISCARD"}
     assert answers.count(REFUSED) < 300

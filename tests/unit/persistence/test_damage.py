@@ -56,7 +56,26 @@ def some_requests(count: int = COUNT) -> list[Request]:
     return requests
 
 
-REQUESTS = some_requests()
+COLLECTIONS: list[Request] = [
+    words("RPUSH", "l", "a", "*1\r\n"),
+    words("LMOVE", "l", "m", "LEFT", "RIGHT"),
+    words("SADD", "t", "7", b"\xff"),
+    words("SMOVE", "t", "u", "7"),
+    words("ZADD", "z", "2.5", "m", "-inf", b"\0"),
+    words("ZREMRANGEBYSCORE", "z", "2", "3"),
+    words("SELECT", 1),
+    words("XADD", "x", "MAXLEN", "2", "5-1", "f", "v\r\n"),
+    words("XGROUP", "CREATE", "x", "g", "0"),
+    words("XCLAIM", "x", "g", "bob", "0", "5-1", "TIME", FAR, "RETRYCOUNT", "3", "FORCE", "JUSTID", "LASTID", "5-1"),
+    words("XDEL", "x", "5-1"),
+    words("SETRANGE", "b", "30", "$1\r\n"),
+    words("COPY", "x", "y", "DB", "2"),
+    words("SWAPDB", "0", "1"),
+    words("PEXPIREAT", "l", FAR),
+]
+"""Requests to all other types, as a log has them."""
+
+REQUESTS = [*some_requests(18 if not LONG else COUNT), *COLLECTIONS]
 LOG = log(*REQUESTS)
 ENDS = [len(log(*REQUESTS[:count])) for count in range(len(REQUESTS) + 1)]
 HELD = after(REQUESTS)
@@ -308,6 +327,13 @@ GROUPS = [
     [words("MULTI"), words("HSET", "h", "f", "v"), words("PEXPIREAT", "h", FAR), words("EXEC")],
     [words("INCR", "a")],
     [words("MULTI"), words("DEL", "a"), words("SET", "d", 1), words("EXEC")],
+    [
+        words("MULTI"),
+        words("RPUSH", "l", "a"),
+        words("SWAPDB", 0, 2),
+        words("XADD", "x", "1-1", "f", "v"),
+        words("EXEC"),
+    ],
 ]
 
 

@@ -15,19 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.any_values import as_replayed
 from tests.disks import DATA, MemoryDisk, PowerLossError
+from tests.rdb_reading import plain
+from twisted_kv.errors import CommandError
 from twisted_kv.persistence.append_only import read_manifest
 from twisted_kv.store.database import Entry
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
-from twisted_kv.values.hashes import Hash
 from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.reply_reader import ReplyReader
 
 Content = FrozenSet[Tuple[Any, ...]]
 CLIENTS = 3
+WAITER, SERVER = CLIENTS, CLIENTS + 1
+"""Two more clients: one waits for keys, and one puts something there."""
+
 KINDS = ["write", "partial write", "create", "replace", "remove", "take", "folder sync", "size", "make", "cut"]
 """What fails, where nothing was lost by it; a `sync` that fails is another matter."""
 
-NO_WRITES = (b"SELECT", b"BGSAVE", b"BGREWRITEAOF", b"CONFIG")
+NO_WRITES = (b"SELECT", b"BGSAVE", b"BGREWRITEAOF", b"CONFIG", b"MULTI")
 
 PATIENCE = 1000
 """Turns of the reactor after which what should have ended never will."""
@@ -44,10 +50,17 @@ def content(cache: MemoryCache, now: float) -> Content:
     for database in cache.service.dispatcher.server.databases:
         for key, held in database.table.items():
             value, deadline = (held.value, held.deadline) if isinstance(held, Entry) else (held, None)
-            if isinstance(value, Hash):
-                value = frozenset(value.items())
-            found.add((database.index, key, value, deadline))
+            found.add((database.index, key, frozen(as_replayed(plain(value))), deadline))
     return unexpired(frozenset(found), now)
+
+
+def frozen(value: Any) -> Any:
+    """Make a value one that can be a member of a set."""
+    if isinstance(value, dict):
+        return frozenset((key, frozen(held)) for key, held in value.items())
+    if isinstance(value, set):
+        return frozenset(value)
+    return tuple(map(frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
 def unexpired(found: Content, now: float) -> Content:
@@ -84,8 +97,9 @@ class Trial:
                 break
             self.clock.advance(0)
         assert not server.loading, "it was never loaded"
-        self.clients: list[MemoryConnection] = [self.cache.connect() for _ in range(CLIENTS)]
-        self.owed: list[list[int]] = [[] for _ in range(CLIENTS)]
+        self.clients: list[MemoryConnection] = [self.cache.connect() for _ in range(SERVER + 1)]
+        self.readers = [ReplyReader() for _ in self.clients]
+        self.owed: list[list[int]] = [[] for _ in self.clients]
 
     def _note(self) -> None:
         """Take note of what is there and of who was answered."""
@@ -99,23 +113,31 @@ class Trial:
         `everysec` are counted back from the last one, or from when the disk had long had nothing to do.
         """
         for place, client in enumerate(self.clients):
-            for line in client.transport.take().split(b"\r\n")[:-1]:
+            self.readers[place].feed(client.transport.take())
+            while (reply := self.readers[place].gets()) is not None:
                 number = self.owed[place].pop(0)
-                if number and not line.startswith(b"-") and self.is_promised:
+                if number and not isinstance(reply[0], CommandError) and self.is_promised:
                     self.last_sign = self.clock.seconds()
                     self.answered.append((self.clock.seconds(), number))
             if client.closed:
-                self.clients[place] = self.cache.connect()
+                self.clients[place], self.readers[place] = self.cache.connect(), ReplyReader()
                 self.owed[place].clear()
         if not self.is_promised:
             info = b"%b" % self.cache.call("INFO", "persistence")
             self.is_promised = all(each in info for each in self.when_promised())
 
     def send(self, place: int, *words: bytes) -> None:
-        """Have a client send a request that is answered with one line."""
+        """Have a client send a request."""
         # While the disk fails, who only reads is answered at once: that promises nothing.
         self.owed[place].append(0 if words[0] in NO_WRITES else len(self.moments))
         self.clients[place].protocol.dataReceived(encode_request(words))
+        self._note()
+
+    def send_together(self, place: int, *requests: tuple[bytes, ...]) -> None:
+        """Have a client send requests that are done all or none; no moment is between them."""
+        self.owed[place] += [0] * (len(requests) + 1)
+        self.owed[place].append(len(self.moments))
+        self.clients[place].protocol.dataReceived(b"".join(map(encode_request, [(b"MULTI",), *requests, (b"EXEC",)])))
         self._note()
 
     def when_promised(self) -> list[bytes]:
@@ -143,6 +165,85 @@ class Trial:
             (b"HSET", b"large", *(b"%d" % each if each % 2 else value for each in range(400))),
         ]
         self.send(place, *requests[kind % len(requests)])
+
+    def collect(self, place: int, kind: int) -> None:
+        """Write to a list, a set or a sorted set, or have keys go elsewhere."""
+        self.number += 1
+        value, other = b"%d" % self.number, b"%d" % (self.number % 2)
+        requests: Sequence[tuple[bytes, ...]] = [
+            (b"RPUSH", b"list" + other, value, b"a", b"b"),
+            (b"LPOP", b"list" + other, b"2"),
+            (b"LMOVE", b"list0", b"list1", b"RIGHT", b"LEFT"),
+            (b"LTRIM", b"list" + other, b"1", b"4"),
+            (b"SADD", b"set" + other, value, b"a", b"7"),
+            (b"SPOP", b"set" + other, b"2"),
+            (b"SMOVE", b"set0", b"set1", b"a"),
+            (b"ZADD", b"ranks" + other, value, b"a", b"1", value),
+            (b"ZINCRBY", b"ranks" + other, b"0.5", b"a"),
+            (b"ZPOPMIN", b"ranks" + other, b"2"),
+            (b"ZREMRANGEBYSCORE", b"ranks" + other, b"2", b"5"),
+        ]
+        self.send(place, *requests[kind % len(requests)])
+
+    def stream(self, place: int, kind: int) -> None:
+        """Write to a stream or to a group of it, to a long string, or have keys go elsewhere."""
+        self.number += 1
+        value, other = b"%d" % self.number, b"%d" % (self.number % 2)
+        requests: Sequence[tuple[bytes, ...]] = [
+            (b"XADD", b"stream", b"MAXLEN", b"3", b"*", b"f", value),
+            (b"XGROUP", b"CREATE", b"stream", b"group" + other, b"0", b"MKSTREAM"),
+            (b"XREADGROUP", b"GROUP", b"group" + other, b"alice", b"COUNT", b"2", b"STREAMS", b"stream", b">"),
+            (b"XAUTOCLAIM", b"stream", b"group" + other, b"bob", b"0", b"0"),
+            (b"XTRIM", b"stream", b"MAXLEN", b"1"),
+            (b"SETRANGE", b"long", b"%d" % (70_000 + self.number), value),
+            (b"SETBIT", b"long", b"%d" % (500_000 + self.number), b"1"),
+            (b"SWAPDB", b"0", b"1"),
+            (b"COPY", b"stream", b"copy", b"DB", other, b"REPLACE"),
+            (b"MOVE", b"list0", other),
+            (b"RENAME", b"stream", b"stream2"),
+        ]
+        self.send(place, *requests[kind % len(requests)])
+
+    def transact(self, place: int, kind: int) -> None:
+        """Write to several keys of several databases at once."""
+        self.number += 1
+        value = b"%d" % self.number
+        requests: Sequence[tuple[bytes, ...]] = [
+            (b"SELECT", b"1"),
+            (b"RPUSH", b"list1", value),
+            (b"HSET", b"hash", b"t", value),
+            (b"XADD", b"stream", b"*", b"f", value),
+            (b"SELECT", b"0"),
+            (b"SET", b"k1", value),
+            (b"SPOP", b"set0"),
+            (b"SWAPDB", b"0", b"1"),
+            (b"SADD", b"set1", value),
+            (b"DEL", b"k2", b"hash"),
+            (b"ZADD", b"ranks0", value, value),
+        ]
+        self.send_together(place, *requests[kind // 2 :], (b"INCR", b"counter"))
+
+    def serve(self, _: int, kind: int) -> None:
+        """Wait for a key, and put something there: the log has both, one after the other."""
+        self.number += 1
+        value = b"%d" % self.number
+        push: tuple[bytes, ...] = (b"RPUSH", b"wait", value)
+        wait: tuple[bytes, ...] = (b"BLPOP", b"wait", b"0")
+        held: Any = (value,)
+        if kind % 3 == 1:
+            wait = (b"BLMOVE", b"wait", b"list0", b"LEFT", b"RIGHT", b"0")
+        elif kind % 3 == 2:
+            push, wait, held = (b"ZADD", b"wait", b"2", value), (b"BZPOPMIN", b"wait", b"0"), ((2.0, value),)
+        self.send(SERVER, b"DEL", b"wait", b"list0")
+        self.owed[WAITER].append(len(self.moments) + 1)
+        self.clients[WAITER].protocol.dataReceived(encode_request(wait))
+        if self.cache.service.dispatcher.server.misconf is None:
+            self.moments.append(self.moments[-1] | {(0, b"wait", held, None)})
+            self.owed[SERVER].append(len(self.moments) - 1)
+        else:
+            self.owed[SERVER].append(0)
+        self.clients[SERVER].protocol.dataReceived(encode_request(push))
+        self._note()
 
     def flush(self, place: int, _: int) -> None:
         self.send(place, b"FLUSHALL")
@@ -262,7 +363,11 @@ def check_files(disk: MemoryDisk) -> None:
 
 
 ACTIONS: list[Callable[[Trial, int, int], None]] = [
-    *[Trial.write] * 5,
+    *[Trial.write] * 3,
+    *[Trial.collect] * 3,
+    *[Trial.stream] * 2,
+    *[Trial.transact] * 2,
+    Trial.serve,
     *[Trial.work] * 5,
     *[Trial.turn] * 3,
     Trial.rewrite,
