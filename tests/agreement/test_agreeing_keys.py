@@ -123,5 +123,8 @@ def test_databases_are_named_alike(both: BothServers, database: str) -> None:
     ],
 )  # fmt: skip
 def test_hand_picked_requests_are_answered_alike(both: BothServers, requests: str) -> None:
-    for request in lines(*requests.split(",")):
-        both.call(*request)
+    try:
+        for request in lines(*requests.split(",")):
+            both.call(*request)
+    finally:
+        both.ask_real("CONFIG", "SET", "maxmemory-policy", "noeviction")  # it serves other tests too

@@ -9,7 +9,7 @@ from typing import Callable, Final, Iterable, Mapping
 
 from twisted_kv.commands.objects import encoding, references
 from twisted_kv.config import parse_memory
-from twisted_kv.errors import CommandError, as_text, c_text
+from twisted_kv.errors import CommandError, as_text, c_string, c_text
 from twisted_kv.groups import Group
 from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
@@ -26,6 +26,7 @@ from twisted_kv.values.streams import LAST_ID, id_parts
 
 debugging = Group("server")
 
+_RELOAD_OPTIONS: Final = (b"MERGE", b"NOFLUSH", b"NOSAVE")
 _TYPE_NUMBERS: Final[Mapping[type, int]] = {bytes: 0, LongString: 0, List: 1, Set: 2, SortedSet: 3, Hash: 4}
 _STREAM_NUMBER: Final = 6
 _LEADING_NUMBER: Final = re.compile(rb"\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -118,8 +119,10 @@ def _packed_threshold(session: Session, size: bytes) -> Reply:
 
 def _reload(session: Session, *words: bytes) -> Reply:
     """Write every value as a file would have it, and read it again."""
+    if any(c_string(word).upper() not in _RELOAD_OPTIONS for word in words):
+        raise CommandError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     if words:
-        raise CommandError("DEBUG RELOAD takes no options here")
+        raise CommandError("DEBUG RELOAD takes no options here: nothing is read from a file")
     for database in session.server.databases:
         for key in list(database.live_keys()):
             value = database.peek(key)

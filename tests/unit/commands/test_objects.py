@@ -115,7 +115,7 @@ def test_memory_usage_refuses_other_options(cache: MemoryCache, words: Any, erro
         (("SLEEP",), "ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP."),
         (("OBJECT", "nope"), "ERR no such key"),
         (("LOADAOF",), "ERR this cache has no append-only file"),
-        (("RELOAD", "NOSAVE"), "ERR DEBUG RELOAD takes no options here"),
+        (("RELOAD", "NOSAVE"), "ERR DEBUG RELOAD takes no options here: nothing is read from a file"),
         (
             ("QUICKLIST-PACKED-THRESHOLD", "x"),
             "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
