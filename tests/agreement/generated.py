@@ -291,5 +291,5 @@ def sequences(*groups: Strategy, most: int = 20) -> Strategy:
 
 protocols = st.sampled_from([2, 3])
 
-thorough = settings(max_examples=max(200, settings.default.max_examples))
+thorough = settings(max_examples=max(100, settings.default.max_examples))
 """At least so many examples in any profile: a request takes both servers less than a millisecond."""
