@@ -88,11 +88,6 @@ class Arguments:
         self._at += count
         return self._words[self._at - count : self._at]
 
-    def finish(self) -> None:
-        """Raise a syntax error if a word is left that no option took."""
-        if self:
-            raise CommandError(SYNTAX)
-
     def word(self) -> bytes:
         """Take the next word; raises a syntax error if there is none."""
         if self._at >= len(self._words):

@@ -67,11 +67,6 @@ class Blocking(Protocol):
         """Run those again that wait for a key, though it has not changed for who watches it."""
 
 
-def _run(session: Session, command: Command, words: Sequence[bytes]) -> Reply:
-    """Run a request where nobody counts."""
-    return command.function(session, *words[command.skip :])
-
-
 class Server:
     """The databases, the settings, the sessions, the command table and the counts of one cache.
 
@@ -108,8 +103,8 @@ class Server:
         self.effects: list[Effect] | None = None
         """What the request that runs has told to log in its place; None while nothing is logged."""
         self.blocking: Blocking | None = None
-        self.run: Callable[[Session, Command, Sequence[bytes]], Reply] = _run
-        """Runs a request whose command is known, and gives an error as a value."""
+        self.run: Callable[[Session, Command, Sequence[bytes]], Reply] = lambda session, command, words: None
+        """Runs a request whose command is known, and gives an error as a value; the dispatcher says how."""
         self.set_active_expire: Callable[[bool], None] = lambda active: None
         """Says whether keys whose time has come are removed before somebody asks for them."""
         self.keep_account: Callable[[], None] = lambda: None

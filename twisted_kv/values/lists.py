@@ -209,11 +209,12 @@ class List:
 
     def _find(self, place: int) -> tuple[int, int]:
         """Give the chunk in which a place is, and the place in it."""
+        at = 0
         if place <= self._length // 2:
-            for at, chunk in enumerate(self._chunks):
-                if place < len(chunk):
-                    return at, place
-                place -= len(chunk)
+            while place >= len(self._chunks[at]):
+                place -= len(self._chunks[at])
+                at += 1
+            return at, place
         left = self._length - place
         at = len(self._chunks)
         while left > 0:

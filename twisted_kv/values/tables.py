@@ -44,8 +44,8 @@ class Table(ShardedDict[V]):
         chosen: dict[bytes, None] = {}
         while len(chosen) < count:
             key = self.random_key(random)
-            if key is not None:
-                chosen[key] = None
+            assert key is not None  # there are more than are asked for
+            chosen[key] = None
         return list(chosen)
 
     def draw(self, random: Random, count: int) -> list[bytes]:

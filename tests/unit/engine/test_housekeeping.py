@@ -84,6 +84,19 @@ def test_keys_of_all_databases_go_at_their_time(house: House) -> None:
     assert [len(database) for database in house.databases] == [0, 0]
 
 
+def test_keys_stay_until_they_are_asked_for_if_that_is_wanted(house: House) -> None:
+    house.fill(0, 3, 100)
+    house.housekeeping.set_active_expire(False)
+    house.clock.advance(1)
+    assert len(house.databases[0]) == 3
+    house.fill(0, 1, 200)
+    assert house.clock.getDelayedCalls() == []
+    house.housekeeping.set_active_expire(False)
+    house.housekeeping.set_active_expire(True)
+    house.clock.advance(1)
+    assert len(house.databases[0]) == 0
+
+
 def test_keys_that_were_due_before_the_start_go_after_it() -> None:
     house = House()
     house.fill(0, 3, 100)

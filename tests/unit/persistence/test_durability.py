@@ -425,6 +425,55 @@ def test_a_shutdown_forces_the_log_to_the_disk(disk: MemoryDisk) -> None:
     assert loaded(disk, power=True, appendonly="yes").call("GET", "k") == b"v"
 
 
+def test_the_log_is_loaded_again_in_the_place_of_all_data(disk: MemoryDisk) -> None:
+    cache = started(disk, appendonly="yes", appendfsync="always", enable_debug_command="yes")
+    client, other = cache.connect(), cache.connect()
+    ask(client, "SET", "k", "v")
+    ask(client, "EXPIRE", "k", "100")
+    disk.hold()
+    assert ask(client, "DEBUG", "LOADAOF") == b""
+    asked = ask(other, "GET", "k")
+    finish(disk, cache)
+    assert later(client) == b"+OK\r\n"
+    assert (asked + later(other)).startswith(b"-LOADING")
+    assert ask(other, "GET", "k") == b"$1\r\nv\r\n"
+    assert ask(other, "TTL", "k") == b":100\r\n"
+    ask(client, "SET", "k", "w")
+    finish(disk, cache)
+    assert loaded(disk, power=True, appendonly="yes").call("GET", "k") == b"w"
+
+
+def test_without_a_log_there_is_none_to_be_loaded_again(disk: MemoryDisk) -> None:
+    cache = started(disk, save="3600 1", enable_debug_command="yes")
+    assert ask(cache.connect(), "DEBUG", "LOADAOF").startswith(b"-ERR there is no append-only file")
+
+
+def test_a_log_that_cannot_be_read_is_told(disk: MemoryDisk) -> None:
+    cache = started(disk, appendonly="yes", enable_debug_command="yes")
+    client = cache.connect()
+    finish(disk, cache)
+    disk.hold()
+    ask(client, "SET", "k", "v")
+    disk.fail("read")
+    ask(client, "DEBUG", "LOADAOF")
+    finish(disk, cache)
+    assert b"-ERR Error trying to load the AOF files" in later(client)
+    disk.repair()
+
+
+def test_a_log_that_cannot_be_written_is_not_loaded_again(disk: MemoryDisk) -> None:
+    cache = started(disk, appendonly="yes", enable_debug_command="yes")
+    client = cache.connect()
+    finish(disk, cache)
+    disk.hold()
+    ask(client, "SET", "k", "v")
+    disk.fail("sync")
+    ask(client, "DEBUG", "LOADAOF")
+    finish(disk, cache)
+    assert cache.call("GET", "k") == b"v"
+    disk.repair()
+
+
 def test_a_shutdown_while_the_log_is_rewritten_leaves_all_its_files(disk: MemoryDisk) -> None:
     cache = started(disk, appendonly="yes")
     Ends(cache)

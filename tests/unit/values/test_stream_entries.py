@@ -159,19 +159,6 @@ def test_an_entry_belongs_to_one_consumer_of_a_group() -> None:
     assert not second.pending
 
 
-def test_a_state_that_contradicts_itself_is_refused() -> None:
-    pending = [(1, 5, 1)]
-    for consumers in ([], [(b"a", 0, [])], [(b"a", 0, [1, 1])], [(b"a", 0, [1]), (b"b", 0, [1])], [(b"a", 0, [2])]):
-        value = stream_of(1, 2)
-        state = value.state()
-        with pytest.raises(ValueError, match="stream"):
-            value.set_state(type(state)(2, 2, 1, 0, 2, [(b"g", 2, 2, pending, consumers)]))
-    value = stream_of(1)
-    value.groups[b"g"] = ConsumerGroup(0, 0)
-    with pytest.raises(ValueError, match="twice"):
-        value.set_state(value.state())
-
-
 def test_a_stream_that_nobody_uses_is_released_in_parts_and_a_frozen_one_is_not_lost() -> None:
     value = stream_of(*range(1, 1001))
     group = value.groups[b"g"] = ConsumerGroup(1000, 1000)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.parsing import typed
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, OK, OrderedSet, Push, Status, Verbatim
+from twisted_kv.replies import NULL_ARRAY, OK, Decimal, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.terminal import in_resp2, render, render_raw
 
 TEN = {b"k%d" % number: number for number in range(10)}
@@ -65,6 +65,7 @@ TEN = {b"k%d" % number: number for number in range(10)}
         ({b"a": {b"b": 1}}, b'1# "a" => 1# "b" => (integer) 1\n'),
         ({b"a": [Verbatim(b"a\nb")]}, b'1# "a" => 1) a\nb\n'),
         ({b"a": {b"b": {}}}, b'1# "a" => 1# "b" => (empty hash)\n'),
+        (Decimal(b"1.50"), b"(double) 1.50\n"),
     ],
 )
 def test_a_reply_is_written_as_on_a_terminal(value: Any, text: bytes) -> None:
@@ -152,6 +153,7 @@ def test_the_delimiter_of_a_pipe_holds_at_every_depth(value: Any, text: bytes) -
         (OK, OK),
         (7, 7),
         (True, 1),
+        (Decimal(b"1.50"), b"1.50"),
         (0.1, b"0.10000000000000001"),
         ([True, [1.0]], [1, [b"1"]]),
         ({b"a": {b"b": False}}, [b"a", [b"b", 0]]),
