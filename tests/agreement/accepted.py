@@ -122,6 +122,11 @@ def same_error_in_any_case(both: BothServers, words: tuple[Any, ...], theirs: by
     return theirs[:1] == ours[:1] == b"-" and theirs.upper() == ours.upper()
 
 
+def no_double_for_redis(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
+    """Agree where Redis finds a score that is no double, for the reason given."""
+    return theirs == b"-ERR One or more scores can't be converted into double\r\n"
+
+
 def nearly(tolerance: int) -> Agree:
     """Agree on positive integers that are about the same."""
 
@@ -258,6 +263,7 @@ ACCEPTED = [
     Accepted("DUMP", "the order of large hashes is no promise; one that has become small again is packed", same_dumped),
     Accepted("OBJECT ENCODING", "for a short string Redis tells how it was made", raw_for_short),
     Accepted("HRANDFIELD", "any field will do", both_succeed),
+    Accepted("SORT", "Redis never clears the error of a number out of range that it read before", no_double_for_redis),
     Accepted("GEOSEARCH", "errors name the command in capitals, however it was spelled", same_error_in_any_case),
     Accepted("GEOSEARCHSTORE", "as GEOSEARCH", same_error_in_any_case),
     Accepted("RANDOMKEY", "any key will do", both_live),

@@ -46,7 +46,7 @@ in RESP3
     c: BLMPOP 0 2 j k RIGHT COUNT 2 | a: RPUSH k 1 2 3 | a: LRANGE k 0 -1
 time is up
     b: BLPOP k 0.02 | c: BLMOVE k j LEFT RIGHT 0.02 | d: BRPOPLPUSH k j 0.021 | e: BLMPOP 0.0201 1 k LEFT |
-    f: BZPOPMIN k 1e-2 | g: XREAD BLOCK 20 STREAMS k 0 | h: BLPOP k 0.0001 | pass 0.2 | a: RPUSH k 1 | b: PING |
+    f: BZPOPMIN k 1e-2 | g: XREAD BLOCK 20 STREAMS k 0 | h: BLPOP k 0.0191 | pass 0.2 | a: RPUSH k 1 | b: PING |
     a: LLEN k
 times that cannot be
     a: BLPOP k -1 | a: BLPOP k x | a: BLPOP k '' | a: BLPOP k inf | a: BLPOP k nan | a: BLPOP k 1e400 |
