@@ -5,9 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import Sequence, TypeVar
 
+import attrs
+
 from twisted_kv.arguments import Arguments, integer, positive
 from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.numbers import INT64_MAX
+from twisted_kv.replies import NULL_ARRAY, Block
 from twisted_kv.values.tables import Table
 
 NOT_POSITIVE = "value is out of range, must be positive"
@@ -55,3 +58,33 @@ def numbered_keys(
     if count > arguments.left:
         raise CommandError(too_many)
     return arguments.words(count)
+
+
+@attrs.frozen
+class MultiplePop:
+    """What LMPOP, ZMPOP and their blocking forms are asked for: keys, an end, and how many at the most."""
+
+    keys: Sequence[bytes]
+    end: bytes
+    count: int
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes], ends: tuple[bytes, bytes]) -> MultiplePop:
+        """Read the number of keys, the keys, the name of one of the two ends, and COUNT."""
+        arguments = Arguments(words)
+        keys = numbered_keys(arguments)
+        end = arguments.option()
+        if end not in ends:
+            raise CommandError(SYNTAX)
+        count = 0
+        while arguments:
+            if count or not arguments.takes(b"COUNT"):
+                raise CommandError(SYNTAX)
+            count = positive(arguments.word(), "count should be greater than 0")
+        return cls(keys, end, count or 1)
+
+    def block(self, kind: type, milliseconds: int) -> Block:
+        """Wait for one of the keys, and ask the same of it alone then."""
+        count = b"%d" % self.count
+        again = lambda ready: (b"0", b"1", ready, self.end, b"COUNT", count)  # noqa: E731
+        return Block(self.keys, kind, milliseconds, again, NULL_ARRAY)

@@ -6,8 +6,8 @@ from typing import Final, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer, positive, timeout
-from twisted_kv.commands.counts import numbered_keys, positive_or_zero
+from twisted_kv.arguments import Arguments, integer, timeout
+from twisted_kv.commands.counts import MultiplePop, positive_or_zero
 from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first, second
 from twisted_kv.numbers import INT64_MAX
@@ -397,35 +397,18 @@ def rpoplpush(session: Session, source: bytes, destination: bytes) -> Reply:
     return _move(session, source, destination, False, True)
 
 
-@attrs.frozen
-class MultiplePop:
-    """What LMPOP and BLMPOP are asked for: keys, an end, and how many elements at the most."""
+_ENDS: Final = (b"LEFT", b"RIGHT")
 
-    keys: Sequence[bytes]
-    left: bool
-    count: int
 
-    @classmethod
-    def parse(cls, words: Sequence[bytes]) -> MultiplePop:
-        """Read the number of keys, the keys, LEFT or RIGHT, and COUNT."""
-        arguments = Arguments(words)
-        keys = numbered_keys(arguments)
-        left = _is_left(arguments.word())
-        count = 0
-        while arguments:
-            if count or not arguments.takes(b"COUNT"):
-                raise CommandError(SYNTAX)
-            count = positive(arguments.word(), "count should be greater than 0")
-        return cls(keys, left, count or 1)
-
-    def run(self, session: Session) -> Reply:
-        """Take elements from the first list that is there; None if there is none."""
-        for key in self.keys:
-            if session.db.lookup_as(key, List) is not None:
-                taken = _take(session, key, self.count, left=self.left)
-                session.log(b"LPOP" if self.left else b"RPOP", key, b"%d" % len(taken))
-                return [key, taken]
-        return None
+def _pop_first(session: Session, wish: MultiplePop) -> Reply:
+    """Take elements from the first list that is there; None if there is none."""
+    left = wish.end == b"LEFT"
+    for key in wish.keys:
+        if session.db.lookup_as(key, List) is not None:
+            taken = _take(session, key, wish.count, left=left)
+            session.log(b"LPOP" if left else b"RPOP", key, b"%d" % len(taken))
+            return [key, taken]
+    return None
 
 
 @lists.command(
@@ -437,7 +420,7 @@ class MultiplePop:
 )
 def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove elements from the first of some lists that is there, and return its key with them."""
-    reply = MultiplePop.parse((numkeys, key, where, *words)).run(session)
+    reply = _pop_first(session, MultiplePop.parse((numkeys, key, where, *words), _ENDS))
     return NULL_ARRAY if reply is None else reply
 
 
@@ -454,13 +437,10 @@ def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
 )
 def blmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Do as LMPOP, and wait for one of the lists if there is none."""
-    wish = MultiplePop.parse((numkeys, key, where, *words))
+    wish = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
     milliseconds = timeout(seconds)
-    reply = wish.run(session)
-    if reply is not None:
-        return reply
-    side, count = b"LEFT" if wish.left else b"RIGHT", b"%d" % wish.count
-    return Block(wish.keys, List, milliseconds, lambda ready: (b"0", b"1", ready, side, b"COUNT", count), NULL_ARRAY)
+    reply = _pop_first(session, wish)
+    return wish.block(List, milliseconds) if reply is None else reply
 
 
 def _blocking_pop(session: Session, words: Sequence[bytes], *, left: bool) -> Reply:

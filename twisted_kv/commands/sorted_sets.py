@@ -7,8 +7,8 @@ from typing import Final, Iterable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, double, positive, timeout
-from twisted_kv.commands.counts import check_pairs, draw, drawn_count, numbered_keys, positive_or_zero
+from twisted_kv.arguments import Arguments, double, timeout
+from twisted_kv.commands.counts import MultiplePop, check_pairs, draw, drawn_count, positive_or_zero
 from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first
@@ -315,42 +315,18 @@ def zpopmax(session: Session, key: bytes, *words: bytes) -> Reply:
     return _pop(session, key, words, highest=True)
 
 
-@attrs.frozen
-class MultiplePop:
-    """What ZMPOP and BZMPOP are asked for: keys, which end, and how many members at the most."""
+_ENDS: Final = (b"MIN", b"MAX")
 
-    keys: Sequence[bytes]
-    highest: bool
-    count: int
 
-    @classmethod
-    def parse(cls, words: Sequence[bytes]) -> MultiplePop:
-        """Read the number of keys, the keys, MIN or MAX, and COUNT."""
-        arguments = Arguments(words)
-        keys = numbered_keys(arguments)
-        end = arguments.option()
-        if end not in (b"MIN", b"MAX"):
-            raise CommandError(SYNTAX)
-        count = 0
-        while arguments:
-            if count or not arguments.takes(b"COUNT"):
-                raise CommandError(SYNTAX)
-            count = positive(arguments.word(), "count should be greater than 0")
-        return cls(keys, end == b"MAX", count or 1)
-
-    @property
-    def name(self) -> bytes:
-        """The command that does the same with one key."""
-        return b"ZPOPMAX" if self.highest else b"ZPOPMIN"
-
-    def run(self, session: Session) -> Reply:
-        """Take members from the first sorted set that is there; None if there is none."""
-        for key in self.keys:
-            if session.db.lookup_as(key, SortedSet) is not None:
-                taken = _take(session, key, self.count, highest=self.highest)
-                session.log(self.name, key, b"%d" % len(taken))
-                return [key, [[member, score] for score, member in taken]]
-        return None
+def _pop_first(session: Session, wish: MultiplePop) -> Reply:
+    """Take members from the first sorted set that is there; None if there is none."""
+    highest = wish.end == b"MAX"
+    for key in wish.keys:
+        if session.db.lookup_as(key, SortedSet) is not None:
+            taken = _take(session, key, wish.count, highest=highest)
+            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+            return [key, [[member, score] for score, member in taken]]
+    return None
 
 
 @sorted_sets.command(
@@ -362,7 +338,7 @@ class MultiplePop:
 )
 def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove members from an end of the first of some sorted sets that is there, and return its key with them."""
-    reply = MultiplePop.parse((numkeys, key, where, *words)).run(session)
+    reply = _pop_first(session, MultiplePop.parse((numkeys, key, where, *words), _ENDS))
     return NULL_ARRAY if reply is None else reply
 
 
@@ -376,15 +352,10 @@ def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
 )
 def bzmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Do as ZMPOP, and wait for one of the sorted sets if there is none."""
-    wish = MultiplePop.parse((numkeys, key, where, *words))
+    wish = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
     milliseconds = timeout(seconds)
-    reply = wish.run(session)
-    if reply is not None:
-        return reply
-    end, count = b"MAX" if wish.highest else b"MIN", b"%d" % wish.count
-    return Block(
-        wish.keys, SortedSet, milliseconds, lambda ready: (b"0", b"1", ready, end, b"COUNT", count), NULL_ARRAY
-    )
+    reply = _pop_first(session, wish)
+    return wish.block(SortedSet, milliseconds) if reply is None else reply
 
 
 def _blocking_pop(session: Session, words: Sequence[bytes], *, highest: bool) -> Reply:
