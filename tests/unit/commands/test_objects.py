@@ -115,6 +115,7 @@ def test_memory_usage_refuses_other_options(cache: MemoryCache, words: Any, erro
         (("SLEEP",), "ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP."),
         (("OBJECT", "nope"), "ERR no such key"),
         (("LOADAOF",), "ERR this cache has no append-only file"),
+        (("RELOAD", "NOPE"), "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."),
         (("RELOAD", "NOSAVE"), "ERR DEBUG RELOAD takes no options here: nothing is read from a file"),
         (
             ("QUICKLIST-PACKED-THRESHOLD", "x"),

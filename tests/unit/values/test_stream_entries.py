@@ -146,6 +146,15 @@ def test_how_much_a_group_lags_is_known_while_nothing_was_deleted_before_it() ->
     assert Stream().lag(ConsumerGroup(0, UNKNOWN)) == 0
 
 
+def test_how_much_a_group_read_stays_unknown_in_a_stream_that_does_not_count() -> None:
+    """A file can tell so: it has entries, and none that were ever added."""
+    value = stream_of(1, 2)
+    value.entries_added = 0
+    group = ConsumerGroup(0, UNKNOWN)
+    value.advance(group, 1)
+    assert (group.last_id, group.entries_read, value.lag(group)) == (1, UNKNOWN, 0)
+
+
 def test_an_entry_belongs_to_one_consumer_of_a_group() -> None:
     group = ConsumerGroup(0, 0)
     first, second = (group.consumers.setdefault(name, Consumer(name, 0)) for name in (b"a", b"b"))
