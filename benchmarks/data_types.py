@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import Callable
 
 from harness import Arguments, Figures, Report, Server, need, owncache, ratio, redis
@@ -100,14 +101,7 @@ def measure_all(options: argparse.Namespace, report: Report, servers: list[Serve
                 fill(server, count, options.string_bytes if count == options.elements else 1000)
             for name, load in LOADS.items():
                 n = options.requests * (1 if pipeline == 1 else 3)
-
-                asked = words(load, count)
-
-                def measure(
-                    server: Server, asked: list[str] = asked, n: int = n, count: int = count, pipeline: int = pipeline
-                ) -> Figures:
-                    return redis_benchmark(server, asked, n, pipeline=pipeline, keys=count)
-
+                measure = partial(redis_benchmark, test=words(load, count), requests=n, pipeline=pipeline, keys=count)
                 costs.setdefault(name, []).extend(in_turn(options.rounds, servers, measure))
         columns = ["redis CPU us", "owncache CPU us", "owncache / redis", "redis with 1,000", "owncache with 1,000"]
         report.table(f"P={pipeline}, {options.elements} elements", "load", *columns)

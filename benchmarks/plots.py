@@ -162,6 +162,16 @@ def durability(tables: Tables) -> None:
         bars(axes, list(rows.values()), f"{title}: {column}", {name: name for name in names}, unit)
 
 
+def data_types(tables: Tables) -> None:
+    _, grid = pyplot.subplots(1, len(tables), figsize=(10, 5), sharey=True)
+    for axes, (title, rows) in zip(grid, tables.items()):
+        rows = rows[::-1]
+        quotients = [row["owncache / redis"] for row in rows]
+        drawn = axes.barh([row["load"] for row in rows], quotients, color=COLOURS["owncache"])
+        axes.bar_label(drawn, fmt="%.1f", fontsize=8, padding=2)
+        _finish(axes, title, "owncache's CPU a request / redis's, less is better", "")
+
+
 PLOTS: tuple[Callable[[Tables], None], ...] = (
     servers,
     in_process,
@@ -171,6 +181,7 @@ PLOTS: tuple[Callable[[Tables], None], ...] = (
     latency,
     host,
     durability,
+    data_types,
 )
 
 
