@@ -136,7 +136,7 @@ DATA: dict[str, Callable[[], list[Request]]] = {
 }
 
 
-PLAIN = """
+CHANGES = """
 SET a 1 | SET a 2 EX 5000 | SET b 2 PX 5000000 | SET c 3 EXAT {soon} | SET d 4 PXAT {far} | SET d 5 KEEPTTL
 SET e 5 GET | SET e 6 NX | SET f 7 NX | SET f 8 XX | SET nope 9 XX | set g 1 ex 5000 | SET h0 v NX GET
 SET past v PXAT 1 | SET past v EXAT 1 | SETEX i 5000 v | PSETEX j 5000000 v | SETNX k v | SETNX k w
@@ -151,18 +151,15 @@ RENAME nope y | RENAME y y | SET z v EX 5000 | SET y2 v | RENAME y2 z | HSET h f
 HSET h f w | HDEL h f nope | HDEL h nope | HSETNX h n 1 | HSETNX h n 2 | HINCRBY h n 5 | HINCRBY h n 0
 HSET gone f v g w | HDEL gone f g | HSET a f v | INCR h | SET wrong | SELECT 3 | SET in3 v EX 5000 | GET in3
 SELECT 0 | GET a | SELECT 3 | SET k v | SELECT 5 | SELECT 7 | SET k v | FLUSHDB | SELECT 0 | SET last 1
-"""
-
-TRANSACTIONS = """
 MULTI | SET ma 1 | INCR ma | EXEC | MULTI | SET mb 1 | EXEC | MULTI | GET mb | EXEC | MULTI | SET mc 1
 DISCARD | MULTI | SET md 1 | HSET md f v | INCR md | EXEC | MULTI | SET in5 1 | SELECT 6 | SET in6 2
 SELECT 0 | SET in0 3 | EXEC
 """
 
 
-def changes(transactions: bool = True) -> list[Request]:
+def changes() -> list[Request]:
     """Requests of each kind that a log has to tell, and some that it must not; replies may be errors."""
-    text = (PLAIN + TRANSACTIONS if transactions else PLAIN).format(soon=int(time.time()) + 5000, far=YEAR_2100 * 1000)
+    text = CHANGES.format(soon=int(time.time()) + 5000, far=YEAR_2100 * 1000)
     requests: list[Request] = [tuple(line.split()) for line in text.replace("\n", "|").split("|") if line.strip()]
     binary = bytes(range(256))
     return [*requests, ("SET", binary, binary * 3), ("HSET", "", "", "", binary, ""), ("APPEND", "empty", "")]
