@@ -9,7 +9,7 @@ from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.errors import CorruptError
-from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate
+from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate, largest
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
 
@@ -65,7 +65,7 @@ def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog
         log = _read(session, key)
         logs.append(log)
         if log is not None:
-            merged = bytes(map(max, merged, _registers(log)))
+            merged = largest(merged, _registers(log))
     return logs, merged
 
 

@@ -14,7 +14,10 @@ be.  The estimate is Ertl's (O. Ertl, "New cardinality estimation algorithms for
 
 from __future__ import annotations
 
+import binascii
 import math
+import re
+import string
 from typing import Final, Iterable
 
 from twisted_kv.values.errors import CorruptError
@@ -35,6 +38,15 @@ _ALPHA: Final = 0.721347520444481703680
 _LARGEST_SPARSE: Final = 32
 _LONGEST_ZEROS: Final = 64
 _LONGEST_VALUES: Final = 4
+
+_DIGITS: Final = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/").encode()
+_TO_DIGITS: Final = _DIGITS + bytes(192)
+_FROM_DIGITS: Final = bytes([max(_DIGITS.find(code), 0) for code in range(256)])
+
+_HIGHEST_BITS: Final = int.from_bytes(b"\x80" * REGISTERS, "little")
+
+_SHORT_OR_LONG: Final = re.compile(rb"[^\x40-\x7f]+|[\x40-\x7f].?", re.DOTALL)
+_USED: Final = re.compile(rb"[^\0]")
 
 _MASK: Final = (1 << 64) - 1
 _SEED: Final = 0xADC83B19
@@ -98,9 +110,12 @@ class HyperLogLog:
     def merge(self, registers: bytes) -> None:
         """Let no register be smaller than the one in its place among others."""
         hint = HEAD, 0
-        for place, value in enumerate(registers):
-            if value:
-                _, hint = self._set(place, value, hint)
+        for used in _USED.finditer(registers):
+            if not self.is_sparse:
+                break
+            _, hint = self._set(used.start(), registers[used.start()], hint)
+        if not self.is_sparse:
+            self._data[HEAD:] = _packed(largest(self.registers(), registers))
 
     def make_stale(self) -> None:
         """Take note that the estimate that was made last does not hold any more."""
@@ -117,32 +132,28 @@ class HyperLogLog:
 
     def registers(self) -> bytes:
         """Give the registers, a byte each."""
-        if self.is_sparse:
-            parts = []
-            left = REGISTERS
-            for value, length in self._runs():
-                parts.append(bytes((value,)) * length)
-                left -= length
-            if left:
-                raise CorruptError("runs of another length than there are registers")
-            return b"".join(parts)
-        values = bytearray()
-        for at in range(HEAD, DENSE_SIZE, 3):
-            four = int.from_bytes(self._data[at : at + 3], "little")
-            values += bytes((four & 63, four >> 6 & 63, four >> 12 & 63, four >> 18))
-        return bytes(values)
+        if not self.is_sparse:
+            return _unpacked(bytes(self._data[HEAD:]))
+        registers = bytearray()
+        for found in _SHORT_OR_LONG.finditer(bytes(self._data), HEAD):
+            runs = found.group()
+            if _LENGTHS[runs[0]]:
+                registers += b"".join([_RUNS[head] for head in runs[: REGISTERS + 1]])
+            else:
+                registers += bytes(_long_length(runs, 0))
+            if len(registers) > REGISTERS:
+                break
+        if len(registers) != REGISTERS:
+            raise CorruptError("runs of another length than there are registers")
+        return bytes(registers)
 
     def make_dense(self) -> bool:
         """Keep each register by itself from now on; False if that is so already."""
         if not self.is_sparse:
             return False
-        values = self.registers()
-        data = self._data[:HEAD]
-        data[4] = _DENSE
-        for at in range(0, REGISTERS, 4):
-            four = values[at] | values[at + 1] << 6 | values[at + 2] << 12 | values[at + 3] << 18
-            data += four.to_bytes(3, "little")
-        self._data = data
+        registers = self.registers()
+        self._data[4] = _DENSE
+        self._data[HEAD:] = _packed(registers)
         return True
 
     def describe(self) -> bytes:
@@ -198,12 +209,15 @@ class HyperLogLog:
         while True:
             if at >= len(data):
                 raise CorruptError("runs of another length than there are registers")
-            old, length, size = _run(data, at)
+            length, size = _LENGTHS[data[at]], 1
+            if not length:
+                length, size = _long_length(data, at), 2
             if place < first + length:
                 break
             last_but_one, before = before, (at, first)
             at += size
             first += length
+        old = _RUNS[data[at]][0] if size == 1 else 0
         if old >= value:
             return False, last_but_one
         last = first + length - 1
@@ -241,13 +255,47 @@ class HyperLogLog:
 
 def _run(data: bytearray, at: int) -> tuple[int, int, int]:
     """Read a run: the value of its registers, how many they are, and how many bytes it takes."""
-    head = data[at]
+    run = _RUNS[data[at]]
+    return (run[0], len(run), 1) if run else (0, _long_length(data, at), 2)
+
+
+def _long_length(data: bytes | bytearray, at: int) -> int:
+    low = data[at + 1] if at + 1 < len(data) else 0  # C's string ends with a NUL
+    return ((data[at] & 0x3F) << 8 | low) + 1
+
+
+def _short_run(head: int) -> bytes:
+    """Give the registers of a run of one byte; none if that byte begins a run of two."""
     if head & 0x80:
-        return (head >> 2 & 31) + 1, (head & 3) + 1, 1
-    if head & 0x40:
-        low = data[at + 1] if at + 1 < len(data) else 0  # C's string ends with a NUL
-        return 0, ((head & 0x3F) << 8 | low) + 1, 2
-    return 0, (head & 0x3F) + 1, 1
+        return bytes(((head >> 2 & 31) + 1,)) * ((head & 3) + 1)
+    return b"" if head & 0x40 else bytes(head + 1)
+
+
+_RUNS: Final = [_short_run(head) for head in range(256)]
+_LENGTHS: Final = [len(run) for run in _RUNS]
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Give a byte for each register of six bits.
+
+    These are the digits of a number in base 64 (BASE64 writes the highest first), and so made by a function in C.
+    """
+    return binascii.b2a_base64(packed[::-1], newline=False).translate(_FROM_DIGITS)[::-1]
+
+
+def _packed(registers: bytes) -> bytes:
+    """Do the reverse."""
+    return binascii.a2b_base64(registers[::-1].translate(_TO_DIGITS))[::-1]
+
+
+def largest(registers: bytes, others: bytes) -> bytes:
+    """Give the larger of each two registers.
+
+    They are compared at once, as bytes of two large numbers: where the highest bit survives, nothing was borrowed.
+    """
+    one, other = int.from_bytes(registers, "little"), int.from_bytes(others, "little")
+    wins = ((one | _HIGHEST_BITS) - other & _HIGHEST_BITS) >> 7
+    return (other ^ (one ^ other) & wins * 0xFF).to_bytes(REGISTERS, "little")
 
 
 def _values(value: int, length: int) -> bytes:

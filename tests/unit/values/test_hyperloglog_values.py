@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from twisted_kv.values.errors import CorruptError
-from twisted_kv.values.hyperloglogs import HEAD, REGISTERS, HyperLogLog, estimate, murmur64a
+from twisted_kv.values.hyperloglogs import HEAD, REGISTERS, HyperLogLog, estimate, largest, murmur64a
 
 FRONT = b"HYLL\x01" + bytes(11)
 
@@ -54,6 +56,23 @@ def test_what_has_runs_of_fewer_or_more_registers_is_corrupt() -> None:
     for data in (b"\x7f\xfe", b"\x7f\xff\x80", b"\x7f\xff\x00", b""):
         with pytest.raises(CorruptError):
             HyperLogLog(FRONT + data).registers()
+
+
+def test_however_many_registers_are_claimed_no_more_are_made_than_there_can_be() -> None:
+    """A megabyte of the longest runs would be eight gigabytes of registers."""
+    with pytest.raises(CorruptError):
+        HyperLogLog(FRONT + b"\x7f\xff" * (1 << 19)).registers()
+
+
+def test_the_larger_of_two_registers_is_kept_wherever_they_stand() -> None:
+    random = Random(5)
+    one, other = (bytes(random.choices(range(64), k=REGISTERS)) for _ in range(2))
+    both = bytes(map(max, one, other))
+    assert largest(one, other) == largest(other, one) == both
+    log = HyperLogLog()
+    for registers in (one, other):
+        log.merge(registers)
+    assert log.registers() == both
 
 
 def test_a_run_that_is_cut_is_read_as_if_a_zero_followed() -> None:
