@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final, Iterable, Sequence
 
 import attrs
@@ -166,9 +167,8 @@ class AddOptions:
         else:
             self.entry_id = parse_id(word)
 
-    def next_id(self, stream: Stream, now: int) -> int:
-        """Give the ID that a new entry gets; raises `CommandError` if there is none that is above all others."""
-        last = stream.last_id
+    def next_id(self, last: int, now: int) -> int:
+        """Give the ID that a new entry gets; raises `CommandError` if there is none that is above the last one."""
         if self.entry_id is None:
             return max(make_id(now, 0), last + 1)
         entry_id = self.entry_id
@@ -197,17 +197,20 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
         raise ArityError("xadd")
     if options.entry_id == 0 and not options.sequence_is_open:
         raise CommandError("The ID specified in XADD must be greater than 0-0")
-    stream = session.db.lookup_as(key, Stream)
+    database = session.db
+    stream = database.edit(key, Stream)
     if stream is None and not options.make:
         return None
-    if stream is not None and stream.last_id == LAST_ID:
+    last_id = 0 if stream is None else stream.last_id
+    if last_id == LAST_ID:
         raise CommandError(_EXHAUSTED)
-    new_id = options.next_id(stream or Stream(), session.now)
-    stream = session.db.edit(key, Stream, make=True)
-    assert stream is not None
+    new_id = options.next_id(last_id, session.now)
+    if stream is None:  # only now, since nothing is made by a request that is refused
+        stream = database.edit(key, Stream, make=True)
+        assert stream is not None
     stream.append(new_id, fields)
     options.trim.run(stream)
-    session.db.changed(key)
+    database.changed(key)
     text = id_text(new_id)
     request = [b"XADD", key, entry_id, field, value, *words]
     options.trim.make_exact(request, stream)
@@ -293,14 +296,7 @@ def _range(session: Session, key: bytes, low: bytes, high: bytes, words: tuple[b
 
 def limited(entries: Iterable[tuple[int, Fields]], count: int) -> Iterable[tuple[int, Fields]]:
     """Give so many entries, or all if the count is negative."""
-    if count < 0:
-        yield from entries
-        return
-    for entry in entries:
-        if not count:
-            return
-        count -= 1
-        yield entry
+    return entries if count < 0 else islice(entries, count)
 
 
 @streams.command(

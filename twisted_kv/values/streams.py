@@ -301,23 +301,19 @@ class Stream:
         if start > end:
             return
         if reverse:
-            at = bisect_right(self._starts, end) - 1
-            while at >= 0:
+            for at in range(bisect_right(self._starts, end) - 1, -1, -1):
                 node = self._nodes[at]
-                for place in range(bisect_right(node.ids, end) - 1, -1, -1):
-                    if node.ids[place] < start:
-                        return
-                    yield node.ids[place], node.items[place]
-                at -= 1
-            return
-        at = max(0, bisect_right(self._starts, start) - 1)
-        while at < len(self._nodes):
-            node = self._nodes[at]
-            for place in range(bisect_left(node.ids, start), len(node.ids)):
-                if node.ids[place] > end:
+                low, high = bisect_left(node.ids, start), bisect_right(node.ids, end)
+                yield from zip(node.ids[low:high][::-1], node.items[low:high][::-1])
+                if low:
                     return
-                yield node.ids[place], node.items[place]
-            at += 1
+            return
+        for at in range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes)):
+            node = self._nodes[at]
+            low, high = bisect_left(node.ids, start), bisect_right(node.ids, end)
+            yield from zip(node.ids[low:high], node.items[low:high])
+            if high < len(node.ids):
+                return
 
     def delete(self, entry_id: int) -> bool:
         """Remove an entry; True if it was there."""
