@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, List, Sequence, Tuple
 
 import pytest
@@ -398,7 +399,7 @@ WAITING = {
     "a reader who names a key twice": "XREAD BLOCK 0 STREAMS k k 9 5",
     "a consumer": "XREADGROUP GROUP g c BLOCK 0 STREAMS k >",
     "a consumer of several": "XREADGROUP GROUP g c BLOCK 0 NOACK STREAMS j k > >",
-    "a reader whose time is up": "XREAD BLOCK 20 STREAMS k $",
+    "a reader whose time is up": "XREAD BLOCK 1 STREAMS k $",
 }
 MEANWHILE = [
     "DEL k", "SET k v", "XGROUP DESTROY k g", "RENAME k l", "FLUSHALL", "EXPIRE k 0", "XADD k 9 f v", "XADD k 99 f v",
@@ -426,6 +427,8 @@ def test_those_who_wait_are_served_alike(servers: BothServers, waiting: str, res
         clients = [Client(servers, resp) for _ in range(3)]
         for client in clients:
             client.send(*lines(WAITING[waiting])[0])
+        if "BLOCK 1 " in WAITING[waiting]:
+            time.sleep(0.02)
         for request in lines(*meanwhile.split("|")):
             servers.call(*request)
             for client in clients:
