@@ -17,6 +17,8 @@ from twisted_kv.values.sets import PACKED_MEMBERS, Set
 sets = Group("set", category="set")
 
 _EMPTY: Final = Set()
+_LOGGED_AT_ONCE: Final = 1024
+"""Members of one request in the log, where chance has chosen many."""
 
 
 def _to_read(session: Session, key: bytes) -> Set:
@@ -156,7 +158,8 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
         session.log(b"DEL", key)
     else:
         _remove(session, key, chosen)
-        session.log(b"SREM", key, *chosen)
+        for start in range(0, len(chosen), _LOGGED_AT_ONCE):  # a request that has too many words is no log's
+            session.log(b"SREM", key, *chosen[start : start + _LOGGED_AT_ONCE])
     return OrderedSet(chosen) if words else chosen[0]
 
 
