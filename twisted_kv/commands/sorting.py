@@ -120,6 +120,7 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
     if value is None:
         return []
     if isinstance(value, SortedSet):
+        value.is_packed = False  # as Redis does, to have its members in order
         if options.keeps_order:
             return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
         return list(value)
