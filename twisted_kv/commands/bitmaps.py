@@ -220,8 +220,11 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
     if name == b"NOT":
         result = values[0].translate(_INVERTED)
     else:
-        numbers = [int.from_bytes(value.ljust(size, b"\0"), "big") for value in values]
-        result = functools.reduce(_OPERATIONS[name], numbers).to_bytes(size, "big")
+        parts = []
+        for at in range(0, size, _PIECE):  # the bytes that a shorter value lacks count as zeros: they are the highest
+            numbers = [int.from_bytes(value[at : at + _PIECE], "little") for value in values]
+            parts.append(functools.reduce(_OPERATIONS[name], numbers).to_bytes(_PIECE, "little"))
+        result = b"".join(parts)[:size]
     if size:
         session.db.set(destination, result)
     else:
