@@ -16,7 +16,7 @@ from twisted_kv.numbers import INT64_MIN, UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import MANY
+from twisted_kv.table import MANY, KeyPlaces
 from twisted_kv.values.long_strings import LongString
 
 bitmaps = Group("bitmap", category="bitmap")
@@ -327,7 +327,7 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
     return replies
 
 
-def _bitfield_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:
     """Find the key of BITFIELD, which is only read if nothing but GET is asked for."""
     place = 2
     while place < len(words):
