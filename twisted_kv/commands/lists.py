@@ -27,15 +27,8 @@ def _to_read(session: Session, key: bytes) -> List:
     return _EMPTY if elements is None else elements
 
 
-def _to_change(session: Session, key: bytes) -> List:
-    """Give the list of a key, made now if there is none."""
-    elements = session.db.edit(key, List, make=True)
-    assert elements is not None
-    return elements
-
-
 def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool) -> int:
-    target = _to_change(session, key)
+    target = session.db.edit_or_make(key, List)
     for element in elements:
         if left:
             target.append_left(element)

@@ -35,8 +35,7 @@ def _to_read(session: Session, key: bytes) -> Set:
 )
 def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     """Add members to a set, and return how many of them are new."""
-    members = session.db.edit(key, Set, make=True)
-    assert members is not None
+    members = session.db.edit_or_make(key, Set)
     added = sum([members.add(each) for each in (member, *more)])
     if added:
         session.db.changed(key, added)
@@ -81,9 +80,7 @@ def smove(session: Session, source: bytes, destination: bytes, member: bytes) ->
         return int(member in members)
     if not _remove(session, source, (member,)):
         return 0
-    target = session.db.edit(destination, Set, make=True)
-    assert target is not None
-    if target.add(member):
+    if session.db.edit_or_make(destination, Set).add(member):
         session.db.changed(destination)
     return 1
 

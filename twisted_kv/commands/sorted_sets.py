@@ -123,7 +123,7 @@ def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptio
         raise CommandError(SYNTAX)
     options.check(len(pairs) // 2)
     scores = [double(word) for word in pairs[::2]]
-    members = session.db.edit(key, SortedSet, make=not options.only_old)
+    members = (session.db.edit if options.only_old else session.db.edit_or_make)(key, SortedSet)
     if members is None:
         return None if options.increment else 0
     added = updated = 0

@@ -203,8 +203,7 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     if stream is not None and stream.last_id == LAST_ID:
         raise CommandError(_EXHAUSTED)
     new_id = options.next_id(stream or Stream(), session.now)
-    stream = session.db.edit(key, Stream, make=True)
-    assert stream is not None
+    stream = session.db.edit_or_make(key, Stream)
     stream.append(new_id, fields)
     options.trim.run(stream)
     session.db.changed(key)
