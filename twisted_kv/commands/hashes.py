@@ -248,10 +248,7 @@ def hrandfield(session: Session, key: bytes, *words: bytes) -> Reply:
     count = drawn_count(words[0]) if words else 1
     if len(words) == 2:
         check_pairs(count)
-    fields = session.db.read_as(key, Hash)
-    random = session.server.random
-    if fields is None or not count:
-        return [] if words else None
+    fields, random = _to_read(session, key), session.server.random
     if not words:
         return fields.random_key(random)
     drawn = draw(fields, random, count)

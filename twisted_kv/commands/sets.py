@@ -172,13 +172,8 @@ def srandmember(session: Session, key: bytes, *words: bytes) -> Reply:
     if len(words) > 1:
         raise CommandError(SYNTAX)
     count = drawn_count(words[0]) if words else 1
-    members = session.db.read_as(key, Set)
-    random = session.server.random
-    if members is None or not count:
-        return [] if words else None
-    if not words:
-        return members.random_key(random)
-    return draw(members, random, count)
+    members, random = _to_read(session, key), session.server.random
+    return draw(members, random, count) if words else members.random_key(random)
 
 
 @sets.command(

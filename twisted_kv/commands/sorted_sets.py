@@ -239,10 +239,7 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
         raise CommandError(SYNTAX)
     if len(words) == 2:
         check_pairs(count)
-    members = session.db.read_as(key, SortedSet)
-    random = session.server.random
-    if members is None or not count:
-        return [] if words else None
+    members, random = to_read(session, key), session.server.random
     if not words:
         return members.random_key(random)
     drawn = [(score, each) for each in draw(members, random, count) if (score := members.get(each)) is not None]
