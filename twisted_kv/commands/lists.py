@@ -298,8 +298,7 @@ def _take(session: Session, key: bytes, count: int, *, left: bool) -> list[bytes
     assert elements is not None
     if count >= len(elements):
         taken = list(elements) if left else list(reversed(elements))
-        session.db.changed(key, len(taken) - 1)
-        session.db.delete(key)
+        session.db.emptied(key, len(taken))
         return taken
     taken = [elements.pop_left() if left else elements.pop() for _ in range(count)]
     session.db.changed(key, count)

@@ -150,8 +150,7 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
         return OrderedSet() if words else None
     chosen = members.sample(session.server.random, count)
     if words and len(chosen) == len(members):
-        session.db.changed(key, len(chosen) - 1)
-        session.db.delete(key)
+        session.db.emptied(key, len(chosen))
         session.log(b"DEL", key)
     else:
         _remove(session, key, chosen)

@@ -268,11 +268,12 @@ def _take(session: Session, key: bytes, count: int, *, highest: bool) -> list[Ra
     members = session.db.edit(key, SortedSet)
     assert members is not None
     size = len(members)
-    if highest:
-        taken = members.remove_slice(max(0, size - count), size)[::-1]
-    else:
-        taken = members.remove_slice(0, min(count, size))
-    session.db.changed(key, len(taken))
+    if count >= size:
+        taken = list(members.slice(0, size, reverse=highest))
+        session.db.emptied(key, size)
+        return taken
+    taken = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)
+    session.db.changed(key, count)
     return taken
 
 

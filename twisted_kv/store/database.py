@@ -410,6 +410,11 @@ class Database:
         else:
             self._remove(key)
 
+    def emptied(self, key: bytes, count: int) -> None:
+        """Say that all members of a value are taken, which are so many: its key goes, and the value in steps."""
+        self.changes += count
+        self._remove(key)
+
     def delete(self, key: bytes) -> bool:
         """Remove a key; True if there was one."""
         if self.peek(key) is None:
