@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from enum import IntEnum
-from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol, Sequence
+from typing import Callable, Final, Iterable, Iterator, List, Mapping, Protocol, Sequence, Tuple
 
 import attrs
 
@@ -17,8 +17,11 @@ from twisted_kv.replies import Reply
 
 Function = Callable[..., Reply]
 
-FindKeys = Callable[[Sequence[bytes]], "list[tuple[int, tuple[str, ...]]]"]
-"""Finds the places of the keys in a request, and what is done with each, where `KeySpec` cannot tell it."""
+KeyPlaces = List[Tuple[int, Tuple[str, ...]]]
+"""Where the keys stand among the words of a request, and what is done with each."""
+
+FindKeys = Callable[[Sequence[bytes]], KeyPlaces]
+"""Finds the keys of a request where `KeySpec` cannot tell them."""
 
 MANY: Final = sys.maxsize
 """The most words of a command that takes any number."""
@@ -196,9 +199,9 @@ class Command:
         """Tell whether Redis's table, which knows no most of an open arity, would let so many words pass."""
         return count >= self.least and self.least != self.most
 
-    def find(self, words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]] | None:
+    def find(self, words: Sequence[bytes]) -> KeyPlaces | None:
         """Give the places of the keys in a request, and what is done with each; None if it is no sound request."""
-        found: list[tuple[int, tuple[str, ...]]] | None = []
+        found: KeyPlaces | None = []
         if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
             return self.find_keys(words)
         for spec in self.keys:
@@ -211,7 +214,7 @@ class Command:
             return self._find_otherwise(words)
         return found
 
-    def _find_otherwise(self, words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]] | None:
+    def _find_otherwise(self, words: Sequence[bytes]) -> KeyPlaces | None:
         """Find keys where they are not as the specifications say.
 
         Redis then reads a number of keys as C's atoi does, knows nothing of what is done with them, and names the key

@@ -108,7 +108,8 @@ class SnapshotMachine(RuleBasedStateMachine):
         if isinstance(value, (bytes, LongString)):
             database.write_string(name(number), start * 3, self.value(count) * count)
             return
-        edited = database.edit(name(number), Hash if value is None else type(value), make=not removed)
+        edit = database.edit if removed else database.edit_or_make
+        edited = edit(name(number), Hash if value is None else type(value))
         if edited is None:
             return
         for place in range(start, start + count):

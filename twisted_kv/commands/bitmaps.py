@@ -16,7 +16,7 @@ from twisted_kv.numbers import INT64_MIN, UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import MANY
+from twisted_kv.table import MANY, KeyPlaces
 from twisted_kv.values.long_strings import LongString
 
 bitmaps = Group("bitmap", category="bitmap")
@@ -220,8 +220,11 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
     if name == b"NOT":
         result = values[0].translate(_INVERTED)
     else:
-        numbers = [int.from_bytes(value.ljust(size, b"\0"), "big") for value in values]
-        result = functools.reduce(_OPERATIONS[name], numbers).to_bytes(size, "big")
+        parts = []
+        for at in range(0, size, _PIECE):  # the bytes that a shorter value lacks count as zeros: they are the highest
+            numbers = [int.from_bytes(value[at : at + _PIECE], "little") for value in values]
+            parts.append(functools.reduce(_OPERATIONS[name], numbers).to_bytes(_PIECE, "little"))
+        result = b"".join(parts)[:size]
     if size:
         session.db.set(destination, result)
     else:
@@ -324,7 +327,7 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
     return replies
 
 
-def _bitfield_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:
     """Find the key of BITFIELD, which is only read if nothing but GET is asked for."""
     place = 2
     while place < len(words):

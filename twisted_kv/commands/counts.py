@@ -44,7 +44,9 @@ def check_pairs(count: int) -> None:
 
 
 def draw(members: Table[V], random: Random, count: int) -> list[bytes]:
-    """Draw different members of a table that has some; with repetition, if the count is negative."""
+    """Draw different members of a table; with repetition, if the count is negative."""
+    if not len(members):
+        return []
     if count < -MOST_DRAWN:
         raise CommandError(OUT_OF_RANGE)
     return members.draw(random, -count) if count < 0 else members.sample(random, count)

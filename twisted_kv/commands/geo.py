@@ -14,6 +14,7 @@ from twisted_kv.groups import Group, anywhere, first, second
 from twisted_kv.numbers import format_long_double
 from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.table import KeyPlaces
 from twisted_kv.values.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Shape, decode, distance, encode, text
 from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sorted_sets import SortedSet
@@ -284,14 +285,14 @@ def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[
     return search.run(session, places)
 
 
-def _radius_keys(words: Sequence[bytes], options: int) -> list[tuple[int, tuple[str, ...]]]:
+def _radius_keys(words: Sequence[bytes], options: int) -> KeyPlaces:
     """Find the keys of GEORADIUS and GEORADIUSBYMEMBER: the first word, and the one behind STORE.
 
     The word at `options` is the first that may be an option.
     """
     places = range(options, len(words) - 1)
     store = next((place + 1 for place in places if c_string(words[place]).upper() in (b"STORE", b"STOREDIST")), 0)
-    source: list[tuple[int, tuple[str, ...]]] = [(1, ("RO", "access"))]
+    source: KeyPlaces = [(1, ("RO", "access"))]
     return [*source, (store, ("OW", "update"))] if store else source
 
 

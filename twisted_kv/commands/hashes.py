@@ -26,13 +26,6 @@ def _to_read(session: Session, key: bytes) -> Hash:
     return _EMPTY if fields is None else fields
 
 
-def _to_change(session: Session, key: bytes) -> Hash:
-    """Give the hash of a key, made now if there is none."""
-    fields = session.db.edit(key, Hash, make=True)
-    assert fields is not None
-    return fields
-
-
 @hashes.command(
     "HSET",
     since="2.0.0",
@@ -44,7 +37,7 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     """Set fields of a hash, and return how many of them are new."""
     if len(more) % 2:
         raise ArityError("hset")
-    fields = _to_change(session, key)
+    fields = session.db.edit_or_make(key, Hash)
     added = int(fields.set(field, value) is None)
     for place in range(0, len(more), 2):
         added += fields.set(more[place], more[place + 1]) is None
@@ -74,7 +67,7 @@ def hsetnx(session: Session, key: bytes, field: bytes, value: bytes) -> Reply:
     fields = session.db.lookup_as(key, Hash)
     if fields is not None and field in fields:
         return 0
-    _to_change(session, key).set(field, value)
+    session.db.edit_or_make(key, Hash).set(field, value)
     session.db.changed(key)
     return 1
 
@@ -176,7 +169,7 @@ def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Rep
     total = integer(b"0" if old is None else old, "hash value is not an integer") + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
-    _to_change(session, key).set(field, b"%d" % total)
+    session.db.edit_or_make(key, Hash).set(field, b"%d" % total)
     session.db.changed(key)
     return total
 
@@ -226,7 +219,7 @@ def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -
     except OverflowError:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
-    _to_change(session, key).set(field, value)
+    session.db.edit_or_make(key, Hash).set(field, value)
     session.db.changed(key)
     session.log(b"HSET", key, field, value)
     return value
@@ -255,10 +248,7 @@ def hrandfield(session: Session, key: bytes, *words: bytes) -> Reply:
     count = drawn_count(words[0]) if words else 1
     if len(words) == 2:
         check_pairs(count)
-    fields = session.db.read_as(key, Hash)
-    random = session.server.random
-    if fields is None or not count:
-        return [] if words else None
+    fields, random = _to_read(session, key), session.server.random
     if not words:
         return fields.random_key(random)
     drawn = draw(fields, random, count)

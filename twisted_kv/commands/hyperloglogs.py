@@ -13,7 +13,9 @@ from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate, lar
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
 
-_CORRUPT = CommandError("Corrupted HLL object detected", "INVALIDOBJ")
+
+def _corrupt() -> CommandError:
+    return CommandError("Corrupted HLL object detected", "INVALIDOBJ")
 
 
 def _read(session: Session, key: bytes) -> HyperLogLog | None:
@@ -30,7 +32,7 @@ def _registers(log: HyperLogLog) -> bytes:
     try:
         return log.registers()
     except CorruptError:
-        raise _CORRUPT from None
+        raise _corrupt() from None
 
 
 @hyperloglogs.command(
@@ -50,7 +52,7 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
     except CorruptError:
         if changes:
             session.db.reload(key, log.data)  # Redis keeps what was added before it failed, and counts no change
-        raise _CORRUPT from None
+        raise _corrupt() from None
     if changes:
         log.make_stale()
         session.db.set(key, log.data, keep_deadline=True)
@@ -136,7 +138,7 @@ def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     try:
         converted = log.make_dense()
     except CorruptError:
-        raise _CORRUPT from None
+        raise _corrupt() from None
     if converted:
         session.db.set(key, log.data, keep_deadline=True)
     return int(converted) if name == b"TODENSE" else list(_registers(log))

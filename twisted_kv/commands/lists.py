@@ -27,15 +27,8 @@ def _to_read(session: Session, key: bytes) -> List:
     return _EMPTY if elements is None else elements
 
 
-def _to_change(session: Session, key: bytes) -> List:
-    """Give the list of a key, made now if there is none."""
-    elements = session.db.edit(key, List, make=True)
-    assert elements is not None
-    return elements
-
-
 def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool) -> int:
-    target = _to_change(session, key)
+    target = session.db.edit_or_make(key, List)
     for element in elements:
         if left:
             target.append_left(element)
@@ -305,8 +298,7 @@ def _take(session: Session, key: bytes, count: int, *, left: bool) -> list[bytes
     assert elements is not None
     if count >= len(elements):
         taken = list(elements) if left else list(reversed(elements))
-        session.db.changed(key, len(taken) - 1)
-        session.db.delete(key)
+        session.db.emptied(key, len(taken))
         return taken
     taken = [elements.pop_left() if left else elements.pop() for _ in range(count)]
     session.db.changed(key, count)

@@ -17,6 +17,8 @@ from twisted_kv.values.sets import PACKED_MEMBERS, Set
 sets = Group("set", category="set")
 
 _EMPTY: Final = Set()
+_LOGGED_AT_ONCE: Final = 1024
+"""Members of one request in the log, where chance has chosen many."""
 
 
 def _to_read(session: Session, key: bytes) -> Set:
@@ -33,8 +35,7 @@ def _to_read(session: Session, key: bytes) -> Set:
 )
 def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     """Add members to a set, and return how many of them are new."""
-    members = session.db.edit(key, Set, make=True)
-    assert members is not None
+    members = session.db.edit_or_make(key, Set)
     added = sum([members.add(each) for each in (member, *more)])
     if added:
         session.db.changed(key, added)
@@ -79,9 +80,7 @@ def smove(session: Session, source: bytes, destination: bytes, member: bytes) ->
         return int(member in members)
     if not _remove(session, source, (member,)):
         return 0
-    target = session.db.edit(destination, Set, make=True)
-    assert target is not None
-    if target.add(member):
+    if session.db.edit_or_make(destination, Set).add(member):
         session.db.changed(destination)
     return 1
 
@@ -151,12 +150,12 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
         return OrderedSet() if words else None
     chosen = members.sample(session.server.random, count)
     if words and len(chosen) == len(members):
-        session.db.changed(key, len(chosen) - 1)
-        session.db.delete(key)
+        session.db.emptied(key, len(chosen))
         session.log(b"DEL", key)
     else:
         _remove(session, key, chosen)
-        session.log(b"SREM", key, *chosen)
+        for start in range(0, len(chosen), _LOGGED_AT_ONCE):  # a request that has too many words is no log's
+            session.log(b"SREM", key, *chosen[start : start + _LOGGED_AT_ONCE])
     return OrderedSet(chosen) if words else chosen[0]
 
 
@@ -172,13 +171,8 @@ def srandmember(session: Session, key: bytes, *words: bytes) -> Reply:
     if len(words) > 1:
         raise CommandError(SYNTAX)
     count = drawn_count(words[0]) if words else 1
-    members = session.db.read_as(key, Set)
-    random = session.server.random
-    if members is None or not count:
-        return [] if words else None
-    if not words:
-        return members.random_key(random)
-    return draw(members, random, count)
+    members, random = _to_read(session, key), session.server.random
+    return draw(members, random, count) if words else members.random_key(random)
 
 
 @sets.command(

@@ -257,8 +257,11 @@ def _remove(session: Session, key: bytes, places: Places) -> int:
     if members is None:
         return 0
     start, stop = places(members)
-    removed = len(members.remove_slice(start, stop)) if start < stop else 0
-    if removed:
+    removed = max(0, stop - start)
+    if removed == len(members):
+        session.db.emptied(key, removed)
+    elif removed:
+        members.remove_slice(start, stop)
         session.db.changed(key, removed)
     return removed
 

@@ -123,7 +123,7 @@ def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptio
         raise CommandError(SYNTAX)
     options.check(len(pairs) // 2)
     scores = [double(word) for word in pairs[::2]]
-    members = session.db.edit(key, SortedSet, make=not options.only_old)
+    members = (session.db.edit if options.only_old else session.db.edit_or_make)(key, SortedSet)
     if members is None:
         return None if options.increment else 0
     added = updated = 0
@@ -239,10 +239,7 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
         raise CommandError(SYNTAX)
     if len(words) == 2:
         check_pairs(count)
-    members = session.db.read_as(key, SortedSet)
-    random = session.server.random
-    if members is None or not count:
-        return [] if words else None
+    members, random = to_read(session, key), session.server.random
     if not words:
         return members.random_key(random)
     drawn = [(score, each) for each in draw(members, random, count) if (score := members.get(each)) is not None]
@@ -271,11 +268,12 @@ def _take(session: Session, key: bytes, count: int, *, highest: bool) -> list[Ra
     members = session.db.edit(key, SortedSet)
     assert members is not None
     size = len(members)
-    if highest:
-        taken = members.remove_slice(max(0, size - count), size)[::-1]
-    else:
-        taken = members.remove_slice(0, min(count, size))
-    session.db.changed(key, len(taken))
+    if count >= size:
+        taken = list(members.slice(0, size, reverse=highest))
+        session.db.emptied(key, size)
+        return taken
+    taken = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)
+    session.db.changed(key, count)
     return taken
 
 

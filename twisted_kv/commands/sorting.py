@@ -16,6 +16,7 @@ from twisted_kv.numbers import parse_bound, parse_double
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
+from twisted_kv.table import KeyPlaces
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
@@ -37,9 +38,9 @@ _RO: Final = ("RO", "access")
 _OW: Final = ("OW", "update")
 
 
-def _sort_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+def _sort_keys(words: Sequence[bytes]) -> KeyPlaces:
     """Find the keys of SORT: the first word, and the one behind the last STORE."""
-    keys: list[tuple[int, tuple[str, ...]]] = [(1, _RO)]
+    keys: KeyPlaces = [(1, _RO)]
     place = 2
     store = 0
     while place < len(words):
@@ -50,7 +51,7 @@ def _sort_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
     return [*keys, (store, _OW)] if store else keys
 
 
-def _sort_ro_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+def _sort_ro_keys(words: Sequence[bytes]) -> KeyPlaces:
     return [(1, _RO)]
 
 
@@ -120,6 +121,7 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
     if value is None:
         return []
     if isinstance(value, SortedSet):
+        value.is_packed = False  # as Redis does, to have its members in order
         if options.keeps_order:
             return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
         return list(value)

@@ -126,8 +126,7 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
         raise SubcommandError
     last_id = _position(stream, entry_id)
     if stream is None:
-        stream = session.db.edit(key, Stream, make=True)
-        assert stream is not None
+        stream = session.db.edit_or_make(key, Stream)
     if name in stream.groups:
         raise CommandError("Consumer Group name already exists", "BUSYGROUP")
     stream.groups[name] = ConsumerGroup(last_id, read)

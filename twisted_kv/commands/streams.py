@@ -206,8 +206,7 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
         raise CommandError(_EXHAUSTED)
     new_id = options.next_id(last_id, session.now)
     if stream is None:  # only now, since nothing is made by a request that is refused
-        stream = database.edit(key, Stream, make=True)
-        assert stream is not None
+        stream = database.edit_or_make(key, Stream)
     stream.append(new_id, fields)
     options.trim.run(stream)
     database.changed(key)

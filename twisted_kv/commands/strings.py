@@ -28,6 +28,7 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.table import KeyPlaces
 from twisted_kv.values.long_strings import LongString
 
 strings = Group("string", category="string")
@@ -89,7 +90,7 @@ class ValueOptions:
         return future_deadline(session, time, *TIME_OPTIONS[option], command)
 
 
-def _set_keys(words: Sequence[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+def _set_keys(words: Sequence[bytes]) -> KeyPlaces:
     """Find the key of SET, which is read only with GET."""
     if any(c_string(word).upper() == b"GET" for word in words[3:]):
         return [(1, ("RW", "access", "update"))]

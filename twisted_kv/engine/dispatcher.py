@@ -198,8 +198,10 @@ class Dispatcher:
                 raise CommandError("Command not allowed inside a transaction")
             if self.server.settings.maxmemory and not self._eviction.make_room(_denies_oom(command, transaction)):
                 raise CommandError("command not allowed when used memory > 'maxmemory'.", "OOM")
-            if self.server.misconf is not None and (_writes(command, transaction) or command.name == "ping"):
-                raise self.server.misconf
+            misconf = self.server.misconf
+            if misconf is not None and (_writes(command, transaction) or command.name == "ping"):
+                # Anew each time: an exception that is kept keeps the frames of all that raised it, with their words.
+                raise CommandError(misconf.message, misconf.code)
             if self.server.loading and not command.loading:
                 raise CommandError("Redis is loading the dataset in memory", "LOADING")
             if command.lasting > session.lasting:

@@ -188,17 +188,19 @@ class Database:
         """Like `lookup` for one type of value; raises `WrongTypeError` for another."""
         return _as_kind(self.lookup(key), kind)
 
-    def edit(self, key: bytes, kind: Type[V], *, make: bool = False) -> V | None:
-        """Like `lookup_as`, for one who is about to change the value in place, and says `changed` when it is done.
-
-        With `make`, a key that is not there gets an empty value.
-        """
+    def edit(self, key: bytes, kind: Type[V]) -> V | None:
+        """Like `lookup_as`, for one who is about to change the value in place, and says `changed` when it is done."""
         value = self.lookup_as(key, kind)
-        if value is None and make:
+        if self.witness is not None:
+            self.witness.before(self.index, key, self._keys.get(key))
+        return value
+
+    def edit_or_make(self, key: bytes, kind: Type[V]) -> V:
+        """Like `edit`; a key that is not there gets an empty value."""
+        value = self.edit(key, kind)
+        if value is None:
             value = kind()
             self._replaced(key, value, self._keys.set(key, value), None, False)
-        elif self.witness is not None:
-            self.witness.before(self.index, key, self._keys.get(key))
         return value
 
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
@@ -407,6 +409,11 @@ class Database:
                 self._touch(key)
         else:
             self._remove(key)
+
+    def emptied(self, key: bytes, count: int) -> None:
+        """Say that all members of a value are taken, which are so many: its key goes, and the value in steps."""
+        self.changes += count
+        self._remove(key)
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; True if there was one."""

@@ -42,7 +42,5 @@ class Hash(Table[bytes]):
     def copy(self) -> Hash:
         """Give a hash of its own with the same fields."""
         own = Hash()
-        for field, value in self.items():
-            own.set(field, value)
-        own.is_packed = self.is_packed
+        self._copy_to(own)
         return own

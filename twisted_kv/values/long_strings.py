@@ -72,8 +72,11 @@ class LongString:
             self._length = end
 
     def copy(self) -> LongString:
-        """Give a string of its own with the same bytes."""
-        return LongString(self.joined())
+        """Give a string of its own with the same bytes: what cannot be written to is shared, zeros stay none."""
+        own = LongString()
+        own._chunks = [bytearray(chunk) if isinstance(chunk, bytearray) else chunk for chunk in self._chunks]
+        own._length, own.memory = self._length, self.memory
+        return own
 
     def pieces(self) -> Sequence[Chunk]:
         """Give the chunks, which must not be changed, for as long as nothing else is."""

@@ -53,6 +53,5 @@ class Set(Table[bool]):
     def copy(self) -> Set:
         """Give a set of its own with the same members."""
         own = Set()
-        own.update(self)
-        own.is_packed = self.is_packed
+        self._copy_to(own)
         return own

@@ -21,6 +21,9 @@ ORDER_SIZE: Final = 640
 SEAT_SIZE: Final = 24 + 56 + SLOT
 """Bytes that a score and its place in the order take."""
 
+_FEW: Final = 8
+"""Fewer are taken out of the order one by one; of more, all at once is half the work."""
+
 Ranked = Tuple[float, bytes]
 """A score and its member."""
 
@@ -78,21 +81,16 @@ class TextRange:
         """Give the places from which on and up to before which a sorted set is in the range, less some at its start.
 
         In reverse, the start is the end.  Redis leaves open what that means for members with different scores; of a
-        small set it looks at one after the other, and so does this.
+        small set it looks at one after the other, and so does this.  In a large one both search as if the members
+        were in order.
         """
         order = members.order
         if self.low_is_last or self.high_is_first or self._is_empty() or not len(order):
             return 0, 0
-        if order[0][0] != order[-1][0]:
+        if order[0][0] != order[-1][0] and len(order) <= PACKED_MEMBERS:
             return self._walked([member for _, member in order], skipped, reverse=reverse)
-        score = order[0][0]
-        start, stop = 0, len(order)
-        if self.low is not None:
-            seat = score, self.low
-            start = order.bisect_right(seat) if self.without_low else order.bisect_left(seat)
-        if self.high is not None:
-            seat = score, self.high
-            stop = order.bisect_left(seat) if self.without_high else order.bisect_right(seat)
+        start = 0 if self.low is None else _seat(order, self.low, behind=self.without_low)
+        stop = len(order) if self.high is None else _seat(order, self.high, behind=not self.without_high)
         return (start, max(start, stop - skipped)) if reverse else (min(start + skipped, stop), stop)
 
     def _is_empty(self) -> bool:
@@ -120,6 +118,22 @@ class TextRange:
 
     def _below(self, member: bytes) -> bool:
         return self.high is None or (member < self.high if self.without_high else member <= self.high)
+
+
+def _seat(order: SortedList[Ranked], member: bytes, *, behind: bool) -> int:
+    """Give the place of a member in an order by the bytes, or the one behind it."""
+    score = order[0][0]
+    if score == order[-1][0]:
+        return order.bisect_right((score, member)) if behind else order.bisect_left((score, member))
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high) // 2
+        found = order[middle][1]
+        if found < member or (behind and found == member):
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 class SortedSet(Table[float]):
@@ -172,11 +186,17 @@ class SortedSet(Table[float]):
 
     def remove(self, member: bytes) -> float | None:
         """Remove a member and give the score it had, or None."""
+        score = self._remove_score(member)
+        if score is not None:
+            self.order.remove((score, member))
+        return score
+
+    def _remove_score(self, member: bytes) -> float | None:
+        """Remove a member from all but the order, and give the score it had, or None."""
         if self._frozen is not None:
             self._part(member)
         score = self.pop(member)
         if score is not None:
-            self.order.remove((score, member))
             self.memory -= ITEM + SEAT_SIZE + bytes_size(member)
         return score
 
@@ -193,8 +213,12 @@ class SortedSet(Table[float]):
     def remove_slice(self, start: int, stop: int) -> list[Ranked]:
         """Remove what stands from a place up to before another, and give it."""
         gone = list(self.order.islice(start, stop))
+        remove = self.remove
+        if len(gone) > _FEW:
+            del self.order[start:stop]
+            remove = self._remove_score
         for _, member in gone:
-            self.remove(member)
+            remove(member)
         return gone
 
     def listed(self) -> list[bytes]:
@@ -208,8 +232,8 @@ class SortedSet(Table[float]):
     def copy(self) -> SortedSet:
         """Give a sorted set of its own with the same members."""
         own = SortedSet()
-        own.is_packed = self.is_packed
-        own.fill(dict(self.items()))
+        self._copy_to(own)
+        own.order = self.order.copy()
         return own
 
     def release(self) -> list[float] | None:

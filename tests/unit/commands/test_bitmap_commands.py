@@ -132,6 +132,12 @@ def test_strings_are_combined_the_shorter_ones_with_zeros(cache: MemoryCache, op
     assert cache.call("GET", "d") == result
 
 
+def test_long_strings_are_combined_piece_by_piece(cache: MemoryCache) -> None:
+    cache.call("MSET", "a", b"\x3c" * 200_001, "b", b"\x70" * 65_537)
+    assert cache.call("BITOP", "OR", "d", "b", "a") == 200_001
+    assert cache.call("GET", "d") == b"\x7c" * 65_537 + b"\x3c" * (200_001 - 65_537)
+
+
 def test_a_string_is_inverted(cache: MemoryCache) -> None:
     cache.call("SET", "a", b"\x00\xf0")
     assert cache.call("BITOP", "NOT", "a", "a") == 2

@@ -157,3 +157,13 @@ def test_the_test_of_itself_fails_where_estimates_are_wrong(
 ) -> None:
     monkeypatch.setattr(sys.modules["twisted_kv.commands.hyperloglogs"], "estimate", lambda registers: 0)
     assert refusal(cache, "PFSELFTEST") == "ERR TESTFAILED"
+
+
+def test_the_error_of_a_corrupt_log_is_made_anew_and_holds_on_to_no_request(cache: MemoryCache) -> None:
+    cache.call("SET", "h", SHORT)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(CommandError, match="Corrupted") as caught:
+            cache.call("PFCOUNT", "h")
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]

@@ -105,6 +105,35 @@ def test_a_large_value_is_released_in_steps_however_it_is_lost(
     assert list(big) == []
 
 
+@pytest.mark.parametrize(
+    ("made", "taken"),
+    [
+        (("RPUSH", "k"), ("LPOP", "k", FIELDS)),
+        (("RPUSH", "k"), ("LMPOP", 1, "k", "RIGHT", "COUNT", FIELDS + 1)),
+        (("SADD", "k"), ("SPOP", "k", FIELDS)),
+        (("ZADD", "k"), ("ZPOPMIN", "k", FIELDS)),
+        (("ZADD", "k"), ("ZPOPMAX", "k", FIELDS + 1)),
+        (("ZADD", "k"), ("ZMPOP", 1, "k", "MAX", "COUNT", FIELDS)),
+        (("ZADD", "k"), ("ZREMRANGEBYRANK", "k", 0, -1)),
+        (("ZADD", "k"), ("ZREMRANGEBYSCORE", "k", "-inf", "+inf")),
+    ],
+)
+def test_a_large_value_is_released_in_steps_when_all_its_members_are_taken(
+    cache: MemoryCache, clock: Clock, made: tuple[Any, ...], taken: tuple[Any, ...]
+) -> None:
+    scores = (1,) if made[0] == "ZADD" else ()
+    cache.call(*made, *(word for number in range(FIELDS) for word in (*scores, number)))
+    database = cache.service.dispatcher.server.databases[0]
+    big: Any = database.lookup(b"k")
+    before = database.changes
+    cache.call(*taken)
+    assert cache.call("EXISTS", "k") == 0
+    assert database.changes - before == FIELDS
+    assert len(list(big)) == FIELDS
+    clock.advance(1)
+    assert list(big) == []
+
+
 def test_what_is_lost_before_the_start_is_dropped_at_once() -> None:
     clock = Clock()
     service = CacheService(port=None, clock=clock)

@@ -118,3 +118,10 @@ def test_the_outcome_can_be_stored(filled: MemoryCache, request_: str, stored: l
 def test_storing_nothing_removes_the_key(filled: MemoryCache) -> None:
     assert filled.call("SORT", "nope", "STORE", "l") == 0
     assert filled.call("EXISTS", "l") == 0
+
+
+@pytest.mark.parametrize("request_", ["SORT z", "SORT_RO z BY nosort", "SORT z LIMIT 9 1"])
+def test_a_sorted_set_that_was_sorted_is_packed_no_more(filled: MemoryCache, request_: str) -> None:
+    assert filled.call("OBJECT", "ENCODING", "z") == b"listpack"
+    filled.call(*request_.split())
+    assert filled.call("OBJECT", "ENCODING", "z") == b"skiplist"

@@ -183,6 +183,9 @@ def test_a_bgsave_that_fails_refuses_writes_until_one_succeeds(disk: MemoryDisk,
     turns(cache)
     assert information(cache)["rdb_last_bgsave_status"] == "err"
     assert ask(client, "SET", "k", "w") == ask(client, "PING") == RDB_MISCONF
+    misconf = cache.service.dispatcher.server.misconf
+    assert misconf is not None
+    assert misconf.__traceback__ is None  # it was never raised, and holds on to none of the requests
     assert ask(client, "GET", "k") == b"$1\r\nv\r\n"
     assert [name for name in disk.files() if "temp" in name] == []
     ask(client, "CONFIG", "SET", "stop-writes-on-bgsave-error", "no")

@@ -174,6 +174,18 @@ def test_a_request_is_noted_as_redis_does(noting: Noting, before: Any, request_:
     assert noting.take() == [words(*each) for each in noted]
 
 
+def test_what_chance_has_chosen_is_noted_in_requests_that_a_log_can_have(noting: Noting) -> None:
+    members = [b"%d" % number for number in range(3000)]
+    noting.call("SADD", "s", *members)
+    noting.journal.open()
+    noting.call("SPOP", "s", 2500)
+    noted = noting.take()
+    assert max(map(len, noted)) <= 1026
+    gone = {member for request in noted for member in request[2:]}
+    assert len(gone) == 2500
+    assert set(noting.cache.call("SMEMBERS", "s")) == set(members) - gone
+
+
 def test_every_command_that_writes_has_a_case() -> None:
     table = CommandTable(GROUPS)
     writing = {command.name for command in table.every() if command.is_write and not command.subcommands}

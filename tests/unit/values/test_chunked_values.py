@@ -139,6 +139,24 @@ def test_a_long_string_is_what_it_was_made_of(size: int) -> None:
     assert value.copy().joined() == data + b"end"
 
 
+def test_a_copy_of_a_long_string_goes_its_own_way_and_has_no_more_zeros() -> None:
+    value = LongString(b"x" * 100_000)
+    value.write(50_000, b"yy")
+    value.write(10 * MEGABYTE, b"z")
+    copy = value.copy()
+    assert (len(copy), copy.memory) == (len(value), value.memory)
+    assert copy.memory < MEGABYTE
+    whole = value.joined()
+    copy.write(0, b"a")
+    copy.write(50_001, b"b")
+    copy.write(MEGABYTE, b"c")
+    copy.write(10 * MEGABYTE, b"dd")
+    assert value.joined() == whole
+    value.write(0, b"e")
+    assert copy.slice(0, 2) + copy.slice(50_000, 50_002) + copy.slice(MEGABYTE, MEGABYTE + 1) == b"axybc"
+    assert copy.slice(10 * MEGABYTE, len(copy)) == b"dd"
+
+
 def test_nothing_is_written_by_no_bytes() -> None:
     value = LongString(b"abc")
     value.write(1, b"")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from twisted_kv.values import sets, sorted_sets
+from twisted_kv.values.hashes import Hash
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import ScoreRange, SortedSet, TextRange, add_scores
 
@@ -133,6 +135,67 @@ def test_a_sorted_set_is_packed_until_it_is_large_once() -> None:
         assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
         value.remove(b"m" * size)
         assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
+
+
+@pytest.mark.parametrize("gone", [(0, 1), (0, 1000), (1, 900), (400, 405), (500, 1000), (7, 7)])
+def test_a_part_is_removed_few_or_many_at_once(gone: tuple[int, int]) -> None:
+    value, left = SortedSet(), [(float(place // 3), b"%d" % place) for place in range(1000)]
+    value.fill({member: score for score, member in left})
+    left.sort()
+    shards = value.freeze()
+    assert value.remove_slice(*gone) == left[slice(*gone)]
+    del left[slice(*gone)]
+    assert list(value.order) == left
+    assert dict(value.items()) == {member: score for score, member in left}
+    assert sum(map(len, shards)) == 1000  # a snapshot sees nothing of it
+    value.remove_slice(0, len(value))
+    assert value.memory == SortedSet().memory
+
+
+def test_in_a_large_set_of_different_scores_a_range_of_members_is_searched_for() -> None:
+    value = SortedSet()
+    value.fill({b"%04d" % place: float(place) for place in range(1000)})
+    assert TextRange(b"0100", b"0200").places(value) == (100, 201)
+    assert TextRange(b"0100", b"0200", without_low=True, without_high=True).places(value) == (101, 200)
+    assert TextRange(None, b"00995").places(value, 3) == (3, 100)
+    assert TextRange(b"0990", None).places(value, 3, reverse=True) == (990, 997)
+
+
+@pytest.mark.parametrize("kind", [Hash, Set, SortedSet])
+def test_a_copy_is_equal_and_goes_its_own_way(kind: type[Hash | Set | SortedSet]) -> None:
+    value: Any = kind()
+    for place in range(3000):
+        put(value, b"%d" % place)
+    for place in range(2500):  # so that shards are joined, of which some stand in several places
+        take_out(value, b"%d" % place)
+    value.freeze()
+    copy = value.copy()
+    model = dict(value.items())
+    assert (dict(copy.items()), len(copy), copy.memory) == (model, 500, value.memory)
+    for place in range(2500, 4000):
+        put(copy, b"%d" % (place + 500))
+        take_out(copy, b"%d" % place)
+    assert dict(value.items()) == model
+    assert len(copy) == len(list(copy)) == 500
+    if isinstance(value, SortedSet):
+        assert [member for _, member in value.order] == sorted(model)
+        assert [member for _, member in copy.order] == sorted(copy)
+
+
+def put(value: Any, key: bytes) -> None:
+    if isinstance(value, Hash):
+        value.set(key, key)
+    elif isinstance(value, Set):
+        value.add(key)
+    else:
+        value.put(key, 1.0)
+
+
+def take_out(value: Any, key: bytes) -> None:
+    if isinstance(value, Hash):
+        value.pop(key)
+    else:
+        value.remove(key)
 
 
 def test_a_set_is_packed_while_it_has_few_numbers_only() -> None:
