@@ -48,7 +48,7 @@ def _stream_of(sample: Streamed) -> Stream:
     stream.deleted_id, stream.entries_added = make_id(*sample.deleted), sample.added
     for name, group in sample.groups.items():
         made = ConsumerGroup(make_id(*group.last), UNKNOWN if group.read is None else group.read)
-        stream.groups[name] = made
+        stream.add_group(name, made)
         for consumer, seen in group.consumers.items():
             made.consumers[consumer] = Consumer(consumer, seen)
         for parts, (consumer, delivered, count) in group.pending.items():

@@ -38,7 +38,7 @@ def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
 
 def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
     """Give the group of a stream; raises `CommandError` if there is none."""
-    group = None if stream is None else stream.groups.get(name)
+    group = None if stream is None else stream.group(name)
     if stream is None or group is None:
         raise _no_group(key, name)
     return stream, group
@@ -84,7 +84,7 @@ def _stream_of_group(session: Session, key: bytes, *, may_make: bool = False) ->
 def _named_group(session: Session, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
     stream = _stream_of_group(session, key)
     assert stream is not None
-    group = stream.groups.get(name)
+    group = stream.group(name)
     if group is None:
         raise CommandError(f"No such consumer group '{c_text(name)}' for key name '{c_text(key)}'", "NOGROUP")
     return stream, group
@@ -129,7 +129,7 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
         stream = session.db.edit_or_make(key, Stream)
     if name in stream.groups:
         raise CommandError("Consumer Group name already exists", "BUSYGROUP")
-    stream.groups[name] = ConsumerGroup(last_id, read)
+    stream.add_group(name, ConsumerGroup(last_id, read))
     session.db.changed(key, quietly=True)
     return OK
 
@@ -165,7 +165,7 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     """Remove a group with its consumers; returns 0 if there was none."""
     stream = _stream_of_group(session, key)
     assert stream is not None
-    if stream.groups.pop(name, None) is None:
+    if not stream.drop_group(name):
         return 0
     session.db.changed(key, quietly=True)
     assert session.server.blocking is not None
@@ -319,7 +319,7 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
 def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: bytes) -> Reply:
     """Take note that entries were dealt with, and return how many of them were waiting for that."""
     stream = session.db.edit(key, Stream)
-    group = None if stream is None else stream.groups.get(name)
+    group = None if stream is None else stream.group(name)
     if group is None:
         return 0
     ids = [parse_id(word) for word in (entry_id, *more)]

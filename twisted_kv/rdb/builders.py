@@ -172,7 +172,8 @@ class _StreamBuilder(Builder):
             raise RdbError("a stream that has a group twice")
         if self._kind == rdb.STREAM_BEFORE_7:
             read = self._stream.entries_before(last_id)
-        self._group = self._stream.groups[name] = ConsumerGroup(last_id, read)
+        self._group = ConsumerGroup(last_id, read)
+        self._stream.add_group(name, self._group)
         self._entries = entries
         self._given = {}
         self._next = self._entry if entries else self._consumer_count

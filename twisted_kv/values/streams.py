@@ -157,15 +157,24 @@ class Consumer:
 
 
 class ConsumerGroup:
-    """Consumers that share a stream: each entry goes to one of them."""
+    """Consumers that share a stream: each entry goes to one of them.
 
-    __slots__ = ("consumers", "entries_read", "last_id", "pending")
+    `counted` is what its stream has counted of its memory.
+    """
+
+    __slots__ = ("consumers", "counted", "entries_read", "last_id", "pending")
 
     def __init__(self, last_id: int, entries_read: int) -> None:
+        self.counted = 0
         self.last_id = last_id
         self.entries_read = entries_read
         self.pending: SortedDict[int, Pending] = SortedDict()
         self.consumers: SortedDict[bytes, Consumer] = SortedDict()
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory, as an estimate."""
+        return GROUP_SIZE * (1 + len(self.consumers)) + PENDING_SIZE * len(self.pending)
 
     def give(self, entry_id: int, consumer: Consumer, now: int) -> None:
         """Take note that a consumer is given an entry for the first time, whoever had it before."""
@@ -204,6 +213,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_changing",
         "_frozen",
         "_length",
         "_nodes",
@@ -222,7 +232,8 @@ class Stream:
         self._starts: list[int] = []  # the first ID of each node, to look one up
         self._length = 0
         self._frozen: set[int] | None = None  # nodes that must not change, by id(); whoever froze them holds them
-        self._weight = TABLE  # bytes of memory, the groups aside
+        self._weight = TABLE  # bytes of memory, but for what has changed in one group
+        self._changing: ConsumerGroup | None = None  # that group
         self.counted = 0
         self.last_id = 0
         self.first_id = 0
@@ -230,6 +241,7 @@ class Stream:
         """The largest ID that was deleted."""
         self.entries_added = 0
         self.groups: SortedDict[bytes, ConsumerGroup] = SortedDict()
+        """The groups by their names, to be looked at; see `group`."""
 
     def __len__(self) -> int:
         return self._length
@@ -241,12 +253,8 @@ class Stream:
     @property
     def memory(self) -> int:
         """Bytes of memory, as an estimate."""
-        weight = self._weight
-        if not self.groups:
-            return weight
-        for group in self.groups.values():
-            weight += GROUP_SIZE * (1 + len(group.consumers)) + PENDING_SIZE * len(group.pending)
-        return weight
+        self._count_changing()
+        return self._weight
 
     @property
     def nodes(self) -> int:
@@ -408,6 +416,32 @@ class Stream:
             group.entries_read = self.entries_before(entry_id)
         group.last_id = entry_id
 
+    # Groups
+
+    def group(self, name: bytes) -> ConsumerGroup | None:
+        """Give a group that may be changed until the next one is asked for, or None."""
+        group = self.groups.get(name)
+        if group is not self._changing:
+            self._count_changing()
+            self._changing = group
+        return group
+
+    def add_group(self, name: bytes, group: ConsumerGroup) -> None:
+        """Add a group, which may be changed until the next one is asked for."""
+        self._count_changing()
+        self.groups[name] = self._changing = group
+
+    def drop_group(self, name: bytes) -> bool:
+        """Remove a group; False if there is none of that name."""
+        group = self.group(name)
+        if group is None:
+            return False
+        self._count_changing()
+        self._weight -= group.counted
+        self._changing = None
+        del self.groups[name]
+        return True
+
     # As a whole
 
     def copy(self) -> Stream:
@@ -415,7 +449,7 @@ class Stream:
         own = Stream()
         own._nodes = [node.copy() for node in self._nodes]
         own._starts = self._starts.copy()
-        own._length, own._weight = self._length, self._weight
+        own._length, own._weight = self._length, self.memory - sum([each.counted for each in self.groups.values()])
         own.set_state(self.state())
         return own
 
@@ -433,7 +467,8 @@ class Stream:
         self.last_id, self.first_id = state.last_id, state.first_id
         self.deleted_id, self.entries_added = state.deleted_id, state.entries_added
         for name, last_id, entries_read, pending, consumers in state.groups:
-            group = self.groups[name] = ConsumerGroup(last_id, entries_read)
+            group = ConsumerGroup(last_id, entries_read)
+            self.add_group(name, group)
             known = {entry_id: (delivered, count) for entry_id, delivered, count in pending}
             for consumer_name, seen, ids in consumers:
                 consumer = group.consumers[consumer_name] = Consumer(consumer_name, seen)
@@ -469,6 +504,13 @@ class Stream:
         return None
 
     # The rest is our own
+
+    def _count_changing(self) -> None:
+        group = self._changing
+        if group is not None:
+            weight = group.memory
+            self._weight += weight - group.counted
+            group.counted = weight
 
     def _node_for(self, entry_id: int, fields: Fields) -> Node:
         """Give the node that a new entry goes into: the last, or a new one if that is full."""

@@ -39,7 +39,8 @@ def a_sorted_set() -> SortedSet:
 
 def a_stream() -> Stream:
     value = Stream()
-    group = value.groups[b"g"] = ConsumerGroup(0, 0)
+    group = ConsumerGroup(0, 0)
+    value.add_group(b"g", group)
     consumer = group.consumers[b"c"] = Consumer(b"c", 0)
     for number in range(1, COUNT + 1):
         value.append(number, (b"f", b"v"))

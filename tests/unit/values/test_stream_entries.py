@@ -168,9 +168,31 @@ def test_an_entry_belongs_to_one_consumer_of_a_group() -> None:
     assert not second.pending
 
 
+def test_the_memory_of_groups_is_counted_whichever_is_changed_when() -> None:
+    value = stream_of(*range(1, 11))
+    empty = value.memory
+    for name in (b"a", b"b", b"c"):
+        group = ConsumerGroup(0, 0)
+        value.add_group(name, group)
+        group.consumers[b"bob"] = Consumer(b"bob", 0)
+    assert value.memory == empty + sum(group.memory for group in value.groups.values())
+    for entry_id, name in enumerate((b"a", b"b", b"a", b"c", b"c"), 1):
+        changing = value.group(name)
+        assert changing is not None
+        changing.give(entry_id, changing.consumers[b"bob"], 0)
+        assert value.group(b"nope") is None
+    assert value.memory == value.copy().memory == empty + sum(group.memory for group in value.groups.values())
+    assert value.drop_group(b"a")
+    assert not value.drop_group(b"a")
+    for name in (b"b", b"c"):
+        assert value.drop_group(name)
+    assert value.memory == empty
+
+
 def test_a_stream_that_nobody_uses_is_released_in_parts_and_a_frozen_one_is_not_lost() -> None:
     value = stream_of(*range(1, 1001))
-    group = value.groups[b"g"] = ConsumerGroup(1000, 1000)
+    group = ConsumerGroup(1000, 1000)
+    value.add_group(b"g", group)
     consumer = group.consumers[b"a"] = Consumer(b"a", 0)
     for entry_id in range(1, 1001):
         group.give(entry_id, consumer, 5)
