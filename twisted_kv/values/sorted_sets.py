@@ -210,6 +210,7 @@ class SortedSet(Table[float]):
         own = SortedSet()
         own.is_packed = self.is_packed
         own.fill(dict(self.items()))
+        own.is_packed = self.is_packed  # long members that came packed are no reason to unpack
         return own
 
     def release(self) -> list[float] | None:
