@@ -36,8 +36,8 @@ class CommandError(Exception):
 
     @property
     def line(self) -> bytes:
-        """The error as one line of bytes; line ends inside it become blanks, as in Redis."""
-        text = str(self).encode("utf-8", "surrogateescape")
+        """The error as one line of bytes; line ends inside it become blanks, and those at its end go, as in Redis."""
+        text = str(self).encode("utf-8", "surrogateescape").rstrip(b"\r\n")
         return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
     @classmethod

@@ -96,7 +96,10 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES, consumer=NAMES, numbers=st.lists(NUMBERS, max_size=5))
     def give(self, name: bytes, consumer: bytes, numbers: list[int]) -> None:
-        group = self.stream.groups.setdefault(name, ConsumerGroup(0, 0))
+        group = self.stream.group(name)
+        if group is None:
+            group = ConsumerGroup(0, 0)
+            self.stream.add_group(name, group)
         given = group.consumers.setdefault(consumer, Consumer(consumer, 5))
         for number in numbers:
             entry_id = self.near(number)
@@ -106,7 +109,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES, numbers=st.lists(NUMBERS, max_size=5))
     def forget(self, name: bytes, numbers: list[int]) -> None:
-        group = self.stream.groups.get(name)
+        group = self.stream.group(name)
         if group is not None:
             for number in numbers:
                 entry_id = self.near(number)
@@ -127,7 +130,9 @@ class StreamMachine(RuleBasedStateMachine):
         assert plain(own) == plain(self.stream)
         assert own.memory == self.stream.memory
         own.trim(length=0, least=0, approximately=False, limit=0)
-        own.groups.clear()
+        for name in list(own.groups):
+            assert own.drop_group(name)
+        assert own.memory == Stream().memory
 
     @precondition(lambda self: self.frozen is None)
     @rule()
@@ -149,7 +154,8 @@ class StreamMachine(RuleBasedStateMachine):
         assert (stream.last_id, stream.deleted_id, stream.entries_added) == (self.last, self.deleted, self.added)
         assert stream.first_id == (self.model[0][0] if self.model else 0)
         weight = sum(ENTRY_SIZE + sum(bytes_size(part) + 8 for part in fields) for _, fields in self.model)
-        assert stream._weight == TABLE + NODE_SIZE * stream.nodes + weight
+        weight += sum(group.memory for group in stream.groups.values())
+        assert stream.memory == TABLE + NODE_SIZE * stream.nodes + weight
         assert stream._starts == [node.start for node in stream._nodes]
         pending = {
             (name, entry_id): each.consumer.name

@@ -33,8 +33,8 @@ def test_an_error_is_one_line_that_begins_with_its_code(error: CommandError, lin
     assert CommandError.parse(line) == error
 
 
-def test_line_ends_inside_an_error_become_blanks() -> None:
-    assert CommandError("a\r\nb\nc\r").line == b"ERR a  b c "
+def test_line_ends_inside_an_error_become_blanks_and_those_at_its_end_go() -> None:
+    assert CommandError("a\r\nb\nc \r\n\n").line == b"ERR a  b c "
 
 
 @pytest.mark.parametrize("data", [b"", b"plain", b"\xff\xfe", "é€".encode(), b"\xed\xa0\x80", bytes(range(256))])

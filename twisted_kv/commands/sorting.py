@@ -20,6 +20,7 @@ from twisted_kv.table import KeyPlaces
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 
@@ -57,15 +58,17 @@ def _sort_ro_keys(words: Sequence[bytes]) -> KeyPlaces:
 
 def follow(database: Database, pattern: bytes, element: bytes) -> bytes | None:
     """Give what a pattern leads to for an element: `#` to itself, `key*` to a string, `key*->field` into a hash."""
-    if pattern == b"#":
+    seen = c_string(pattern)  # all that Redis looks for signs in
+    if seen == b"#":
         return element
-    before, star, behind = pattern.partition(b"*")
-    if not star:
+    star = seen.find(b"*")
+    if star < 0:
         return None
-    rest, arrow, field = behind.partition(b"->")
-    if arrow and field:
-        fields = database.read(before + element + rest)
-        return fields.get(field) if isinstance(fields, Hash) else None
+    before, behind = pattern[:star], pattern[star + 1 :]
+    arrow = seen.find(b"->", star + 1)
+    if 0 <= arrow < len(seen) - 2:
+        fields = database.read(before + element + pattern[star + 1 : arrow])
+        return fields.get(pattern[arrow + 2 :]) if isinstance(fields, Hash) else None
     value = database.read(before + element + behind)
     return value.joined() if isinstance(value, LongString) else value if isinstance(value, bytes) else None
 
@@ -81,6 +84,8 @@ class SortOptions:
     start: int = 0
     count: int = -1
     target: bytes | None = None
+    keeps_order: bool = False
+    """Whether some BY said that there is nothing to sort by: that holds though a later one brings a pattern."""
 
     @classmethod
     def parse(cls, words: Sequence[bytes], *, may_store: bool) -> SortOptions:
@@ -99,21 +104,17 @@ class SortOptions:
                 options.target = arguments.word()
             elif option == b"BY" and arguments:
                 options.by = arguments.word()
+                options.keeps_order |= b"*" not in c_string(options.by)
             elif option == b"GET" and arguments:
                 options.get.append(arguments.word())
             else:
                 raise CommandError(SYNTAX)
         return options
 
-    @property
-    def keeps_order(self) -> bool:
-        """Whether there is nothing to sort by: the pattern leads to the same for all."""
-        return self.by is not None and b"*" not in self.by
-
-    def portion(self, elements: list[bytes]) -> list[bytes]:
-        """Give the part that LIMIT asks for."""
-        start = max(0, self.start)
-        return elements[start:] if self.count < 0 else elements[start : start + self.count]
+    def bounds(self, length: int) -> tuple[int, int]:
+        """Tell where the part that LIMIT asks for begins and ends among so many elements."""
+        start = min(max(0, self.start), length)
+        return start, length if self.count < 0 else min(start + self.count, length)
 
 
 def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]:
@@ -121,7 +122,7 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
     if value is None:
         return []
     if isinstance(value, SortedSet):
-        value.is_packed = False  # as Redis does, to have its members in order
+        value.is_packed = False  # Redis sorts a skip list only, and makes one of what was packed
         if options.keeps_order:
             return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
         return list(value)
@@ -147,7 +148,8 @@ def _number(text: bytes) -> float:
 
 
 def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> list[bytes]:
-    """Sort elements; those that are equal are told apart by their bytes, if they are sorted as numbers."""
+    """Sort, and give the part that is asked for; as numbers, equal elements are told apart by their bytes."""
+    start, stop = options.bounds(len(elements))
 
     def looked_up(element: bytes) -> bytes | None:
         return element if options.by is None else follow(session.db, options.by, element)
@@ -155,10 +157,18 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
     order: Callable[[bytes], Any]
     if options.as_text:
         texts = {element: looked_up(element) for element in set(elements)}
+        if options.target is None:  # then Redis compares C's strings
+            texts = {element: text and c_string(text) for element, text in texts.items()}
 
         def order(element: bytes) -> Any:
             text = texts[element]
             return (text is not None, text or b"")
+
+        if options.by is not None and stop - start < len(elements):  # then it sorts only that part, in its own way
+            ranks = {each: rank for rank, each in enumerate(sorted({order(element) for element in texts}))}
+            return first_in_order(
+                elements, stop, lambda element: ranks[order(element)], start=start, descending=options.descending
+            )
 
     else:
         found = {element: looked_up(element) for element in set(elements)}
@@ -167,17 +177,20 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
         def order(element: bytes) -> Any:
             return (numbers[element], element)
 
-    return sorted(elements, key=order, reverse=options.descending)
+    return sorted(elements, key=order, reverse=options.descending)[start:stop]
 
 
 def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bool) -> Reply:
     options = SortOptions.parse(words, may_store=may_store)
     elements = _elements(session, key, options)
     if options.keeps_order and options.target is not None and isinstance(session.db.peek(key), Set):
-        options.by, options.as_text = None, True  # so that what is stored does not depend on chance
-    if not options.keeps_order:
+        options.keeps_order = False  # so that what is stored does not depend on chance
+        options.by, options.as_text = None, True
+    if options.keeps_order:
+        start, stop = options.bounds(len(elements))
+        elements = elements[start:stop]
+    else:
         elements = _in_order(session, elements, options)
-    elements = options.portion(elements)
     replies: Iterable[bytes | None] = elements
     if options.get:
         replies = [follow(session.db, pattern, element) for element in elements for pattern in options.get]

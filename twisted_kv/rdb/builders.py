@@ -17,10 +17,10 @@ from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, RdbError
 from twisted_kv.rdb.packed import read_intset, read_listpack, read_ziplist, read_zipmap
 from twisted_kv.store.database import Collection
-from twisted_kv.values.hashes import Hash
+from twisted_kv.values.hashes import PACKED_FIELDS, Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
-from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.values.sorted_sets import PACKED_MEMBERS, SortedSet
 from twisted_kv.values.streams import (
     LAST_ID,
     UNKNOWN,
@@ -346,10 +346,16 @@ def _pairs(entries: ListOf[bytes], what: str) -> ListOf[Tuple[bytes, bytes]]:
     return list(zip(entries[::2], entries[1::2]))
 
 
-def _packed_hash(entries: ListOf[bytes]) -> Hash:
+def _mapped_hash(entries: ListOf[bytes]) -> Hash:
     value = Hash()
     for field, content in _pairs(entries, "a hash"):
         _put(value, field, content)
+    return value
+
+
+def _packed_hash(entries: ListOf[bytes]) -> Hash:
+    value = _mapped_hash(entries)
+    value.is_packed = len(value) <= PACKED_FIELDS  # however long they are: what came packed stays so, as in Redis
     return value
 
 
@@ -364,11 +370,12 @@ def _packed_sorted_set(entries: ListOf[bytes]) -> SortedSet:
     value = SortedSet()
     for member, score in _pairs(entries, "a sorted set"):
         _rank(value, member, _float(score))
+    value.is_packed = len(value) <= PACKED_MEMBERS  # as a hash
     return value
 
 
 _PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes]], Collection]]]] = {
-    rdb.HASH_ZIPMAP: (read_zipmap, _packed_hash),
+    rdb.HASH_ZIPMAP: (read_zipmap, _mapped_hash),
     rdb.HASH_ZIPLIST: (read_ziplist, _packed_hash),
     rdb.HASH_LISTPACK: (read_listpack, _packed_hash),
     rdb.LIST_ZIPLIST: (read_ziplist, List),

@@ -16,18 +16,20 @@ _MANY: Final = 40
 """For more, the pivot is looked for among nine."""
 
 
-def first_in_order(items: list[T], count: int, key: Callable[[T], float], *, descending: bool = False) -> list[T]:
-    """Give the first so many of a list in the order of their keys."""
+def first_in_order(
+    items: list[T], stop: int, key: Callable[[T], float], *, start: int = 0, descending: bool = False
+) -> list[T]:
+    """Give what stands from a place up to before another in the order of the keys."""
     numbers = [-key(each) if descending else key(each) for each in items]
-    if count >= len(items) or len(set(numbers)) == len(numbers):
-        return [items[place] for place in sorted(range(len(items)), key=numbers.__getitem__)][:count]
+    if (not start and stop >= len(items)) or len(set(numbers)) == len(numbers):
+        return [items[place] for place in sorted(range(len(items)), key=numbers.__getitem__)][start:stop]
     places = list(range(len(items)))
     parts = [(0, len(places))]
     while parts:
-        start, size = parts.pop()
-        if size > 1 and start < count:
-            parts += _partition(places, numbers, start, size)
-    return [items[place] for place in places[:count]]
+        first, size = parts.pop()
+        if size > 1 and first < stop and first + size > start:
+            parts += _partition(places, numbers, first, size)
+    return [items[place] for place in places[start:stop]]
 
 
 def _partition(places: List[int], numbers: List[float], start: int, size: int) -> list[tuple[int, int]]:

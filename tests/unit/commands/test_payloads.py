@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import pack
 from typing import Any
 
 import pytest
@@ -40,6 +41,34 @@ def test_a_value_is_dumped_and_restored(cache: MemoryCache) -> None:
     assert cache.call("TTL", "k2") == -1
     assert cache.call("HGETALL", "h2") == {b"f": b"v", b"g": b"7"}
     assert cache.call("DUMP", "nope") is None
+
+
+def test_a_large_sorted_set_is_dumped_from_its_last_member_on(cache: MemoryCache) -> None:
+    cache.call("ZADD", "z", 2, "b", 1, "x" * 65, 3, "c", 2, "a")
+    members = [(b"c", 3.0), (b"b", 2.0), (b"a", 2.0), (b"x" * 65, 1.0)]
+    body = make.length(4) + b"".join(make.string(member) + pack("<d", score) for member, score in members)
+    assert cache.call("DUMP", "z") == make.dump_payload(make.ZSET_2, body, version=10)
+
+
+LONG = b"x" * 65
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "encoding"),
+    [
+        (make.HASH_LISTPACK, make.packed([LONG, 1]), b"listpack"),
+        (make.HASH_ZIPLIST, make.zipped([LONG, 1]), b"listpack"),
+        (make.HASH_ZIPMAP, make.zipmap({LONG: b"1"}), b"hashtable"),
+        (make.ZSET_LISTPACK, make.packed([LONG, 1]), b"listpack"),
+        (make.ZSET_ZIPLIST, make.zipped([LONG, 1]), b"listpack"),
+    ],
+)
+def test_what_comes_packed_stays_so_however_long_its_members_are(
+    cache: MemoryCache, kind: int, body: bytes, encoding: bytes
+) -> None:
+    cache.call("RESTORE", "k", 0, make.dump_payload(kind, make.string(body)))
+    cache.call("COPY", "k", "other")
+    assert [cache.call("OBJECT", "ENCODING", key) for key in ("k", "other")] == [encoding, encoding]
 
 
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)

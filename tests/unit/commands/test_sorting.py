@@ -43,6 +43,11 @@ def texts(*words: object) -> list[Any]:
         ("l BY h_*->f", texts(10, 3, 2, 1)),
         ("l GET # GET w_* GET nope", texts(1, 5, None, 2, 1, None, 3, None, None, 10, 7, None)),
         ("l GET h_*->f GET h_*->", texts(3, None, 2, None, 1, None, None, None)),
+        ("l BY nosort BY w_*", texts(3, 1, 2, 10)),
+        ("l BY nosort\0*", texts(3, 1, 2, 10)),
+        ("l GET #\0 GET w_\0* LIMIT 0 1", texts(1, None)),
+        ("l GET h_*->\0f LIMIT 0 1", texts(None)),
+        ("l GET h_*->f\0 LIMIT 0 1", texts(None)),
         ("l GET h_*", texts(None, None, None, None)),
         ("l GET w_*->f LIMIT 0 1", texts(None)),
         ("t ALPHA DESC", texts("c", "b", "a")),
@@ -57,6 +62,26 @@ def texts(*words: object) -> list[Any]:
 @pytest.mark.parametrize("name", ["SORT", "SORT_RO"])
 def test_elements_are_sorted(filled: MemoryCache, name: str, request_: str, expected: list[Any]) -> None:
     assert filled.call(name, *request_.split(" ")) == expected
+
+
+def test_texts_are_compared_up_to_their_first_nul_but_for_what_is_stored(cache: MemoryCache) -> None:
+    cache.call("RPUSH", "l", "b", "a\0c", "a\0b")
+    assert cache.call("SORT", "l", "ALPHA") == texts("a\0c", "a\0b", "b")
+    cache.call("SORT", "l", "ALPHA", "STORE", "d")
+    assert cache.call("LRANGE", "d", 0, -1) == texts("a\0b", "a\0c", "b")
+
+
+def test_of_equal_texts_a_part_comes_as_the_quicksort_of_redis_leaves_it(cache: MemoryCache) -> None:
+    cache.call("RPUSH", "l", *range(9))
+    assert cache.call("SORT", "l", "BY", "w_*", "ALPHA") == texts(*range(9))
+    assert cache.call("SORT", "l", "BY", "w_*", "ALPHA", "LIMIT", 0, 8) == texts(8, *range(1, 8))
+    assert cache.call("SORT", "l", "BY", "w_*", "ALPHA", "LIMIT", 7, -1) == texts(7, 0)
+
+
+@pytest.mark.parametrize("name", ["SORT", "SORT_RO"])
+def test_a_sorted_set_is_unpacked_by_it(filled: MemoryCache, name: str) -> None:
+    filled.call(name, "z", "LIMIT", 0, 0)
+    assert filled.call("OBJECT", "ENCODING", "z") == b"skiplist"
 
 
 def test_a_long_string_is_looked_up_whole(cache: MemoryCache) -> None:
