@@ -262,7 +262,7 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_more_bytes_are_no_more_work_each_however_slowly_they_drip(shape: str, size: int) -> None:
     once, often = (work(SHAPES[shape](count), size) for count in (1200, 4800))
-    assert often < 1.5 * once
+    assert often < 1.5 * max(once, 2)  # a portion of many bytes is cut out, which takes one more look at each
     assert often < 20
 
 

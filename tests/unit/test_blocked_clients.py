@@ -10,8 +10,10 @@ from tests.disks import MemoryDisk, started
 from tests.memory_disk import Files
 from tests.starts import INCR
 from tests.starts import started as on_files
+from twisted_kv.engine.wakeup import ROUNDS
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
+from twisted_kv.wire.requests import PORTION
 
 WAIT = b"BLPOP k 0\r\n"
 NOTHING = b"*-1\r\n"
@@ -242,8 +244,26 @@ def test_a_long_chain_of_clients_that_wake_one_another_does_not_go_deep(cache: M
         client.send(b"BLPOP %d 0\r\nRPUSH %d x\r\n" % (place, place + 1))
     first = cache.connect()
     assert first.send(b"RPUSH 0 x\r\nDBSIZE\r\n") == b":1\r\n:0\r\n"
+    assert cache.call("KEYS", "*") == []  # others have their turn in the midst of it
+    for _ in range(3000 // ROUNDS):
+        cache.clock.advance(0)
     assert cache.call("KEYS", "*") == [b"3000"]
     assert all(client.transport.value().endswith(b":1\r\n") for client in clients)
+    assert_nobody_waits(cache)
+
+
+def test_a_client_behind_whose_request_much_has_gathered_lets_others_have_their_turn(cache: MemoryCache) -> None:
+    client, count = cache.connect(), 3 * PORTION // len(b"INCR n\r\n")
+    client.protocol.dataReceived(WAIT)
+    for _ in range(3):
+        client.protocol.dataReceived(b"INCR n\r\n" * (count // 3))
+    cache.connect().call("RPUSH", "k", "a")
+    assert 0 < int(cache.call("GET", "n")) <= count // 3 + 1
+    client.half_close()
+    for _ in range(3):
+        cache.clock.advance(0)
+    assert client.transport.value().endswith(b":%d\r\n" % (count // 3 * 3))
+    assert client.closed
     assert_nobody_waits(cache)
 
 

@@ -20,6 +20,8 @@ subsequences = Group("string", category="string")
 
 _MOST_CELLS: Final = 1 << 32
 """The largest table whose rows are all kept: half a gibibyte."""
+_CELL: Final = 4
+"""Bytes that a cell takes in Redis, whose table is refused when it is longer than a value may be."""
 
 
 @subsequences.command(
@@ -55,7 +57,10 @@ def lcs(session: Session, key: bytes, other: bytes, *words: bytes) -> Reply:
     if wants_places and wants_length:
         raise CommandError("If you want both the length and indexes, please just use IDX.")
     first, second = values
-    if len(first) * len(second) > _MOST_CELLS:
+    cells = (len(first) + 1) * (len(second) + 1)
+    if cells * _CELL > session.server.settings.proto_max_bulk_len:
+        raise CommandError("Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+    if cells > _MOST_CELLS:
         raise CommandError("Insufficient memory, failed allocating transient memory for LCS")
     rows = _rows(first, second)
     length = _length(rows, len(second))

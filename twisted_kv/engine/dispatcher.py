@@ -62,7 +62,7 @@ class Dispatcher:
             shutdown=shutdown,
         )
         self._statistics = self.server.statistics
-        self.wakeup = WakeUp(self._now, self._statistics)
+        self.wakeup = WakeUp(self._now, self._statistics, self._housekeeping.soon)
         """Where whoever reads requests from a network has them run."""
         self._eviction = Eviction(
             self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon

@@ -20,6 +20,10 @@ from twisted_kv.sessions.statistics import Statistics
 READ_SIZE: Final = 16 * 1024
 """Bytes that are read from a connection before others have their turn; as Redis does."""
 
+ROUNDS: Final = 100
+"""How often in one wake-up those have their turn who join in the midst of it, some 10 ms: clients that serve each other
+(BLMOVE from a to b, and back) could go on for as long as they have sent requests."""
+
 Commit = Callable[[Callable[[bool], None]], None]
 """Makes lasting what was changed, and calls what it was given when that is done, in the order of the calls; with False
 when it could not be done."""
@@ -43,19 +47,26 @@ def commit_nothing(answer: Callable[[bool], None]) -> None:
     answer(True)
 
 
+def _never(call: Callable[[], None]) -> bool:
+    return False
+
+
 class WakeUp:
     """Whose requests were read and not run yet.
 
+    `soon` has something called when others had their turn, or gives False if it cannot.
     `load` counts the bytes that were read and not run yet: whoever reads for many stops when it is enough.
     `milliseconds` is the date of the last wake-up, for what need not be more exact.
     """
 
     _log = Logger("owncache")
 
-    def __init__(self, now: Now, statistics: Statistics) -> None:
+    def __init__(self, now: Now, statistics: Statistics, soon: Callable[[Callable[[], None]], bool] = _never) -> None:
         self._now = now
         self._statistics = statistics
+        self._soon = soon
         self._members: list[Member] = []
+        self._next: list[Member] = []
         self._is_open = False
         self._is_running = False
         self.load = 0
@@ -72,18 +83,32 @@ class WakeUp:
         if not self._is_open and not self._is_running:
             self.close()
 
+    def join_next(self, member: Member) -> bool:
+        """Have a member run and answer at the next wake-up; False if there may be none."""
+        if not self._soon(self.close):
+            return False
+        self._next.append(member)
+        return True
+
     def close(self) -> None:
         """Run the requests of all who joined, commit, and answer."""
         self._is_open = False
         self._statistics.bytes_received += self.load
         self.load = 0
+        if self._next:
+            self._members += self._next
+            self._next = []
         if not self._members:
             return
         self._now.stale = True
         self.milliseconds = self._now.milliseconds
         answers: list[tuple[Member, Any]] = []
         self._is_running = True
+        rounds = 0
         while self._members:  # a request may give others what they have waited for, who join then
+            if rounds >= ROUNDS and self._soon(self.close):
+                break
+            rounds += 1
             members, self._members = self._members, []
             for member in members:
                 try:

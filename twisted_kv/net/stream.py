@@ -21,7 +21,7 @@ from twisted_kv.replies import NO_REPLY, OK, Later, Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
-from twisted_kv.wire.requests import RequestReader
+from twisted_kv.wire.requests import PORTION, RequestReader
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -70,6 +70,7 @@ class RespProtocol(Protocol):
         self._owed = 0  # wake-ups whose answers were not given yet
         self._waits = False  # for the reply of a request that takes its time; what comes behind it is not run yet
         self._awaited: Reply = NO_REPLY  # that reply, when it has come
+        self._behind = False  # requests have gathered behind it, more perhaps than others can wait for
         self._producing = False  # the transport tells us when it is full
         self._joined = False  # requests have come and wait for the end of the wake-up
         self._ended = False  # the client sends no more
@@ -119,9 +120,10 @@ class RespProtocol(Protocol):
         if self._awaited is not NO_REPLY:
             awaited, self._awaited = self._awaited, NO_REPLY
             large = self._encode(awaited, parts, large)
+        least = reader.pending - PORTION if self._behind else 0  # where others have their turn
         try:
             ended = session.closing
-            while reader.more and not ended:
+            while reader.more and not ended and not (reader.pending < least and self._join_next()):
                 reader.authenticated = session.authenticated or not session.must_authenticate
                 requests = reader.take()
                 if not requests:
@@ -151,9 +153,15 @@ class RespProtocol(Protocol):
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
+        self._behind = self._joined
         if reader.more and not session.closing:
             self._check_query_limit()
         return parts if large else [b"".join(parts)]
+
+    def _join_next(self) -> bool:
+        """Leave what is still to be run to the next wake-up; False if there may be none."""
+        self._joined = self._wakeup.join_next(self)
+        return self._joined
 
     def _wait_for(self, reply: Later) -> None:
         """Run no more requests until a reply has come."""
@@ -172,6 +180,7 @@ class RespProtocol(Protocol):
         self._waits = False
         self._owed -= 1
         self._awaited = reply
+        self._behind = True
         if self._session is not None and not self._joined:
             self._joined = True
             self._wakeup.join(self)
@@ -195,7 +204,7 @@ class RespProtocol(Protocol):
         elif data:
             self._statistics.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
-        if (session.closing or self._ended) and not self._owed:
+        if (session.closing or self._ended) and not self._owed and not self._joined:
             self._finish()
 
     def readConnectionLost(self) -> None:

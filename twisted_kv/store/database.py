@@ -478,12 +478,13 @@ class Database:
         self.changes += 1
         if self.witness is not None:
             self.witness.swapped(self.index, other.index)
-        touched = [
-            (each, key)
-            for each in (self, other)
-            for key in each.watched
-            if self.peek(key) is not None or other.peek(key) is not None
-        ]
+        touched = []
+        for each in (self, other):
+            for key in list(each.watched):
+                # Both are looked at: a key whose time has come goes now, before the numbers have another meaning.
+                value, another = self.peek(key), other.peek(key)
+                if value is not None or another is not None:
+                    touched.append((each, key))
         self._keys, other._keys = other._keys, self._keys
         self.expiry, other.expiry = other.expiry, self.expiry
         self.memory, other.memory = other.memory, self.memory

@@ -4,7 +4,8 @@
 is set aside for bytes that were only announced, and a request that comes in many pieces is not read again from its
 start with each of them.
 
-`take()` is the short cut for most (see `plain_requests`).
+`take()` is the short cut for most (see `plain_requests`).  Both look at a portion at a time: what comes while much is
+still unread (behind a request that waits, a client may send hundreds of megabytes) is held, and joined but once.
 
 What is refused, and the text of each refusal, is as in Redis 7.0, but for the number of arguments, which has a bound of
 practical use here.  Like Redis, the two bytes behind a bulk string are passed over without a look, and so is the byte
@@ -30,9 +31,12 @@ MAX_BULK: Final = 512 * 1024 * 1024
 UNAUTHENTICATED_ARGUMENTS: Final = 10
 UNAUTHENTICATED_BULK: Final = 16 * 1024
 
+PORTION: Final = 64 * 1024
+"""Unread bytes from which on those that come are held; at least `MAX_LINE`, so no line waits for what is held."""
+
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _TRIES: Final = 2
-"""How often between two `feed()` plain requests are looked for: at the start, and behind one that was not whole."""
+"""How often in a portion plain requests are looked for: at the start, and behind one that was not whole."""
 
 
 class RequestReader:
@@ -50,6 +54,8 @@ class RequestReader:
         "_bulk",
         "_chunk_bytes",
         "_chunks",
+        "_held",
+        "_held_bytes",
         "_left",
         "_missing",
         "_tries",
@@ -69,6 +75,8 @@ class RequestReader:
         self._at = 0  # what lies before it in the buffer has been read
         self._chunks: list[bytes] = []  # came behind the buffer while a long bulk string was not complete
         self._chunk_bytes = 0
+        self._held: list[bytes] = []  # comes behind the buffer, in which much is still unread
+        self._held_bytes = 0
         self._missing = 0  # bytes that must come before it is worth looking again
         self._tries = _TRIES
         self._left = 0  # arguments that the request under way still wants
@@ -79,7 +87,7 @@ class RequestReader:
     @property
     def pending(self) -> int:
         """Bytes held that belong to no whole request yet."""
-        return len(self._buffer) - self._at + self._chunk_bytes + self._argument_bytes
+        return len(self._buffer) - self._at + self._chunk_bytes + self._held_bytes + self._argument_bytes
 
     @property
     def between_requests(self) -> bool:
@@ -93,6 +101,10 @@ class RequestReader:
             self._missing -= len(data)
             self._chunks.append(data)
             self._chunk_bytes += len(data)
+            return
+        if self._held or (not self._missing and len(self._buffer) - self._at > PORTION):
+            self._held.append(data)
+            self._held_bytes += len(data)
             return
         if self._chunks:
             self._chunks.append(data)
@@ -108,14 +120,21 @@ class RequestReader:
         """Give the next requests, as far as they are whole and plain; none where `gets()` has to look."""
         if self._left or self._missing or not self._tries or not self.authenticated:
             return []
-        if len(self._buffer) - self._at > self.max_bulk:
+        unread = len(self._buffer) - self._at
+        if min(unread, PORTION) > self.max_bulk:
             return []  # a word may be too long, which `gets()` tells
         self._tries -= 1
-        requests, self._at = take_plain(self._buffer, self._at)
+        if unread <= PORTION:
+            requests, self._at = take_plain(self._buffer, self._at)
+        else:
+            requests, taken = take_plain(self._buffer[self._at : self._at + PORTION], 0)
+            self._at += taken
+            if taken > PORTION // 2:
+                self._tries = _TRIES
         if self._at == len(self._buffer):
             self._buffer = b""
             self._at = 0
-            self.more = False
+            self.more = self._held_bytes > 0
         return requests
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
@@ -123,8 +142,10 @@ class RequestReader:
         data = b"".join(map(encode_request, requests))
         if data:
             self._tries = 0
-            self._buffer = data + self._buffer[self._at :]
-            self._at = 0
+            if self._at:
+                self._at -= len(data)  # there they stand: plain requests have one form only
+            else:
+                self._buffer = data
             self.more = True
 
     def gets(self) -> list[bytes] | None:
@@ -132,6 +153,17 @@ class RequestReader:
 
         Raises `ProtocolError`, after which the stream is dead.
         """
+        words = self._gets()
+        while words is None and self._held:
+            data = b"".join(self._held)
+            self._held = []
+            self._held_bytes = 0
+            self.feed(data)
+            words = self._gets()
+        return words
+
+    def _gets(self) -> list[bytes] | None:
+        """Give the next request of those in the buffer."""
         if self._missing:
             return None
         while True:
@@ -139,7 +171,7 @@ class RequestReader:
                 if self._at >= len(self._buffer):
                     self._buffer = b""  # it may be large, and the next bytes may come late
                     self._at = 0
-                    self.more = False
+                    self.more = self._held_bytes > 0
                     return None
                 if self._buffer[self._at] != 0x2A:  # an asterisk
                     words = self._inline()

@@ -62,7 +62,7 @@ def test_a_string_that_was_changed_in_place_is_read_whole(texts: MemoryCache) ->
         (("a", "b", "MINMATCHLEN"), "ERR syntax error"),
         (("a", "b", "MINMATCHLEN", "x"), "ERR value is not an integer or out of range"),
         (("a", "b", "IDX", "LEN"), "ERR If you want both the length and indexes, please just use IDX."),
-        (("huge", "huge", "LEN"), "ERR Insufficient memory, failed allocating transient memory for LCS"),
+        (("huge", "huge", "LEN"), "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"),
     ],
 )
 def test_what_makes_no_sense_is_refused(texts: MemoryCache, words: tuple[Any, ...], error: str) -> None:
@@ -71,3 +71,10 @@ def test_what_makes_no_sense_is_refused(texts: MemoryCache, words: tuple[Any, ..
     with pytest.raises(CommandError) as caught:
         texts.call("LCS", *words)
     assert str(caught.value) == error
+
+
+def test_no_more_memory_is_taken_than_there_can_be_whatever_a_value_may_hold(texts: MemoryCache) -> None:
+    texts.call("CONFIG", "SET", "proto-max-bulk-len", "100gb")
+    texts.call("SETRANGE", "huge", 70_000, "x")
+    with pytest.raises(CommandError, match="failed allocating transient memory for LCS"):
+        texts.call("LCS", "huge", "huge", "LEN")

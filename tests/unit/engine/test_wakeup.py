@@ -7,7 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from twisted_kv.clock import Now
-from twisted_kv.engine.wakeup import WakeUp, commit_nothing
+from twisted_kv.engine.wakeup import ROUNDS, WakeUp, commit_nothing
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
 
@@ -207,3 +207,28 @@ def test_nobody_is_told_that_something_was_done_if_it_cannot_be_committed() -> N
         wakeup.join(Member(name, log))
     wakeup.close()
     assert log == ["run a", "run b", "abort a", "abort b"]
+
+
+def test_who_joins_again_and_again_lets_others_have_their_turn(log: list[str]) -> None:
+    later: list[Callable[[], None]] = []
+    wakeup = WakeUp(Now(Clock()), Statistics(), lambda call: later.append(call) or True)  # type: ignore[func-returns-value]
+    endless = Member("a", log)
+    endless.on_run = lambda: wakeup.join(endless)
+    join_all(wakeup, endless)
+    assert log.count("run a") == log.count("answer a") == ROUNDS
+    later.pop()()
+    assert log.count("run a") == log.count("answer a") == 2 * ROUNDS
+
+
+def test_who_joins_the_next_wake_up_does_not_run_in_this_one(log: list[str]) -> None:
+    wakeup = WakeUp(Now(Clock()), Statistics(), lambda call: True)
+    one, other = Member("a", log), Member("b", log)
+    one.on_run = lambda: wakeup.join_next(other)
+    join_all(wakeup, one)
+    assert log == ["run a", "answer a"]
+    join_all(wakeup)
+    assert log[2:] == ["run b", "answer b"]
+
+
+def test_where_nothing_happens_later_there_is_no_next_wake_up(wakeup: WakeUp, log: list[str]) -> None:
+    assert not wakeup.join_next(Member("a", log))

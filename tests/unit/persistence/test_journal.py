@@ -249,6 +249,23 @@ def test_a_key_that_has_expired_is_noted_as_gone_before_what_it_becomes(noting: 
     assert noting.take() == [words("DEL", "k"), words(*request_)]
 
 
+@pytest.mark.parametrize("requests", [[("XADD", "k", "1-1", "f", "v")], []])
+def test_a_watched_key_that_has_expired_is_noted_as_gone_before_databases_change_places(
+    noting: Noting, requests: list[tuple[Any, ...]]
+) -> None:
+    with noting.cache.service.session() as other:
+        other.call("SELECT", 1)
+        other.call("SET", "k", "v", "PX", 10)
+    for request in requests:
+        noting.call(*request)
+    waiting = noting.cache.connect()
+    waiting.send(b"XREAD BLOCK 0 STREAMS k $\r\n")
+    noting.journal.open()
+    noting.cache.clock.rightNow += 1
+    noting.call("SWAPDB", 0, 1)
+    assert noting.noted == [[(1, (b"DEL", b"k"))], [(0, (b"SWAPDB", b"0", b"1"))]]
+
+
 def test_keys_that_expire_by_themselves_are_noted_as_gone(noting: Noting) -> None:
     noting.call("SET", "k", "v", "PX", 10)
     noting.call("SET", "j", "v", "PX", 20)

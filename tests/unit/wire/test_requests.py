@@ -7,7 +7,7 @@ import pytest
 from tests.parsing import assert_reads_alike, one_by_one, peak_of, read
 from twisted_kv.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.requests import MAX_ARGUMENTS, MAX_LINE, RequestReader
+from twisted_kv.wire.requests import MAX_ARGUMENTS, MAX_LINE, PORTION, RequestReader
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 TAIL = (b"*2\r\n$4\r\nECHO\r\n$1\r\nx\r\n", [b"ECHO", b"x"])
@@ -255,3 +255,36 @@ def test_without_inline_commands_only_arrays_are_read(stream: bytes) -> None:
     assert reader.gets() == [b"PING"]
     with pytest.raises(ProtocolError, match="expected an array"):
         reader.gets()
+
+
+def test_what_comes_while_much_is_unread_is_not_copied_with_each_piece() -> None:
+    reader = RequestReader()
+    pieces = [encode_request([b"SET", b"k%d" % number, b"v" * 100]) * 100 for number in range(300)]
+    for piece in pieces:
+        reader.feed(piece)
+    unread = sum(map(len, pieces))
+    assert reader.pending == unread
+    assert peak_of(lambda: reader.feed(b"PING\r\n")) < unread // 10
+
+
+def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
+    reader = RequestReader()
+    numbers = iter(range(150_000))
+    expected, got = [], []
+    for _ in range(30):  # more comes than is read, and then all of it is
+        for _ in range(10):
+            words = [[b"ECHO", b"%d" % next(numbers)] for _ in range(500)]
+            expected += words
+            stream = b"".join(map(encode_request, words)) + b"PING\r\n"
+            expected.append([b"PING"])
+            reader.feed(stream[:1000])
+            reader.feed(stream[1000:])
+        taken = reader.take()
+        reader.give_back(taken[5:])
+        got += taken[:5]
+        got += filter(None, [reader.gets()])
+    assert reader.pending > PORTION
+    while (words_ := reader.gets()) is not None:
+        got.append(words_)
+    assert got == expected
+    assert reader.between_requests
