@@ -63,3 +63,12 @@ def test_a_value_is_witnessed_before_an_equal_one_takes_its_place(database: Data
     database.reload(b"k", bytes([118]))
     assert seen.before_changes == [(3, b"k", b"v")]
     assert (database.peek(b"k"), database.memory) == (b"v", memory)
+
+
+def test_who_watches_is_told_of_an_equal_value_in_the_place_of_another(database: Database) -> None:
+    """Redis loads all keys anew (DEBUG RELOAD), and counts that as a change of those that are watched."""
+    told: list[bytes] = []
+    database.set(b"k", b"v")
+    database.watch(b"k", told.append)
+    database.reload(b"k", bytes([118]))
+    assert told == [b"k"]
