@@ -181,6 +181,9 @@ class AddOptions:
         return entry_id
 
 
+_NO_OPTIONS: Final = AddOptions(Trim())
+
+
 @streams.command(
     "XADD",
     since="5.0.0",
@@ -190,9 +193,11 @@ class AddOptions:
 )
 def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: bytes, *words: bytes) -> Reply:
     """Add an entry to a stream, and return its ID."""
-    arguments = Arguments((entry_id, field, value, *words))
-    options = AddOptions.take(session, arguments)
-    fields = tuple(arguments.rest())
+    options, fields = _NO_OPTIONS, (field, value, *words)
+    if entry_id != b"*":  # most requests have it at once
+        arguments = Arguments((entry_id, *fields))
+        options = AddOptions.take(session, arguments)
+        fields = tuple(arguments.rest())
     if not fields or len(fields) % 2:
         raise ArityError("xadd")
     if options.entry_id == 0 and not options.sequence_is_open:
@@ -211,6 +216,9 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     options.trim.run(stream)
     database.changed(key)
     text = id_text(new_id)
+    if options is _NO_OPTIONS:
+        session.log(b"XADD", key, text, *fields)
+        return text
     request = [b"XADD", key, entry_id, field, value, *words]
     options.trim.make_exact(request, stream)
     if options.entry_id is None or options.sequence_is_open:

@@ -118,13 +118,11 @@ class Node:
         self.ids.append(entry_id)
         self.items.append(fields)
         self.last = entry_id
-        milliseconds, sequence = id_parts(entry_id)
-        first_milliseconds, first_sequence = id_parts(self.start)
+        start = self.start
         count = len(fields) // 2
-        names = fields[::2]
-        size = 2 + number_size(difference(milliseconds, first_milliseconds))
-        size += number_size(difference(sequence, first_sequence))
-        if names == self.names:
+        size = 2 + number_size(difference(entry_id >> 64, start >> 64))
+        size += number_size(difference(entry_id & UINT64_MAX, start & UINT64_MAX))
+        if fields[::2] == self.names:
             size += sum([packed_size(value) for value in fields[1::2]]) + number_size(count + 3)
         else:
             size += sum([packed_size(part) for part in fields]) + number_size(count) + number_size(2 * count + 4)
