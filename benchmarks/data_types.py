@@ -18,6 +18,7 @@ from harness import Arguments, Figures, Report, Server, need, owncache, ratio, r
 from loads import in_turn, redis_benchmark
 
 BATCH = 100
+PIPELINES = (1, 16)
 
 LOADS = {
     "ZADD": "ZADD z __rand_int__ member:__rand_int__",
@@ -94,18 +95,20 @@ def words(load: str, count: int) -> list[str]:
 
 
 def measure_all(options: argparse.Namespace, report: Report, servers: list[Server]) -> None:
-    for pipeline in (1, 16):
-        costs: dict[str, list[Figures]] = {}
-        for count in (1000, options.elements):  # what large ones leave behind is released in the background
-            for server in servers:
-                fill(server, count, options.string_bytes if count == options.elements else 1000)
-            for name, load in LOADS.items():
-                n = options.requests * (1 if pipeline == 1 else 3)
-                measure = partial(redis_benchmark, test=words(load, count), requests=n, pipeline=pipeline, keys=count)
-                costs.setdefault(name, []).extend(in_turn(options.rounds, servers, measure))
-        columns = ["redis CPU us", "owncache CPU us", "owncache / redis", "redis with 1,000", "owncache with 1,000"]
+    costs: dict[tuple[int, str], list[Figures]] = {(pipeline, name): [] for pipeline in PIPELINES for name in LOADS}
+    for count in (1000, options.elements):  # in this order: what large ones leave behind is released in the background
+        for server in servers:
+            fill(server, count, options.string_bytes if count == options.elements else 1000)
+        for pipeline, name in costs:
+            n = options.requests * (1 if pipeline == 1 else 3)
+            asked = words(LOADS[name], count)
+            measure = partial(redis_benchmark, test=asked, requests=n, pipeline=pipeline, keys=count)
+            costs[pipeline, name] += in_turn(options.rounds, servers, measure)
+    columns = ["redis CPU us", "owncache CPU us", "owncache / redis", "redis with 1,000", "owncache with 1,000"]
+    for pipeline in PIPELINES:
         report.table(f"P={pipeline}, {options.elements} elements", "load", *columns)
-        for name, (theirs_small, ours_small, theirs, ours) in costs.items():
+        for name in LOADS:
+            theirs_small, ours_small, theirs, ours = costs[pipeline, name]
             quotient = ratio(ours.cost, theirs.cost)
             report.row(name, theirs.cost, ours.cost, quotient, theirs_small.cost, ours_small.cost)
 

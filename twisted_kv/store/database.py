@@ -198,10 +198,11 @@ class Database:
     def edit_or_make(self, key: bytes, kind: Type[V]) -> V:
         """Like `edit`; a key that is not there gets an empty value."""
         value = self.edit(key, kind)
-        if value is None:
-            value = kind()
-            self._replaced(key, value, self._keys.set(key, value), None, False)
-        return value
+        if value is not None:
+            return value
+        made: V = kind()
+        self._replaced(key, made, self._keys.set(key, made), None, False)
+        return made
 
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
         """Give the value of a key of any type, or None, and count a hit or a miss, and by default a use of the key."""
