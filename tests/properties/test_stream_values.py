@@ -11,8 +11,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.rdb_reading import plain
 from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.values import streams
-from twisted_kv.values.sizes import TABLE, bytes_size
-from twisted_kv.values.streams import ENTRY_SIZE, LAST_ID, NODE_SIZE, Consumer, ConsumerGroup, Fields, Stream, make_id
+from twisted_kv.values.sizes import TABLE
+from twisted_kv.values.streams import (
+    ENTRY_SIZE,
+    LAST_ID,
+    NODE_SIZE,
+    PART_SIZE,
+    Consumer,
+    ConsumerGroup,
+    Fields,
+    Stream,
+    make_id,
+)
 
 FIELDS = st.one_of(
     st.binary(max_size=9).map(lambda value: (b"f", value)),
@@ -153,7 +163,7 @@ class StreamMachine(RuleBasedStateMachine):
         assert len(stream) == len(self.model)
         assert (stream.last_id, stream.deleted_id, stream.entries_added) == (self.last, self.deleted, self.added)
         assert stream.first_id == (self.model[0][0] if self.model else 0)
-        weight = sum(ENTRY_SIZE + sum(bytes_size(part) + 8 for part in fields) for _, fields in self.model)
+        weight = sum(ENTRY_SIZE + sum(PART_SIZE + len(part) for part in fields) for _, fields in self.model)
         weight += sum(group.memory for group in stream.groups.values())
         assert stream.memory == TABLE + NODE_SIZE * stream.nodes + weight
         assert stream._starts == [node.start for node in stream._nodes]

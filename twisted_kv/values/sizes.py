@@ -21,6 +21,9 @@ GRAIN_MASK: Final = -_GRAIN
 ITEM: Final = 46
 """Bytes that a key takes in its table, beside the key and the value."""
 
+BYTES: Final = _HEADER + _GRAIN // 2
+"""Bytes that a byte string takes beside its own, on average."""
+
 SLOT: Final = 9
 """Bytes that an element takes in a list of Python's, beside itself."""
 

@@ -14,12 +14,14 @@ from typing import Any, Final, Iterator, List, NamedTuple, Sequence, Tuple
 from sortedcontainers import SortedDict
 
 from twisted_kv.numbers import UINT64_MAX, parse_integer
-from twisted_kv.values.sizes import SLOT, TABLE, bytes_size
+from twisted_kv.values.sizes import BYTES, SLOT, TABLE
 
 NODE_ENTRIES: Final = 100
 """Entries of a node, those that were deleted since among them (stream-node-max-entries)."""
 NODE_BYTES: Final = 4096
 """Bytes that a node may have before it gets another entry (stream-node-max-bytes)."""
+_COUNTS_BYTES: Final = 4
+"""Bytes of the two counts at the front of a node that is not full: of its entries, and of those that were deleted."""
 
 LAST_ID: Final = (1 << 128) - 1
 UNKNOWN: Final = -1
@@ -27,6 +29,8 @@ UNKNOWN: Final = -1
 
 ENTRY_SIZE: Final = 44 + 40 + 2 * SLOT
 """Bytes of an entry beside its fields: the ID, the tuple of the fields, and both places."""
+PART_SIZE: Final = BYTES + 8
+"""Bytes of a field or a value beside its own."""
 NODE_SIZE: Final = 400
 GROUP_SIZE: Final = 1500
 PENDING_SIZE: Final = 330
@@ -107,11 +111,6 @@ class Node:
         own.items = self.items.copy()
         own.deleted, own.last, own.size = self.deleted, self.last, self.size
         return own
-
-    @property
-    def packed_bytes(self) -> int:
-        """Bytes of the listpack that Redis would have."""
-        return self.size + number_size(len(self.ids)) + number_size(self.deleted)
 
     def append(self, entry_id: int, fields: Fields) -> None:
         """Add an entry behind all others."""
@@ -277,14 +276,15 @@ class Stream:
 
     def append(self, entry_id: int, fields: Fields) -> None:
         """Add an entry whose ID is above all others."""
-        node = self._node_for(entry_id, fields)
+        length = sum(map(len, fields))
+        node = self._node_for(entry_id, fields, length)
         node.append(entry_id, fields)
         self._length += 1
         self.entries_added += 1
         self.last_id = entry_id
         if self._length == 1:
             self.first_id = entry_id
-        self._weight += ENTRY_SIZE + sum([bytes_size(part) + 8 for part in fields])
+        self._weight += ENTRY_SIZE + PART_SIZE * len(fields) + length
 
     def load(self, node: Node, entries: Sequence[tuple[int, Fields]]) -> None:
         """Add a node with the entries that it has left; what else the stream is has to be set by itself."""
@@ -510,13 +510,13 @@ class Stream:
             self._weight += weight - group.counted
             group.counted = weight
 
-    def _node_for(self, entry_id: int, fields: Fields) -> Node:
-        """Give the node that a new entry goes into: the last, or a new one if that is full."""
+    def _node_for(self, entry_id: int, fields: Fields, length: int) -> Node:
+        """Give the node that a new entry of so many bytes goes into: the last, or a new one if that is full."""
         if self._nodes:
             node = self._nodes[-1]
-            full = node.packed_bytes + sum(map(len, fields)) >= NODE_BYTES
-            if not full and len(node.ids) + node.deleted < NODE_ENTRIES:
-                return self._own(len(self._nodes) - 1)
+            count = len(node.ids) + node.deleted
+            if count < NODE_ENTRIES and node.size + _COUNTS_BYTES + length < NODE_BYTES:
+                return node if self._frozen is None else self._own(len(self._nodes) - 1)
         node = Node(entry_id, fields[::2])
         self._nodes.append(node)
         self._starts.append(entry_id)
@@ -559,7 +559,7 @@ class Stream:
 
 
 def _entries_memory(items: List[Fields]) -> int:
-    return sum([ENTRY_SIZE + sum([bytes_size(part) + 8 for part in fields]) for fields in items])
+    return sum([ENTRY_SIZE + PART_SIZE * len(fields) + sum(map(len, fields)) for fields in items])
 
 
 def _tree_nodes(keys: Sequence[bytes], start: int) -> int:
