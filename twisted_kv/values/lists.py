@@ -12,6 +12,8 @@ from twisted_kv.values.sizes import SLOT, TABLE, bytes_size
 
 CHUNK: Final = 512
 """Elements a chunk may hold: to move all of them takes some 0.1 us."""
+_STRIDE: Final = 32
+"""Chunks that are passed over at once on the way to a place: a third of the time of a walk from one to the next."""
 
 
 class List:
@@ -209,17 +211,24 @@ class List:
 
     def _find(self, place: int) -> tuple[int, int]:
         """Give the chunk in which a place is, and the place in it."""
-        at = 0
+        chunks = self._chunks
         if place <= self._length // 2:
-            while place >= len(self._chunks[at]):
-                place -= len(self._chunks[at])
+            at = 0
+            while place >= (some := sum(map(len, chunks[at : at + _STRIDE]))):
+                place -= some
+                at += _STRIDE
+            while place >= len(chunks[at]):
+                place -= len(chunks[at])
                 at += 1
             return at, place
         left = self._length - place
-        at = len(self._chunks)
+        at = len(chunks)
+        while left > (some := sum(map(len, chunks[max(0, at - _STRIDE) : at]))):
+            left -= some
+            at -= _STRIDE
         while left > 0:
             at -= 1
-            left -= len(self._chunks[at])
+            left -= len(chunks[at])
         return at, -left
 
     def _own(self, at: int) -> list[bytes]:

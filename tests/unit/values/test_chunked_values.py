@@ -29,6 +29,19 @@ def test_an_empty_list_is_false_and_has_nothing() -> None:
     assert value.memory == TABLE
 
 
+def test_a_place_is_found_among_many_chunks_of_different_lengths() -> None:
+    chance = Random(3)
+    model = numbers(150 * CHUNK)
+    value = List(model)
+    for place in (chance.randrange(len(model)) for _ in range(100)):
+        model.insert(place, b"inserted")
+        value.insert(place, b"inserted")
+    for place in (*range(0, len(model), 97), *range(len(model) - 100, len(model))):
+        assert value.get(place) == model[place]
+    assert value.slice(70_000, 70_100) == model[70_000:70_100]
+    assert value.slice(1_000, 70_000) == model[1_000:70_000]
+
+
 @pytest.mark.parametrize("count", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 5 * CHUNK + 7])
 def test_every_place_of_a_list_is_found(count: int) -> None:
     model = numbers(count)
