@@ -16,7 +16,7 @@ def play(servers: BothServers, requests: Sequence[Words], resp: int) -> None:
     servers.begin(resp)
     for request in requests:
         servers.call(*request)
-    servers.call("DEBUG", "DIGEST")
+    servers.compare_data()
 
 
 def changes(servers: BothServers) -> tuple[int, int]:
@@ -38,4 +38,4 @@ def play_and_count(servers: BothServers, requests: Sequence[Words], resp: int) -
             theirs = theirs or (ours and b"FAIL" in map(bytes.upper, request))
         assert theirs == ours, f"a change for {'Redis' if theirs else 'us'} alone: {servers.said!r}"
         before = after
-    servers.call("DEBUG", "DIGEST")
+    servers.compare_data()

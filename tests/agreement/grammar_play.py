@@ -49,7 +49,7 @@ def play(both: BothServers, requests: Sequence[Words], resp: int) -> list[tuple[
     if queued:
         both.call("DISCARD")
     _forget_the_expired(both)
-    both.call("DEBUG", "DIGEST")
+    both.compare_data()
     return heard
 
 

@@ -59,7 +59,7 @@ def compare_data(servers: BothServers) -> None:
         for _, key in keys:
             servers.call("DEBUG", "DIGEST-VALUE", key)
             servers.call("PTTL", key)
-    servers.call("DEBUG", "DIGEST")
+    servers.compare_data()
 
 
 @thorough

@@ -50,4 +50,4 @@ def test_what_is_found_and_in_which_order_is_the_same(both: BothServers, seed: i
         order = random.choice([(), (), ("ASC",), ("DESC",)])
         centre = random.choice([("FROMLONLAT", *place(random)), ("FROMMEMBER", f"place{random.randrange(300)}")])
         both.call("GEOSEARCH", "places", *centre, *shape, "WITHDIST", "WITHHASH", "WITHCOORD", *limit, *order)
-    both.call("DEBUG", "DIGEST")
+    both.compare_data()

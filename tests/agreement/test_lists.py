@@ -21,7 +21,7 @@ def compare_lists(servers: BothServers) -> None:
         servers.call("LRANGE", key, 0, -1)
         servers.call("PTTL", key)
     servers.call("DEBUG", "DIGEST-VALUE", *KEYS)
-    servers.call("DEBUG", "DIGEST")
+    servers.compare_data()
 
 
 @thorough

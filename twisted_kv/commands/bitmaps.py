@@ -18,6 +18,7 @@ from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import MANY, KeyPlaces
 from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.short_strings import raw
 
 bitmaps = Group("bitmap", category="bitmap")
 
@@ -70,6 +71,8 @@ def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
     new = old | mask if bit == b"1" else old & ~mask
     if not byte or new != old:
         session.db.write_string(key, at, bytes((new,)))
+    else:
+        session.db.keep_raw(key)
     return int(bool(old & mask))
 
 
@@ -226,7 +229,7 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
             parts.append(functools.reduce(_OPERATIONS[name], numbers).to_bytes(_PIECE, "little"))
         result = b"".join(parts)[:size]
     if size:
-        session.db.set(destination, result)
+        session.db.set(destination, raw(result))
     else:
         session.db.delete(destination)
     return size
@@ -361,6 +364,8 @@ def _grow(session: Session, key: bytes, size: int) -> None:
     check_string_size(session, size)
     if len(_string(session.db, key)) < size:
         session.db.write_string(key, size - 1, b"\0")
+    else:
+        session.db.keep_raw(key)
 
 
 @bitmaps.command(

@@ -15,7 +15,7 @@ from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.replies import OK, Later, Reply, Status
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import Database, Value
+from twisted_kv.store.database import TYPE_NAMES, Database, Value
 from twisted_kv.table import Lasting
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
@@ -27,8 +27,7 @@ from twisted_kv.values.streams import LAST_ID, id_parts
 debugging = Group("server")
 
 _RELOAD_OPTIONS: Final = (b"MERGE", b"NOFLUSH", b"NOSAVE")
-_TYPE_NUMBERS: Final[Mapping[type, int]] = {bytes: 0, LongString: 0, List: 1, Set: 2, SortedSet: 3, Hash: 4}
-_STREAM_NUMBER: Final = 6
+_TYPE_NUMBERS: Final = {b"string": 0, b"list": 1, b"set": 2, b"zset": 3, b"hash": 4, b"stream": 6}
 _LEADING_NUMBER: Final = re.compile(rb"\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LONGEST_SLEEP: Final = 1e9
 """Seconds; what a timer can be set to has an end."""
@@ -160,7 +159,7 @@ def _without_order(digest: int, pairs: Iterable[tuple[bytes, bytes]]) -> int:
 
 def _value_digest(digest: int, database: Database, key: bytes, value: Value) -> int:
     """Add a value and whether it is to go to a digest, as Redis does (xorObjectDigest)."""
-    digest = _mixed(digest, _TYPE_NUMBERS.get(type(value), _STREAM_NUMBER).to_bytes(4, "big"))
+    digest = _mixed(digest, _TYPE_NUMBERS[TYPE_NAMES[type(value)]].to_bytes(4, "big"))
     if isinstance(value, bytes):
         digest = _mixed(digest, value)
     elif isinstance(value, LongString):

@@ -10,6 +10,7 @@ from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.errors import CorruptError
 from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate, largest
+from twisted_kv.values.short_strings import raw
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
 
@@ -18,13 +19,15 @@ def _corrupt() -> CommandError:
     return CommandError("Corrupted HLL object detected", "INVALIDOBJ")
 
 
-def _read(session: Session, key: bytes) -> HyperLogLog | None:
+def _read(session: Session, key: bytes, *, keep_raw: bool = True) -> HyperLogLog | None:
     """Give the HyperLogLog of a key, or None; raises `CommandError` if the key holds anything else."""
     data = session.db.read_as(key, bytes)
     if data is None:
         return None
     if not HyperLogLog.is_one(data):
         raise CommandError("Key is not a valid HyperLogLog string value.", "WRONGTYPE")
+    if keep_raw:
+        session.db.keep_raw(key)
     return HyperLogLog(data)
 
 
@@ -51,11 +54,11 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
             changes += log.add(element)
     except CorruptError:
         if changes:
-            session.db.reload(key, log.data)  # Redis keeps what was added before it failed, and counts no change
+            session.db.reload(key, raw(log.data))  # Redis keeps what was added before it failed, and counts no change
         raise _corrupt() from None
     if changes:
         log.make_stale()
-        session.db.set(key, log.data, keep_deadline=True)
+        session.db.set(key, raw(log.data), keep_deadline=True)
     return int(changes > 0)
 
 
@@ -64,7 +67,7 @@ def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog
     logs = []
     merged = bytes(REGISTERS)
     for key in keys:
-        log = _read(session, key)
+        log = _read(session, key, keep_raw=False)
         logs.append(log)
         if log is not None:
             merged = largest(merged, _registers(log))
@@ -90,7 +93,7 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
     if count is None:
         count = estimate(_registers(log))
         log.cache_count(count)
-        session.db.set(key, log.data, keep_deadline=True)
+        session.db.set(key, raw(log.data), keep_deadline=True)
     return count
 
 
@@ -109,7 +112,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
         target.make_dense()
     target.merge(merged)
     target.make_stale()
-    session.db.set(destination, target.data, keep_deadline=True)
+    session.db.set(destination, raw(target.data), keep_deadline=True)
     return OK
 
 
@@ -140,7 +143,7 @@ def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     except CorruptError:
         raise _corrupt() from None
     if converted:
-        session.db.set(key, log.data, keep_deadline=True)
+        session.db.set(key, raw(log.data), keep_deadline=True)
     return int(converted) if name == b"TODENSE" else list(_registers(log))
 
 

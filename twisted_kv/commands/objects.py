@@ -16,6 +16,7 @@ from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
+from twisted_kv.values.short_strings import EMBEDDED_BYTES, Computed, Raw
 from twisted_kv.values.sorted_sets import SortedSet
 
 objects = Group("generic", category="keyspace")
@@ -23,19 +24,15 @@ memory = Group("server")
 
 objects.container("OBJECT", since="2.2.3", help_since="6.2.0", summary="Look at how the value of a key is kept.")
 
-_EMBEDDED: Final = 44
-"""Bytes of a string that Redis keeps together with what it knows of it."""
 _SHARED_NUMBERS: Final = 10_000
 """Numbers from 0 on that Redis keeps once for all keys."""
 
 
 def encoding(value: Value) -> bytes:
     """Tell how Redis would keep a value: derived, since here it is kept otherwise."""
-    if isinstance(value, bytes):
-        if parse_integer(value) is not None:
-            return b"int"
-        return b"embstr" if len(value) <= _EMBEDDED else b"raw"
-    if isinstance(value, LongString):
+    if isinstance(value, bytes) and not isinstance(value, Raw) and len(value) <= EMBEDDED_BYTES:
+        return b"int" if not isinstance(value, Computed) and parse_integer(value) is not None else b"embstr"
+    if isinstance(value, (bytes, LongString)):
         return b"raw"
     if isinstance(value, List):
         return b"quicklist"
@@ -50,7 +47,7 @@ def encoding(value: Value) -> bytes:
 
 def references(session: Session, value: Value) -> int:
     """Tell what Redis would count as references to a value."""
-    number = parse_integer(value) if isinstance(value, bytes) else None
+    number = parse_integer(value) if type(value) is bytes else None
     is_shared = number is not None and 0 <= number < _SHARED_NUMBERS
     keeps_own = session.server.settings.maxmemory and not session.server.settings.maxmemory_policy.endswith(
         ("-random", "-ttl", "noeviction")

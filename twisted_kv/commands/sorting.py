@@ -70,7 +70,7 @@ def follow(database: Database, pattern: bytes, element: bytes) -> bytes | None:
         fields = database.read(before + element + pattern[star + 1 : arrow])
         return fields.get(pattern[arrow + 2 :]) if isinstance(fields, Hash) else None
     value = database.read(before + element + behind)
-    return value.joined() if isinstance(value, LongString) else value if isinstance(value, bytes) else None
+    return value.joined() if isinstance(value, LongString) else bytes(value) if isinstance(value, bytes) else None
 
 
 @attrs.define

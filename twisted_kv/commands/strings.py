@@ -28,8 +28,10 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Value
 from twisted_kv.table import KeyPlaces
 from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.short_strings import Computed
 
 strings = Group("string", category="string")
 
@@ -209,9 +211,14 @@ def getdel(session: Session, key: bytes) -> Reply:
 def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the string values of keys, null for each that holds none."""
     values = map(session.db.read, (key, *keys))
-    return [
-        value if type(value) is bytes else value.joined() if isinstance(value, LongString) else None for value in values
-    ]
+    return [value if type(value) is bytes else _plain(value) for value in values]
+
+
+def _plain(value: Value | None) -> bytes | None:
+    """Give the bytes of a string that is kept in another form, or None of anything else."""
+    if isinstance(value, LongString):
+        return value.joined()
+    return bytes(value) if isinstance(value, bytes) else None
 
 
 @strings.command(
@@ -396,6 +403,6 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
     except OverflowError:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
-    session.db.set(key, value, keep_deadline=True)
+    session.db.set(key, Computed(value), keep_deadline=True)
     session.log(b"SET", key, value, b"KEEPTTL")
     return value

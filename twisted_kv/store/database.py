@@ -22,6 +22,7 @@ from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LONG, LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
+from twisted_kv.values.short_strings import Computed, Raw, raw
 from twisted_kv.values.sizes import GRAIN_MASK, ITEM, ROUNDING, bytes_size
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.streams import Stream
@@ -35,6 +36,8 @@ Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, "Entry"]
 
 TYPE_NAMES: Final[dict[type, bytes]] = {
     bytes: b"string",
+    Raw: b"string",
+    Computed: b"string",
     LongString: b"string",
     Hash: b"hash",
     List: b"list",
@@ -349,11 +352,21 @@ class Database:
             long.write(offset, data)
             self.set(key, long, keep_deadline=True)
         elif offset == len(old):
-            self.set(key, old + data, keep_deadline=True)
+            self.set(key, raw(old + data), keep_deadline=True)
         else:
             head = old[:offset].ljust(offset, b"\0")
-            self.set(key, head + data + old[offset + len(data) :], keep_deadline=True)
+            self.set(key, raw(head + data + old[offset + len(data) :]), keep_deadline=True)
         return length
+
+    def keep_raw(self, key: bytes) -> None:
+        """Keep the string of a key as one that was changed in place, though nothing about it has changed."""
+        entry = self._keys.get(key)
+        value = entry.value if type(entry) is Entry else entry
+        if isinstance(value, bytes) and type(value) is not Raw:
+            if type(entry) is Entry:
+                entry.value = raw(value)
+            else:
+                self._keys.set(key, raw(value))
 
     def store(self, key: bytes, value: Collection) -> None:
         """Set the value of a key to a collection; without members, there is no such key then."""
@@ -662,9 +675,9 @@ def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
     """Give a value that is of a type, or None if there is none; raises `WrongTypeError` if it is of another."""
     if value is None or type(value) is kind:
         return value
-    if kind is bytes and isinstance(value, LongString):
-        joined: Any = value.joined()
-        return joined  # type: ignore[no-any-return]
+    if kind is bytes and isinstance(value, (bytes, LongString)):
+        plain: Any = bytes(value) if isinstance(value, bytes) else value.joined()
+        return plain  # type: ignore[no-any-return]
     raise WrongTypeError
 
 

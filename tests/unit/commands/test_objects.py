@@ -46,6 +46,52 @@ def test_the_encoding_is_that_of_redis(cache: MemoryCache, request_: Any, encodi
     assert cache.call("OBJECT", "ENCODING", "k") == encoding
 
 
+@pytest.mark.parametrize(
+    ("requests", "encoding"),
+    [
+        ("SET k 10|APPEND k 0", b"raw"),
+        ("APPEND k 100", b"int"),
+        ("SET k word|APPEND k ''", b"raw"),
+        ("SETRANGE k 0 1", b"raw"),
+        ("SET k word|SETRANGE k 9 x", b"raw"),
+        ("SETBIT k 7 1", b"raw"),
+        ("SET k 1|SETBIT k 7 1", b"raw"),
+        ("SET k 1|EXPIRE k 9|SETBIT k 7 1", b"raw"),
+        ("SET k 1|BITFIELD k GET u8 0", b"int"),
+        ("SET k 1|BITFIELD k SET u8 0 49", b"raw"),
+        ("SET j 1|BITOP NOT k j", b"raw"),
+        ("PFADD k 1", b"raw"),
+        ("PFMERGE k", b"raw"),
+        ("INCRBYFLOAT k 5", b"embstr"),
+        ("INCRBYFLOAT k 5|INCR k", b"int"),
+        ("SET k 1|APPEND k 0|INCR k", b"int"),
+        ("SET j 1|APPEND j 0|COPY j k", b"raw"),
+        ("SET j 1|APPEND j 0|RENAME j k", b"raw"),
+        ("SET k 1|APPEND k 0|GET k", b"raw"),
+        ("SET k 1|APPEND k 0|DEBUG RELOAD", b"int"),
+    ],
+)
+def test_the_encoding_of_a_short_string_tells_how_it_came_about(
+    cache: MemoryCache, requests: str, encoding: bytes
+) -> None:
+    for request_ in requests.split("|"):
+        cache.call(*request_.replace("''", "").split(" "))
+    assert cache.call("OBJECT", "ENCODING", "k") == encoding
+
+
+def test_a_string_that_was_changed_in_place_is_bytes_for_who_reads_it(cache: MemoryCache) -> None:
+    cache.call("SET", "k", "1")
+    cache.call("APPEND", "k", "0")
+    cache.call("RPUSH", "l", "k")
+    assert type(cache.call("GET", "k")) is bytes
+    assert [type(value) for value in cache.call("MGET", "k", "nope")] == [bytes, type(None)]
+    assert [type(value) for value in cache.call("SORT", "l", "BY", "nosort", "GET", "*")] == [bytes]
+    assert type(cache.call("GETRANGE", "k", 0, -1)) is bytes
+    assert cache.call("TYPE", "k") == b"string"
+    assert cache.call("OBJECT", "REFCOUNT", "k") == 1
+    assert type(cache.call("GETDEL", "k")) is bytes
+
+
 @pytest.mark.parametrize(("request_", "encoding"), VALUES)
 def test_values_are_the_same_after_a_reload(cache: MemoryCache, request_: Any, encoding: bytes) -> None:
     cache.call(*request_)
