@@ -5,17 +5,31 @@ from __future__ import annotations
 import re
 from typing import Sequence
 
-from .generated import Words
+from .generated import FAR, Words
+from .replies import parse
 from .servers import BothServers
 
 _CHANGES = re.compile(rb"rdb_changes_since_last_save:(\d+)")
+
+
+def says_the_time(servers: BothServers, request: Words) -> bool:
+    """Tell whether the two servers would make IDs of their own time for a request."""
+    if not {b"*", b"*\0"} & {*request[2:]} or request[0].upper() != b"XADD":
+        return False
+    known = servers.ask_real("XINFO", "STREAM", request[1])
+    if known.startswith(b"-"):
+        return True
+    facts = parse(known)[0][1]
+    last = next(value[1] for name, value in zip(facts[::2], facts[1::2]) if name[1] == b"last-generated-id")
+    return int(last.partition(b"-")[0]) < FAR * 1000
 
 
 def play(servers: BothServers, requests: Sequence[Words], resp: int) -> None:
     """Send requests to both servers; then compare what they hold."""
     servers.begin(resp)
     for request in requests:
-        servers.call(*request)
+        if not says_the_time(servers, request):
+            servers.call(*request)
     servers.compare_data()
 
 

@@ -198,10 +198,10 @@ class BothServers:
         return theirs
 
     def compare_data(self) -> None:
-        """Compare what both hold; what has expired is looked at before, so that Redis counts it no more."""
+        """Compare what both hold; what has expired is walked over before, so that Redis removes it."""
         for index in range(15, -1, -1):
             self.control.ask(encode(("SELECT", index)))
-            self.control.ask(encode(("KEYS", "*")))
+            self.control.ask(encode(("SCAN", 0, "COUNT", 1_000_000)))
         self.call("DEBUG", "DIGEST")
 
     def _is_accepted(self, words: tuple[Word, ...], theirs: bytes, ours: bytes) -> bool:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from .digests import says_the_time
 from .generated import FAR, KEYS, Words, protocols, sequences
-from .replies import Word, parse
+from .replies import Word
 from .requests_streams import ENTRIES, GROUPS, INFO, OTHERS
 from .servers import BothServers, RealConnection, encode
 from .test_edges import lines
@@ -36,18 +37,6 @@ def compare_streams(servers: BothServers, keys: Sequence[Word] = KEYS) -> None:
             servers.call("XINFO", "STREAM", key)
             servers.call("XINFO", "STREAM", key, "FULL", "COUNT", 0)
             servers.call("XINFO", "GROUPS", key)
-
-
-def says_the_time(servers: BothServers, request: Words) -> bool:
-    """Tell whether the two servers would make IDs of their own time for a request."""
-    if not {b"*", b"*\0"} & {*request[2:]} or request[0].upper() != b"XADD":
-        return False
-    known = servers.ask_real("XINFO", "STREAM", request[1])
-    if known.startswith(b"-"):
-        return True
-    facts = parse(known)[0][1]
-    last = next(value[1] for name, value in zip(facts[::2], facts[1::2]) if name[1] == b"last-generated-id")
-    return int(last.partition(b"-")[0]) < FAR * 1000
 
 
 def play(servers: BothServers, requests: Sequence[Words], resp: int, setting: Sequence[Words] = ()) -> None:
