@@ -48,7 +48,7 @@ KEYS_OF_ANY_TYPE = st.one_of(
     words("DEBUG", "DIGEST"),
     words("DEBUG", "RELOAD"),
     words("DEBUG", st.sampled_from([b"NOPE", b"SLEEP", b"OBJECT", b"SET-ACTIVE-EXPIRE"])),
-    words("DEBUG", "QUICKLIST-PACKED-THRESHOLD", st.sampled_from([b"100b", b"1x", b"5gb", b"0", b"", b"-1", b"4gb"])),
+    words("DEBUG", "QUICKLIST-PACKED-THRESHOLD", st.sampled_from([b"100mb", b"1x", b"5gb", b"0", b"", b"-1", b"4gb"])),
     words("DBSIZE"),
 )
 
