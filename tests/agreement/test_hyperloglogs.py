@@ -73,3 +73,13 @@ def test_logs_are_moved_from_one_server_to_the_other(both: BothServers) -> None:
         assert both.ask_real("RESTORE", f"moved{count}", 0, ours) == b"+OK\r\n"
         both.call("PFCOUNT", f"moved{count}")
     both.compare_data()
+
+
+@pytest.mark.parametrize("value", [48, 49, 50, 51, 63])
+def test_counts_that_hardly_fit_into_64_bits_agree_with_redis(both: BothServers, value: int) -> None:
+    filled = sum(value << 6 * place for place in range(4)).to_bytes(3, "little") * 4096
+    both.call("SET", "log", DENSE[:16] + filled)
+    for words in (("PFCOUNT", "log"), ("PFCOUNT", "log", "nope"), ("GET", "log"), ("PFADD", "log", "a", "b")):
+        both.call(*words)
+    both.call("PFCOUNT", "log")
+    both.call("GET", "log")

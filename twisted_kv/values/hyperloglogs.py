@@ -20,6 +20,7 @@ import re
 import string
 from typing import Final, Iterable
 
+from twisted_kv.numbers import INT64_MIN, UINT64_MAX
 from twisted_kv.values.errors import CorruptError
 
 REGISTERS: Final = 1 << 14
@@ -127,8 +128,8 @@ class HyperLogLog:
         return None if self._data[15] & _STALE else int.from_bytes(self._data[8:16], "little")
 
     def cache_count(self, count: int) -> None:
-        """Keep an estimate."""
-        self._data[8:16] = count.to_bytes(8, "little")
+        """Keep an estimate; one that is out of range makes itself stale."""
+        self._data[8:16] = (count & UINT64_MAX).to_bytes(8, "little")
 
     def registers(self) -> bytes:
         """Give the registers, a byte each."""
@@ -313,7 +314,7 @@ def _more(value: int, length: int) -> bytes:
 
 
 def estimate(registers: bytes) -> int:
-    """Estimate how many different elements were added."""
+    """Estimate how many different elements were added; a number that 64 bits cannot hold is C's lowest, as in Redis."""
     histogram = [0] * 64
     for value in set(registers):
         histogram[value] = registers.count(value)
@@ -321,7 +322,8 @@ def estimate(registers: bytes) -> int:
     for value in range(_HASH_BITS, 0, -1):
         total = (total + histogram[value]) * 0.5
     total += REGISTERS * _sigma(histogram[0] / REGISTERS)
-    return math.floor(_ALPHA * REGISTERS * REGISTERS / total + 0.5)
+    count = _ALPHA * REGISTERS * REGISTERS / total if total else math.inf
+    return math.floor(count + 0.5) if count < -INT64_MIN else INT64_MIN
 
 
 def _sigma(x: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
-from twisted_kv.values.hyperloglogs import place_and_run
+from twisted_kv.values.hyperloglogs import REGISTERS, place_and_run
 
 NO_LOG = "WRONGTYPE Key is not a valid HyperLogLog string value."
 CORRUPT = "INVALIDOBJ Corrupted HLL object detected"
@@ -167,3 +167,14 @@ def test_the_error_of_a_corrupt_log_is_made_anew_and_holds_on_to_no_request(cach
             cache.call("PFCOUNT", "h")
         errors.append(caught.value)
     assert errors[0] is not errors[1]
+
+
+@pytest.mark.parametrize("value", [50, 51, 63])
+def test_a_count_that_64_bits_cannot_hold_is_the_lowest_number_and_is_not_kept(cache: MemoryCache, value: int) -> None:
+    """No elements fill all registers so; a string that somebody made does."""
+    bits = sum(value << 6 * place for place in range(REGISTERS)).to_bytes(REGISTERS * 6 // 8, "little")
+    cache.call("SET", "k", b"HYLL" + bytes(11) + b"\x80" + bits)
+    assert cache.call("PFCOUNT", "k") == cache.call("PFCOUNT", "k", "nope") == -(2**63)
+    assert cache.call("GET", "k")[:16] == b"HYLL" + bytes(11) + b"\x80"
+    cache.call("PFADD", "k", *range(10))
+    assert cache.call("PFCOUNT", "k") == -(2**63)
