@@ -125,7 +125,7 @@ class Program:
         while self.status is None:
             try:
                 self._connection = Connection(port)
-                if not isinstance(self.ask("PING"), Complaint):
+                if self._is_this() and not isinstance(self.ask("PING"), Complaint):
                     return
             except OSError:
                 pass
@@ -133,6 +133,11 @@ class Program:
                 self.kill()
                 raise AssertionError(f"{self.name} neither answers nor ends: {self.log}")
             time.sleep(0.01)
+
+    def _is_this(self) -> bool:
+        """Tell whether it is our process that answers, and not another that has the port, so that ours will end."""
+        told = self.ask("INFO", "server")
+        return isinstance(told, bytes) and b"\r\nprocess_id:%d\r\n" % self._process.pid in told
 
     @property
     def status(self) -> int | None:
