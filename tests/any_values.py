@@ -171,14 +171,21 @@ def change(value: Collection, place: int, text: bytes, removed: bool) -> None:
 
 
 def as_replayed(value: Plain) -> Plain:
-    """Leave out what a log of commands does not tell of a stream: when consumers were seen, and what they lost."""
+    """Leave out what a log of commands does not tell of a stream: when consumers were seen, and what they lost.
+
+    When entries were given to them is left out, too: a server whose clock is behind takes its own time for a later one.
+    """
     if not isinstance(value, Streamed):
         return value
     known = {entry_id for entry_id, _ in value.entries}
     groups = {
         name: group._replace(
             consumers=dict.fromkeys(group.consumers, 0),
-            pending={entry_id: each for entry_id, each in group.pending.items() if entry_id in known},
+            pending={
+                entry_id: (consumer, 0, count)
+                for entry_id, (consumer, _, count) in group.pending.items()
+                if entry_id in known
+            },
         )
         for name, group in value.groups.items()
     }
