@@ -222,7 +222,8 @@ class Server:
         while self.is_running() and time.monotonic() < end:
             with suppress(OSError):
                 client = Client(self.port)
-                if client.ask([(b"PING",)]) == [b"PONG"] and self.is_running():
+                told, pong = client.ask([(b"INFO", b"server"), (b"PING",)])
+                if pong == b"PONG" and b"\r\nprocess_id:%d\r\n" % self._process.pid in told:  # not who has its port
                     return client
                 client.close()  # it is still loading
             time.sleep(0.01)
