@@ -31,6 +31,10 @@ def _read(session: Session, key: bytes, *, keep_raw: bool = True) -> HyperLogLog
     return HyperLogLog(data)
 
 
+def _write(session: Session, key: bytes, log: HyperLogLog) -> None:
+    session.db.set(key, raw(log.data), keep_deadline=True)
+
+
 def _registers(log: HyperLogLog) -> bytes:
     try:
         return log.registers()
@@ -58,7 +62,7 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
         raise _corrupt() from None
     if changes:
         log.make_stale()
-        session.db.set(key, raw(log.data), keep_deadline=True)
+        _write(session, key, log)
     return int(changes > 0)
 
 
@@ -93,7 +97,7 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
     if count is None:
         count = estimate(_registers(log))
         log.cache_count(count)
-        session.db.set(key, raw(log.data), keep_deadline=True)
+        _write(session, key, log)
     return count
 
 
@@ -112,7 +116,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
         target.make_dense()
     target.merge(merged)
     target.make_stale()
-    session.db.set(destination, raw(target.data), keep_deadline=True)
+    _write(session, destination, target)
     return OK
 
 
@@ -143,7 +147,7 @@ def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     except CorruptError:
         raise _corrupt() from None
     if converted:
-        session.db.set(key, raw(log.data), keep_deadline=True)
+        _write(session, key, log)
     return int(converted) if name == b"TODENSE" else list(_registers(log))
 
 

@@ -15,11 +15,10 @@ from twisted_kv.groups import Group, first, somewhere
 from twisted_kv.numbers import parse_bound, parse_double
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import Database
+from twisted_kv.store.database import Database, string_bytes
 from twisted_kv.table import KeyPlaces
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
-from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
@@ -69,8 +68,7 @@ def follow(database: Database, pattern: bytes, element: bytes) -> bytes | None:
     if 0 <= arrow < len(seen) - 2:
         fields = database.read(before + element + pattern[star + 1 : arrow])
         return fields.get(pattern[arrow + 2 :]) if isinstance(fields, Hash) else None
-    value = database.read(before + element + behind)
-    return value.joined() if isinstance(value, LongString) else bytes(value) if isinstance(value, bytes) else None
+    return string_bytes(database.read(before + element + behind))
 
 
 @attrs.define
@@ -150,6 +148,8 @@ def _number(text: bytes) -> float:
 def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> list[bytes]:
     """Sort, and give the part that is asked for; as numbers, equal elements are told apart by their bytes."""
     start, stop = options.bounds(len(elements))
+    if options.keeps_order:
+        return elements[start:stop]
 
     def looked_up(element: bytes) -> bytes | None:
         return element if options.by is None else follow(session.db, options.by, element)
@@ -186,11 +186,7 @@ def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bo
     if options.keeps_order and options.target is not None and isinstance(session.db.peek(key), Set):
         options.keeps_order = False  # so that what is stored does not depend on chance
         options.by, options.as_text = None, True
-    if options.keeps_order:
-        start, stop = options.bounds(len(elements))
-        elements = elements[start:stop]
-    else:
-        elements = _in_order(session, elements, options)
+    elements = _in_order(session, elements, options)
     replies: Iterable[bytes | None] = elements
     if options.get:
         replies = [follow(session.db, pattern, element) for element in elements for pattern in options.get]

@@ -28,7 +28,7 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import Value
+from twisted_kv.store.database import string_bytes
 from twisted_kv.table import KeyPlaces
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.short_strings import Computed
@@ -211,14 +211,7 @@ def getdel(session: Session, key: bytes) -> Reply:
 def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the string values of keys, null for each that holds none."""
     values = map(session.db.read, (key, *keys))
-    return [value if type(value) is bytes else _plain(value) for value in values]
-
-
-def _plain(value: Value | None) -> bytes | None:
-    """Give the bytes of a string that is kept in another form, or None of anything else."""
-    if isinstance(value, LongString):
-        return value.joined()
-    return bytes(value) if isinstance(value, bytes) else None
+    return [value if type(value) is bytes else string_bytes(value) for value in values]
 
 
 @strings.command(

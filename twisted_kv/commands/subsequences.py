@@ -14,7 +14,7 @@ from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.groups import Group, every
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.values.long_strings import LongString
+from twisted_kv.store.database import string_bytes
 
 subsequences = Group("string", category="string")
 
@@ -36,9 +36,10 @@ def lcs(session: Session, key: bytes, other: bytes, *words: bytes) -> Reply:
     values = []
     for each in (key, other):
         value = session.db.read(each)
-        if not (value is None or isinstance(value, (bytes, LongString))):
+        text = b"" if value is None else string_bytes(value)
+        if text is None:
             raise CommandError("The specified keys must contain string values")
-        values.append(b"" if value is None else value if isinstance(value, bytes) else value.joined())
+        values.append(text)
     wants_length = wants_places = with_lengths = False
     least = 0
     arguments = Arguments(words)

@@ -36,10 +36,12 @@ def kind_and_body(value: Value, *, compressed: bool = False) -> tuple[int, bytes
         node = write_listpack(value)
         if len(node) <= _LIST_NODE_BYTES:
             return rdb.LIST_OF_LISTPACKS, b"\1\2" + write_string(node, compressed=compressed)
-    pieces: Pieces = value.pieces()
+    pieces: Pieces
     if isinstance(value, SortedSet):
         backwards = value.slice(0, len(value), reverse=True)  # as Redis walks over its skip list
         pieces = [{member: score for score, member in backwards}]
+    else:
+        pieces = value.pieces()
     kind, parts = body_parts(type(value), pieces, len(value), compressed=compressed)
     return kind, b"".join(parts)
 

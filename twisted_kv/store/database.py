@@ -363,10 +363,7 @@ class Database:
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
         if isinstance(value, bytes) and type(value) is not Raw:
-            if type(entry) is Entry:
-                entry.value = raw(value)
-            else:
-                self._keys.set(key, raw(value))
+            self._put(key, entry, raw(value))
 
     def store(self, key: bytes, value: Collection) -> None:
         """Set the value of a key to a collection; without members, there is no such key then."""
@@ -397,10 +394,7 @@ class Database:
             self.witness.before(self.index, key, entry)
         self.memory -= _counted(old)
         self.memory += _memory(value)
-        if type(entry) is Entry:
-            entry.value = value
-        else:
-            self._keys.set(key, value)
+        self._put(key, entry, value)
         self._dispose(old)
         if self.watched:
             self._touch(key)
@@ -665,6 +659,13 @@ class Database:
         self.memory += ENTRY_SIZE
         return entry
 
+    def _put(self, key: bytes, entry: Held | None, value: Value) -> None:
+        """Put another value in the place of the one of a key, which keeps all else that is known of it."""
+        if type(entry) is Entry:
+            entry.value = value
+        else:
+            self._keys.set(key, value)
+
     def _dispose(self, value: Value) -> None:
         """Let go of a value that no key holds any more."""
         if not isinstance(value, bytes) and is_large(value):
@@ -675,10 +676,17 @@ def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
     """Give a value that is of a type, or None if there is none; raises `WrongTypeError` if it is of another."""
     if value is None or type(value) is kind:
         return value
-    if kind is bytes and isinstance(value, (bytes, LongString)):
-        plain: Any = bytes(value) if isinstance(value, bytes) else value.joined()
-        return plain  # type: ignore[no-any-return]
-    raise WrongTypeError
+    plain: Any = string_bytes(value) if kind is bytes else None
+    if plain is None:
+        raise WrongTypeError
+    return plain  # type: ignore[no-any-return]
+
+
+def string_bytes(value: Value | None) -> bytes | None:
+    """Give the bytes of a string, in whatever form it is kept, or None of anything else."""
+    if isinstance(value, LongString):
+        return value.joined()
+    return bytes(value) if isinstance(value, bytes) else None
 
 
 def _memory(value: Value) -> int:

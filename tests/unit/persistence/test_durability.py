@@ -451,28 +451,27 @@ def test_without_a_log_there_is_none_to_be_loaded_again(disk: MemoryDisk) -> Non
     assert ask(cache.connect(), "DEBUG", "LOADAOF").startswith(b"-ERR there is no append-only file")
 
 
-def test_a_log_that_cannot_be_read_is_told(disk: MemoryDisk) -> None:
+def loaded_again_while_it_fails(disk: MemoryDisk, what: str) -> tuple[MemoryCache, MemoryConnection]:
+    """Have a cache load its log again, with a request that was not written yet, from a disk that fails."""
     cache = started(disk, appendonly="yes", enable_debug_command="yes")
     client = cache.connect()
     finish(disk, cache)
     disk.hold()
     ask(client, "SET", "k", "v")
-    disk.fail("read")
+    disk.fail(what)
     ask(client, "DEBUG", "LOADAOF")
     finish(disk, cache)
+    return cache, client
+
+
+def test_a_log_that_cannot_be_read_is_told(disk: MemoryDisk) -> None:
+    _, client = loaded_again_while_it_fails(disk, "read")
     assert b"-ERR Error trying to load the AOF files" in later(client)
     disk.repair()
 
 
 def test_a_log_that_cannot_be_written_is_not_loaded_again(disk: MemoryDisk) -> None:
-    cache = started(disk, appendonly="yes", enable_debug_command="yes")
-    client = cache.connect()
-    finish(disk, cache)
-    disk.hold()
-    ask(client, "SET", "k", "v")
-    disk.fail("sync")
-    ask(client, "DEBUG", "LOADAOF")
-    finish(disk, cache)
+    cache, _ = loaded_again_while_it_fails(disk, "sync")
     assert cache.call("GET", "k") == b"v"
     disk.repair()
 
