@@ -28,9 +28,8 @@ from twisted_kv.numbers import (
 )
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import string_bytes
 from twisted_kv.table import KeyPlaces
-from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.long_strings import LongString, string_bytes
 from twisted_kv.values.short_strings import Computed
 
 strings = Group("string", category="string")

@@ -14,7 +14,7 @@ from twisted_kv.errors import SYNTAX, CommandError
 from twisted_kv.groups import Group, every
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import string_bytes
+from twisted_kv.values.long_strings import string_bytes
 
 subsequences = Group("string", category="string")
 

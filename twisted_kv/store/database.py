@@ -19,7 +19,7 @@ from twisted_kv.store.expiry import Expiry
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
-from twisted_kv.values.long_strings import LONG, LongString
+from twisted_kv.values.long_strings import LONG, LongString, string_bytes
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
 from twisted_kv.values.short_strings import Computed, Raw, raw
@@ -680,13 +680,6 @@ def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
     if plain is None:
         raise WrongTypeError
     return plain  # type: ignore[no-any-return]
-
-
-def string_bytes(value: Value | None) -> bytes | None:
-    """Give the bytes of a string, in whatever form it is kept, or None of anything else."""
-    if isinstance(value, LongString):
-        return value.joined()
-    return bytes(value) if isinstance(value, bytes) else None
 
 
 def _memory(value: Value) -> int:

@@ -130,3 +130,10 @@ class LongString:
         chunk = bytearray(known)
         self._chunks[place] = chunk
         return chunk
+
+
+def string_bytes(value: object) -> bytes | None:
+    """Return the bytes of a string, in whatever form it is kept; None for any other value."""
+    if isinstance(value, LongString):
+        return value.joined()
+    return bytes(value) if isinstance(value, bytes) else None
