@@ -83,7 +83,7 @@ class FileNode:
         self.forced = self.on_disk()
 
     def cut(self, size: int) -> None:
-        self.data = self.data[:size]
+        self.data = self.data[:size].ljust(size, b"\0")
         self.lost = [(start, min(end, size)) for start, end in self.lost if start < size]
 
     def fail_to_sync(self) -> None:
@@ -380,8 +380,9 @@ class MemoryFile:
 
     def read(self, size: int) -> bytes:
         self._begin("read")
-        self._at += size
-        return self._node.data[self._at - size : self._at]
+        data = self._node.data[self._at : self._at + size]
+        self._at += len(data)
+        return data
 
     def sync(self) -> None:
         try:

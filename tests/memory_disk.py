@@ -12,18 +12,21 @@ Files = Dict[str, bytes]
 
 
 class MemoryFile:
-    """An open file."""
+    """An open file: it stays the same when its name goes to another file, as in the system."""
 
-    def __init__(self, files: Files, name: str) -> None:
+    def __init__(self, files: Files, name: str, opened: list[MemoryFile]) -> None:
         self._files = files
-        self._name = name
+        self._opened = opened
+        self.name = name
+        self.is_named = True
         self._at = 0
+        opened.append(self)
 
     def write(self, data: bytes) -> None:
-        self._files[self._name] += data
+        self._files[self.name] += data  # at the end, wherever that is now
 
     def read(self, size: int) -> bytes:
-        data = self._files[self._name][self._at : self._at + size]
+        data = self._files[self.name][self._at : self._at + size]
         self._at += len(data)
         return data
 
@@ -31,16 +34,22 @@ class MemoryFile:
         pass
 
     def cut(self, size: int) -> None:
-        self._files[self._name] = self._files[self._name][:size]
+        self._files[self.name] = self._files[self.name][:size].ljust(size, b"\0")
 
     def close(self) -> None:
-        pass
+        self._opened.remove(self)
+
+    def lose_name(self) -> None:
+        """Go on without a name that anybody could open."""
+        self._files = {self.name: self._files[self.name]}
+        self.is_named = False
 
 
 class MemoryFolder:
     """A folder whose files are entries of a dict, `prefix` before their names."""
 
-    def __init__(self, files: Files, prefix: str = "") -> None:
+    def __init__(self, files: Files, prefix: str = "", opened: list[MemoryFile] | None = None) -> None:
+        self._opened: list[MemoryFile] = [] if opened is None else opened
         self.path = f"/memory/{prefix}".rstrip("/")
         self._files = files
         self._prefix = prefix
@@ -55,32 +64,33 @@ class MemoryFolder:
 
     def append(self, name: str) -> File:
         self._files.setdefault(self._prefix + name, b"")
-        return MemoryFile(self._files, self._prefix + name)
+        return MemoryFile(self._files, self._prefix + name, self._opened)
 
     def open(self, name: str) -> File:
         if self._prefix + name not in self._files:
             raise FileNotFoundError(2, "No such file or directory")
-        return MemoryFile(self._files, self._prefix + name)
+        return MemoryFile(self._files, self._prefix + name, self._opened)
 
     def names(self) -> list[str]:
         names = (name[len(self._prefix) :] for name in self._files if name.startswith(self._prefix))
         return [name for name in names if "/" not in name]
 
     def replace(self, name: str, other: str) -> None:
-        self._files[self._prefix + other] = self._files.pop(self._prefix + name)
+        self._move(self._prefix + name, self._prefix + other)
 
     def remove(self, name: str) -> None:
+        self._lose(self._prefix + name)
         self._files.pop(self._prefix + name, None)
 
     def inner(self, name: str) -> Folder:
-        return MemoryFolder(self._files, f"{self._prefix}{name}/")
+        return MemoryFolder(self._files, f"{self._prefix}{name}/", self._opened)
 
     def make(self) -> None:
         pass
 
     def take(self, name: str, inner: Folder, other: str) -> None:
         assert isinstance(inner, MemoryFolder)
-        self._files[inner._prefix + other] = self._files.pop(self._prefix + name)
+        self._move(self._prefix + name, inner._prefix + other)
 
     def sync(self) -> None:
         pass
@@ -91,15 +101,29 @@ class MemoryFolder:
     def unlock(self) -> None:
         pass
 
+    def _move(self, name: str, other: str) -> None:
+        self._lose(other)
+        self._files[other] = self._files.pop(name)
+        for file in self._opened:
+            if file.name == name and file.is_named:
+                file.name = other
+
+    def _lose(self, name: str) -> None:
+        """Let the files that are open under a name go on without it."""
+        for file in self._opened:
+            if file.name == name and file.is_named:
+                file.lose_name()
+
 
 class MemoryDisk:
     """Gives the one folder there is, under whatever path."""
 
     def __init__(self, files: Files | None = None) -> None:
         self.files: Files = {} if files is None else files
+        self._opened: list[MemoryFile] = []
 
     def folder(self, path: str) -> Folder:
-        return MemoryFolder(self.files)
+        return MemoryFolder(self.files, "", self._opened)
 
     def worker(self) -> Worker:
         return InlineWorker()

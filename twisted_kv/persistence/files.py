@@ -180,7 +180,8 @@ class RealFolder:
             return None
 
     def create(self, name: str) -> RealFile:
-        return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        # O_APPEND here too: after a cut, a file without it goes on at its old offset and leaves a hole of zeros.
+        return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
 
     def append(self, name: str) -> RealFile:
         return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
