@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from twisted_kv.clock import SystemClock
 from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError, ProtocolError
 from twisted_kv.local import Word, encode_word
@@ -137,7 +138,7 @@ class StreamClient:
         self._endpoint = endpoint
         self._timeout = timeout
         self._retries = retries
-        self._clock = clock
+        self._clock = SystemClock() if clock is None else clock
         self._connection: _StreamProtocol | None = None
         self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for one connection
         self._closed = 0  # how often the client was closed: what began before does not go on behind it
@@ -217,20 +218,12 @@ class StreamClient:
             self._connection = None
 
     def _bounded(self, waiting: Deferred[Any]) -> Deferred[Any]:
-        return waiting.addTimeout(self._timeout, _clock_or_reactor(self._clock), _timed_out)
+        return waiting.addTimeout(self._timeout, self._clock, _timed_out)
 
 
 def _timed_out(failure: Any, timeout: float) -> Any:
     """Replace whatever a time-out led to by the error that says so."""
     raise error.TimeoutError(string=f"no answer within {timeout:g} s")
-
-
-def _clock_or_reactor(clock: Any) -> Any:
-    if clock is None:
-        from twisted.internet import reactor
-
-        return reactor
-    return clock
 
 
 class _Equals:
@@ -376,6 +369,7 @@ class DatagramClient:
         self._timeout = timeout
         self._retries = retries
         self._reactor = reactor
+        self._clock: Any = SystemClock(reactor)
         self._lock = DeferredLock()
         self._socket: Any = None
         self._protocol: _DatagramSocket | None = None
@@ -417,12 +411,15 @@ class DatagramClient:
 
     def _exchange(self, request: list[bytes]) -> Deferred[Reply]:
         """Send a request once; fires with what came for it."""
-        reactor = _clock_or_reactor(self._reactor)
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
         datagram = self._dialect.encode(request)
         if self._protocol is None:
             self._protocol = _DatagramSocket(self._host, self._port, self._received, self._refused)
             interface = "::" if ":" in self._host else ""
-            self._socket = reactor.listenUDP(0, self._protocol, interface=interface, maxPacketSize=65_536)
+            self._socket = self._reactor.listenUDP(0, self._protocol, interface=interface, maxPacketSize=65_536)
         self._words = request
         waiting: Deferred[Reply] = Deferred(self._cancelled)
         self._waiting = waiting
@@ -430,7 +427,7 @@ class DatagramClient:
             self._waiting = None
             waiting.callback(None)
         self._protocol.send(datagram)
-        return waiting.addTimeout(self._timeout, reactor, _timed_out)
+        return waiting.addTimeout(self._timeout, self._clock, _timed_out)
 
     def _cancelled(self, waiting: Deferred[Reply]) -> None:
         """Take another socket for the next request: the reply to this one may come yet."""

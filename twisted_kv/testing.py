@@ -17,10 +17,12 @@ from typing import Any, Callable, Mapping, TypeVar
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred, ensureDeferred, execute, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
+    IDelayedCall,
     IHalfCloseableProtocol,
     IProtocol,
     IProtocolFactory,
@@ -52,19 +54,45 @@ START = 1_767_225_600
 class Clock(task.Clock):
     """A clock that moves only by `advance`, and begins at a plausible date.
 
-    It keeps whole microseconds, so that ten steps of a tenth of a second are exactly one second.
+    It keeps whole microseconds, so that ten steps of a tenth of a second are exactly one second.  `jump` sets its date,
+    as somebody sets the clock of a machine: no time passes by that, and no call is made earlier or later.
     """
 
     def __init__(self, start: float = START) -> None:
         super().__init__()
         self.rightNow = float(start)
+        self._jumped = 0.0
+
+    def seconds(self) -> float:
+        """Return the date, in seconds since 1970."""
+        return self.rightNow + self._jumped
+
+    def monotonic(self) -> float:
+        """Return seconds that only `advance` moves on; calls are due by them."""
+        return self.rightNow
+
+    def jump(self, amount: float) -> None:
+        """Set the date by some seconds, forward or back."""
+        self._jumped += amount
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:  # noqa: A002  # Twisted's name
+        """Call something when so many seconds have passed, whatever the date is then."""
+        due = self.rightNow + delay
+        call = DelayedCall(due, callable, args, kw, self.calls.remove, lambda call: None, self.monotonic)
+        self.calls.append(call)
+        self._sortCalls()
+        return call
 
     def advance(self, amount: float) -> None:
         """Move on by some seconds and make the calls that fall due."""
         # Calls are due a little early, since the time of a call is a sum that may be rounded up.
         exact = round(self.rightNow + amount, 6)
         self.rightNow = exact + EARLY
-        super().advance(0)
+        self._sortCalls()
+        while self.calls and self.calls[0].getTime() <= self.rightNow:
+            call = self.calls.pop(0)
+            call.called = 1
+            call.func(*call.args, **call.kw)
         self.rightNow = max(exact, round(self.rightNow - EARLY, 6))  # a call may have moved it on
 
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 import pytest
 
@@ -39,14 +39,21 @@ def wait_until(true: Callable[[], Any], what: str) -> Any:
 class Program:
     """A running `twistd -n owncache` on a free port, with its log in a file."""
 
-    def __init__(self, folder: Path, *options: str, launcher: str = "twistd", **process: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        launcher: str = "twistd",
+        command: Optional[Sequence[str]] = None,
+        **process: Any,
+    ) -> None:
         self.folder = folder
         self.log = folder / "log"
         arguments = ["--port", "0", *options] if "--port" not in options else list(options)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                launch(*arguments, launcher=launcher),
-                cwd=folder,
+                launch(*arguments, launcher=launcher) if command is None else [*command, *arguments],
+                cwd=folder if command is None else None,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -45,7 +45,7 @@ def info_(session: Session, *sections: bytes) -> Reply:
 
 
 def _server(server: Server) -> dict[str, object]:
-    uptime = (server.now.milliseconds - server.started) // 1000
+    uptime = (server.now.elapsed - server.started) // 1000
     return {
         "redis_version": REDIS_VERSION,
         "redis_mode": "standalone",

@@ -56,7 +56,7 @@ class WakeUp:
 
     `soon` has something called when others had their turn, or gives False if it cannot.
     `load` counts the bytes that were read and not run yet: whoever reads for many stops when it is enough.
-    `milliseconds` is the date of the last wake-up, for what need not be more exact.
+    `elapsed` is when the last wake-up was (see `Now.elapsed`), for what need not be more exact.
     """
 
     _log = Logger("owncache")
@@ -70,7 +70,7 @@ class WakeUp:
         self._is_open = False
         self._is_running = False
         self.load = 0
-        self.milliseconds = now.milliseconds
+        self.elapsed = now.elapsed
         self.commit: Commit = commit_nothing
 
     def open(self) -> None:
@@ -101,7 +101,7 @@ class WakeUp:
         if not self._members:
             return
         self._now.stale = True
-        self.milliseconds = self._now.milliseconds
+        self.elapsed = self._now.elapsed
         answers: list[tuple[Member, Any]] = []
         self._is_running = True
         rounds = 0

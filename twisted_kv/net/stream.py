@@ -64,9 +64,9 @@ class RespProtocol(Protocol):
         self._full = False  # the transport takes no more for now
         self._waiting: deque[bytes | memoryview] = deque()
         self._waiting_bytes = 0
-        self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds
-        self._left: int | None = None  # when the client was told to go, in milliseconds
-        self._finished: int | None = None  # when the last reply was handed over, in milliseconds
+        self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds of `Now.elapsed`
+        self._left: int | None = None  # when the client was told to go, in milliseconds of `Now.elapsed`
+        self._finished: int | None = None  # when the last reply was handed over, in milliseconds of `Now.elapsed`
         self._owed = 0  # wake-ups whose answers were not given yet
         self._waits = False  # for the reply of a request that takes its time; what comes behind it is not run yet
         self._awaited: Reply = NO_REPLY  # that reply, when it has come
@@ -87,7 +87,7 @@ class RespProtocol(Protocol):
         refusal = self._factory.admit(self)
         if refusal is not None:
             self._write(encode_resp2(refusal))
-            self._left = self._dispatcher.server.now.read()
+            self._left = self._dispatcher.server.now.elapsed
             self._finish()
             return
         if ITCPTransport.providedBy(self.transport):
@@ -114,7 +114,7 @@ class RespProtocol(Protocol):
         session, reader, request = self._session, self._reader, self._dispatcher.request
         if session is None or self._closing:
             return parts
-        session.last_active = self._wakeup.milliseconds
+        session.last_active = self._wakeup.elapsed
         reader.max_bulk = self._settings.proto_max_bulk_len
         large = 0  # bytes of the replies that are not small
         if self._awaited is not NO_REPLY:
@@ -245,7 +245,7 @@ class RespProtocol(Protocol):
     def resumeProducing(self) -> None:
         self._full = False
         if self._session is not None:
-            self._session.last_active = self._dispatcher.server.now.read()
+            self._session.last_active = self._dispatcher.server.now.elapsed
         self._send_waiting()
 
     def stopProducing(self) -> None:
@@ -289,7 +289,7 @@ class RespProtocol(Protocol):
         if self.transport is None:
             return
         if self._left is None:
-            self._left = self._dispatcher.server.now.read()
+            self._left = self._dispatcher.server.now.elapsed
         self._closing = True
         if self._session is not None:
             self._session.closing = True  # no request that came with others is run any more
@@ -334,7 +334,7 @@ class RespProtocol(Protocol):
         self._waiting += parts
         self._waiting_bytes += size
         self._send_waiting()
-        self._check_output_limits(self._dispatcher.server.now.read())
+        self._check_output_limits(self._dispatcher.server.now.elapsed)
 
     def _send_waiting(self) -> None:
         """Hand waiting replies to the transport, a chunk at a time, until it is full again."""
@@ -352,7 +352,7 @@ class RespProtocol(Protocol):
             self._waiting_bytes -= CHUNK - room
             self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
         if self._soft_since is not None:
-            self._check_output_limits(self._dispatcher.server.now.milliseconds)
+            self._check_output_limits(self._dispatcher.server.now.elapsed)
         if self._closing and not self._waiting:
             self._finish()
 
@@ -361,7 +361,7 @@ class RespProtocol(Protocol):
         self._closing = True
         if not self._waiting and self.transport is not None:
             if self._finished is None:
-                self._finished = self._dispatcher.server.now.read()
+                self._finished = self._dispatcher.server.now.elapsed
             self._disconnect(abort=False)
 
     def _disconnect(self, *, abort: bool) -> None:
@@ -519,6 +519,6 @@ class RespFactory(Factory):
 
     def _sweep(self) -> None:
         self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
-        now = self.dispatcher.server.now.read()
+        now = self.dispatcher.server.now.elapsed
         for connection in self._all():
             connection.sweep(now)

@@ -98,8 +98,8 @@ class AppendOnlyFile:
         self._taken = 0  # how many records were given to the other thread, in all
         self._covered = 0  # how many of them are in the base that is being written
         self._synced = 0  # how many of these are safe
-        self._unsynced_since: int | None = None  # when the oldest record came that is not safe, in milliseconds
-        self._last_sync = 0  # when the last successful one began, in milliseconds
+        self._unsynced_since: int | None = None  # when the oldest record came that is not safe (`Now.elapsed`)
+        self._last_sync = 0  # when the last successful one began (`Now.elapsed`)
         self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
         # What is to be done between two writes: how, who waits for it, and what to do if it is dropped.
         self._steps: deque[tuple[Callable[[], None], Deferred[Any], Callable[[], None]]] = deque()
@@ -150,7 +150,7 @@ class AppendOnlyFile:
             data, self._database = write_effects(done, self._database)
             self._records.append(data)
         if self._unsynced_since is None:
-            self._unsynced_since = self._now.milliseconds
+            self._unsynced_since = self._now.elapsed
         if self._call is None and not self._is_busy and not self._is_closed:
             self._come_again(PAUSE)
 
@@ -249,7 +249,7 @@ class AppendOnlyFile:
             if part is not None and file is not None:
                 self._begin(part, file, 0, older)
                 if not afresh and not self.is_doubtful:
-                    self._are_safe(taken, self._now.read())
+                    self._are_safe(taken, self._now.elapsed)
             return part
 
         def give_back() -> None:
@@ -282,7 +282,7 @@ class AppendOnlyFile:
                 self.is_doubtful = False
                 self._has_failed(None)
             if not self.is_doubtful:
-                self._are_safe(covered, self._now.read())
+                self._are_safe(covered, self._now.elapsed)
 
         return self._between_writes(work, note)
 
@@ -323,7 +323,7 @@ class AppendOnlyFile:
             return True  # while the disk fails, nobody can have changed anything
         if policy == "always":
             return False
-        return self.sync_is_paused or self._now.milliseconds - since < LONGEST_DELAY
+        return self.sync_is_paused or self._now.elapsed - since < LONGEST_DELAY
 
     def _wait(self, answer: Answer) -> None:
         self._waiting.append((self.recorded, answer))
@@ -348,13 +348,13 @@ class AppendOnlyFile:
         elif self._records:
             self._come_again(PAUSE)
         elif self._settings.appendfsync == "everysec" and self._synced < self._taken:
-            self._come_again(max(PAUSE, SYNC_INTERVAL - (self._now.read() - self._last_sync) / 1000))
+            self._come_again(max(PAUSE, SYNC_INTERVAL - (self._now.elapsed - self._last_sync) / 1000))
 
     def _must_sync(self) -> bool:
         policy = self._settings.appendfsync
         if self._waiting or policy == "always":
             return True
-        is_time = self._now.milliseconds - self._last_sync >= SYNC_INTERVAL * 1000
+        is_time = self._now.elapsed - self._last_sync >= SYNC_INTERVAL * 1000
         return policy == "everysec" and is_time and not self.sync_is_paused
 
     def _write(self) -> None:
@@ -367,7 +367,7 @@ class AppendOnlyFile:
             return
         if self._is_closed or self._file is None or self._file_is_doubtful:
             return
-        began = self._now.read()
+        began = self._now.elapsed
         sync = self._must_sync()
         records, taken = self._take()
 
@@ -432,7 +432,7 @@ class AppendOnlyFile:
         self._file = None
 
     def _are_safe(self, taken: int, began: int) -> None:
-        """Take note that so many records are safe, and others came after a date in milliseconds."""
+        """Take note that so many records are safe, and others came after a moment in milliseconds (`Now.elapsed`)."""
         self._synced = max(self._synced, taken)
         self._unsynced_since = began if self.unsynced else None
         self._release(True)

@@ -7,6 +7,7 @@ waits or is refused, in Redis's words.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Callable, Final, Mapping
 
@@ -14,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, suc
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_kv.clock import Now
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import commit_nothing
 from twisted_kv.errors import CommandError
@@ -76,8 +78,8 @@ class Durability:
         self._is_running = False
         self._starting: Deferred[None] | None = None
         self._tick_call: IDelayedCall | None = None
-        self._rdb = _Saves(self._seconds())
-        self._rewrites = _Saves(self._seconds())
+        self._rdb = _Saves(self._now)
+        self._rewrites = _Saves(self._now)
         self._saving: Saving | None = None
         self._rewritten: Deferred[None] = succeed(None)  # fires when the last rewrite is over
         self._saves_rdb = False  # what the snapshot under way is for; else it is for the log
@@ -190,7 +192,7 @@ class Durability:
 
     @property
     def last_save(self) -> int:
-        return self._rdb.last
+        return self._rdb.date
 
     def save(self) -> Reply:
         self._check_running()
@@ -287,7 +289,7 @@ class Durability:
         aof, saving = self._aof, self._saving
         saves = saving is not None and self._saves_rdb
         rewrites = saving is not None and not self._saves_rdb
-        seconds = -1 if saving is None else int(self._now.clock.seconds() - saving.started)
+        seconds = -1 if saving is None else (self._now.elapsed - saving.started) // 1000
         progress = None if self._loader is None else self._loader.progress
         fields: dict[str, object] = {
             "loading": int(self._server.loading),
@@ -300,7 +302,7 @@ class Durability:
             "current_save_keys_total": 0 if saving is None else saving.snapshot.keys,
             "rdb_changes_since_last_save": self._unsaved(),
             "rdb_bgsave_in_progress": int(saves),
-            "rdb_last_save_time": self._rdb.last,
+            "rdb_last_save_time": self._rdb.date,
             "rdb_last_bgsave_status": self._rdb.status,
             "rdb_last_bgsave_time_sec": self._rdb.seconds,
             "rdb_current_bgsave_time_sec": seconds if saves else -1,
@@ -333,11 +335,11 @@ class Durability:
                 }
             )
         if progress is not None:
-            passed = self._now.clock.seconds() - progress.started
+            passed = (self._now.elapsed - progress.started) / 1000
             left = progress.total - progress.loaded
             fields.update(
                 {
-                    "loading_start_time": int(progress.started),
+                    "loading_start_time": progress.date,
                     "loading_total_bytes": progress.total,
                     "loading_loaded_bytes": progress.loaded,
                     "loading_loaded_perc": f"{100 * progress.loaded / max(1, progress.total):.2f}",
@@ -362,14 +364,14 @@ class Durability:
 
         def installed(_: object) -> None:
             self._saved_changes = changes
-            self._rdb.last = self._seconds()
+            self._rdb.saved()
             self._rdb.count += counted
             self._log.info("saved {path}/{name}", path=self._folder.path, name=name)
 
         def ended(error: Exception | None) -> None:
             failed = error is not None and not isinstance(error, CancelledError)
             if not (failed and is_asked_for):  # who asked for it is told; Redis refuses no writes for that
-                self._rdb.ended(error, self._seconds())
+                self._rdb.ended(error)
             self._answer_all(self._waiting_saves, OK if error is None else CommandError(""))
 
         writer = RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
@@ -403,7 +405,7 @@ class Durability:
 
         def ended(error: Exception | None) -> None:
             rotated.addErrback(lambda _: None)
-            self._rewrites.ended(error, self._seconds())
+            self._rewrites.ended(error)
 
         rotated.addErrback(not_rotated)
         saved = saving.finished.addCallback(lambda _: rotated).addCallback(install).addCallback(installed)
@@ -414,9 +416,9 @@ class Durability:
         facts = self._facts(is_base=saves is self._rewrites)
         databases = self._server.databases
         snapshot = Snapshot(databases, writer, facts, databases[0].discard)
-        saves.tried = self._seconds()
+        saves.begin()
         self._saves_rdb = saves is self._rdb
-        self._saving = saving = Saving(snapshot, writer, folder, name, self._worker, self._now.clock)
+        self._saving = saving = Saving(snapshot, writer, folder, name, self._worker, self._now)
         self._aof.sync_is_paused = self._settings.no_appendfsync_on_rewrite
         saving.start()
         return saving
@@ -451,19 +453,18 @@ class Durability:
         self._tick_call = self._now.clock.callLater(TICK, self._tick)
         if self._saving is not None or self._shutdowns:
             return
-        now = self._seconds()
         if self._settings.appendonly and (self._aof.is_doubtful or not self._has_base):
-            if now - self._rewrites.tried >= RETRY:
+            if self._rewrites.since_tried >= RETRY:
                 self._begin_rewrite()
-        elif self._is_save_due(now):
+        elif self._is_save_due():
             self._begin_save()
-        elif self._has_grown() and (not self._rewrites.failures or now - self._rewrites.tried >= RETRY):
+        elif self._has_grown() and (not self._rewrites.failures or self._rewrites.since_tried >= RETRY):
             self._begin_rewrite()
 
-    def _is_save_due(self, now: int) -> bool:
-        if self._rdb.status == "err" and now - self._rdb.tried <= RETRY:
+    def _is_save_due(self) -> bool:
+        if self._rdb.status == "err" and self._rdb.since_tried <= RETRY:
             return False
-        unsaved, age = self._unsaved(), now - self._rdb.last
+        unsaved, age = self._unsaved(), self._rdb.since_saved
         return any(unsaved >= point.changes and age > point.seconds for point in self._settings.save if unsaved)
 
     def _has_grown(self) -> bool:
@@ -612,11 +613,10 @@ class Durability:
 class _Saves:
     """What INFO tells about snapshots of one kind."""
 
-    def __init__(self, now: int) -> None:
-        self.last = now
-        """Seconds since 1970 of the last one."""
-        self.tried = 0
-        """The same of the last that was begun."""
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self.saved()
+        self._tried: int | None = None  # when the last one began (`Now.elapsed`)
         self.status = "ok"
         self.seconds = -1
         """How long the last one took."""
@@ -624,9 +624,28 @@ class _Saves:
         self.failures = 0
         """How many failed since one did not."""
 
-    def ended(self, error: Exception | None, now: int) -> None:
+    def saved(self) -> None:
+        """Take note that one was saved; at the start, of the start."""
+        self.date = int(self._now.clock.seconds())
+        self._saved = self._now.elapsed
+
+    def begin(self) -> None:
+        """Take note that one begins."""
+        self._tried = self._now.elapsed
+
+    @property
+    def since_saved(self) -> int:
+        """Whole seconds since the last one was saved."""
+        return (self._now.elapsed - self._saved) // 1000
+
+    @property
+    def since_tried(self) -> float:
+        """Whole seconds since the last one began; for ever, if none did."""
+        return math.inf if self._tried is None else (self._now.elapsed - self._tried) // 1000
+
+    def ended(self, error: Exception | None) -> None:
         """Take note of how one ended; if it was cancelled, that says nothing."""
-        self.seconds = now - self.tried
+        self.seconds = int(self.since_tried)
         if error is None:
             self.status = "ok"
             self.failures = 0

@@ -52,8 +52,10 @@ REPORT_INTERVAL: Final = 5.0
 class Progress:
     """How far the loading has come."""
 
-    started: float
-    """Seconds since 1970."""
+    date: int
+    """Seconds since 1970 at which it began."""
+    started: int
+    """The same on the clock that only goes forward, in milliseconds."""
     total: int = 0
     """Bytes of all files."""
     loaded: int = 0
@@ -109,8 +111,8 @@ class Loader:
         self._clock = server.now.clock
         self._folder = folder
         self._worker = worker
-        self._reported = self._clock.seconds()
-        self.progress = Progress(self._reported)
+        self._reported = server.now.elapsed
+        self.progress = Progress(int(self._clock.seconds()), self._reported)
 
     async def load_snapshot(self) -> None:
         """Load `dbfilename`, if it is there; raises `LoadError`."""
@@ -301,15 +303,15 @@ class Loader:
         """Take note that so many bytes were loaded, and say so now and then."""
         progress = self.progress
         progress.loaded += size
-        now = self._clock.seconds()
-        if now - self._reported >= REPORT_INTERVAL:
+        now = self._server.now.elapsed
+        if now - self._reported >= REPORT_INTERVAL * 1000:
             self._reported = now
             percent = 100 * progress.loaded // max(1, progress.total)
             self._log.info("loading: {percent} % of {total} bytes", percent=percent, total=progress.total)
 
     def _say_loaded(self, what: str) -> None:
         keys = sum(map(len, self._server.databases))
-        seconds = self._clock.seconds() - self.progress.started
+        seconds = (self._server.now.elapsed - self.progress.started) / 1000
         self._log.info("loaded {what}: {keys} keys in {seconds:.3f} seconds", what=what, keys=keys, seconds=seconds)
 
 

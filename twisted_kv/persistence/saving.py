@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable, Final
 
 from twisted.internet.defer import Deferred
 
-from twisted_kv.clock import Clock
+from twisted_kv.clock import Now
 from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
@@ -32,17 +32,15 @@ class Saving:
     removed.
     """
 
-    def __init__(
-        self, snapshot: Snapshot, writer: Writer, folder: Folder, name: str, worker: Worker, clock: Clock
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, writer: Writer, folder: Folder, name: str, worker: Worker, now: Now) -> None:
         self.snapshot = snapshot
-        self.started = clock.seconds()
+        self.started = now.elapsed
         self.finished: Deferred[int] = Deferred(lambda _: self._end())
         self._writer = writer
         self._folder = folder
         self._name = name
         self._worker = worker
-        self._clock = clock
+        self._clock = now.clock
         self._file: File | None = None  # used in the other thread only, as the two that follow
         self._crc = 0
         self._written = 0

@@ -88,7 +88,8 @@ class Server:
         self.commands = commands
         self.shutdown = shutdown
         self.statistics = Statistics()
-        self.started = self.now.milliseconds
+        self.started = self.now.elapsed
+        """When it was made; what is measured from here are durations."""
         self.run_id = os.urandom(20).hex()
         self.random = Random()
         self.databases = [Database(index, now, alarm, discard, self.random) for index in range(settings.databases)]
@@ -193,7 +194,7 @@ class Session:
         self.link = link
         self.trusted = trusted
         self.id = server.next_session_id()
-        self.created = self.last_active = server.now.milliseconds
+        self.created = self.last_active = server.now.elapsed  # durations are measured from here
         self.last_command: Command | None = None
         self.library_name = b""
         self.library_version = b""

@@ -177,15 +177,15 @@ def test_the_load_is_counted_as_received_when_it_is_run(log: list[str]) -> None:
     assert (wakeup.load, statistics.bytes_received) == (0, before + 100)
 
 
-def test_its_date_is_that_of_the_last_wake_up(log: list[str]) -> None:
+def test_its_time_is_that_of_the_last_wake_up(log: list[str]) -> None:
     clock = Clock()
     wakeup = WakeUp(Now(clock), Statistics())
-    began = wakeup.milliseconds
+    began = wakeup.elapsed
     clock.advance(1.5)
     join_all(wakeup)
-    assert wakeup.milliseconds == began
+    assert wakeup.elapsed == began
     join_all(wakeup, Member("a", log))
-    assert wakeup.milliseconds == began + 1500
+    assert wakeup.elapsed == began + 1500
 
 
 def test_where_nothing_is_kept_the_answer_is_given_at_once() -> None:

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from tests.disks import DATA, MemoryDisk, MemoryWorker
+from twisted_kv.clock import Now
 from twisted_kv.persistence.saving import AHEAD, BLOCK, SLICE, Saving
 from twisted_kv.persistence.snapshot import Snapshot
 from twisted_kv.rdb.writer import RdbWriter
@@ -31,7 +32,7 @@ class Desk:
         writer = RdbWriter(compressed=False, checked=True)
         snapshot = Snapshot(self.databases, writer, {}, lambda value: None)
         worker: MemoryWorker = self.disk.worker()
-        self.saving = Saving(snapshot, writer, self.disk.folder(DATA), NAME, worker, self.clock)
+        self.saving = Saving(snapshot, writer, self.disk.folder(DATA), NAME, worker, Now(self.clock))
         self.outcomes: list[object] = []
         self.saving.finished.addBoth(self.outcomes.append)
 
