@@ -138,7 +138,7 @@ class StreamClient:
         self._endpoint = endpoint
         self._timeout = timeout
         self._retries = retries
-        self._clock = SystemClock() if clock is None else clock
+        self._clock: Any = SystemClock() if clock is None else clock
         self._connection: _StreamProtocol | None = None
         self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for one connection
         self._closed = 0  # how often the client was closed: what began before does not go on behind it
