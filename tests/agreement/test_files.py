@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -344,6 +346,8 @@ BASE = make.rdb(make.select(0), make.key(b"base", make.STRING, make.string(b"v")
 INCR = encode(("SELECT", 0)) + encode(("SET", "a", 1)) + encode(("SET", "b", 2))
 MORE = encode(("SET", "c", 3))
 OPEN = encode(("MULTI",)) + encode(("SET", "in multi", 1))
+MODULE_VALUE = make.dump_payload(7, b"\x81\x85\xe9e\xb2\xd5\xe0\x04\x00\x02\x05\x00")
+NO_NUMBER = make.dump_payload(make.ZSET, b"\x01\x01a" + struct.pack("<d", math.nan))
 BASE_LINE = "file appendonly.aof.2.base.rdb seq 2 type b\n"
 INCR_LINE = "file appendonly.aof.2.incr.aof seq 2 type i\n"
 MORE_LINE = "file appendonly.aof.3.incr.aof seq 3 type i\n"
@@ -405,6 +409,13 @@ FOLDERS: dict[str, dict[str, bytes]] = {
     "a transaction": log(INCR + OPEN + encode(("EXEC",)) + MORE),
     "a request that fails": log(INCR + encode(("HSET", "a", "f", "v")) + MORE),
     "a request that fails in a transaction": log(INCR + OPEN + encode(("INCR", "x", "y")[:2]) + encode(("EXEC",))),
+    "a value of a module": log(INCR + encode(("RESTORE", "k", 0, MODULE_VALUE)) + MORE),
+    "a value of a module in a transaction": log(
+        INCR + OPEN + encode(("RESTORE", "k", 0, MODULE_VALUE)) + encode(("EXEC",)) + MORE
+    ),
+    "a sorted set with a score that is no number": log(INCR + encode(("RESTORE", "k", 0, NO_NUMBER)) + MORE),
+    "a payload that is garbage": log(INCR + encode(("RESTORE", "k", 0, b"garbage")) + MORE),
+    "a payload of no known type": log(INCR + encode(("RESTORE", "k", 0, make.dump_payload(0x63, b"\x01a"))) + MORE),
     "a database that is none": log(INCR + encode(("SELECT", 99)) + MORE),
     "requests that read": log(encode(("GET", "a")) + encode(("PING",)) + INCR),
     "requests in small letters": log(encode(("set", "a", 1, "exat", YEAR_2100)) + encode(("select", 3)) + MORE),

@@ -347,8 +347,8 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
         raise CommandError("DUMP payload version or checksum are wrong")
     try:
         value = value_of(payload)
-    except RdbError:
-        raise CommandError("Bad data format") from None
+    except RdbError as error:
+        raise CommandError("Bad data format") from error  # who replays a log looks at the cause
     deadline = None if not time else time if options.absolute else session.now + time
     if deadline is not None and (deadline > INT64_MAX or session.db.has_passed(deadline)):
         if session.db.delete(key):

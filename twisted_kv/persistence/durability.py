@@ -86,6 +86,7 @@ class Durability:
         self._waiting_saves: list[Later] = []  # SAVE commands that wait for the snapshot under way, or for their turn
         self._rewrite_scheduled = False
         self._save_scheduled = False
+        self._keeps_log = False  # whether the log has what a rewrite would drop: then only an operator may ask for one
         self._has_base = False  # whether the manifest names what we write to
         self._closing: list[Deferred[bool]] = []  # logs that were switched off, and still write their end
         self._saved_changes = 0  # how many changes there had been when the last snapshot that was saved began
@@ -140,6 +141,7 @@ class Durability:
                 await loader.load_snapshot()
                 return
             manifest = await loader.load_log()
+            self._keeps_log = bool(loader.passed_over)
             writer = self._writer()
             empty = writer.begin(self._facts(is_base=True))
             empty += writer.end(crc64(empty, 0))
@@ -221,6 +223,7 @@ class Durability:
 
     def rewrite(self) -> Reply:
         self._check_running()
+        self._keeps_log = False
         if self._saving is None:
             self._begin_rewrite()
             return Status(b"Background append only file rewriting started")
@@ -453,7 +456,7 @@ class Durability:
         self._tick_call = self._now.clock.callLater(TICK, self._tick)
         if self._saving is not None or self._shutdowns:
             return
-        if self._settings.appendonly and (self._aof.is_doubtful or not self._has_base):
+        if self._settings.appendonly and (self._aof.is_doubtful or not self._has_base) and not self._keeps_log:
             if self._rewrites.since_tried >= RETRY:
                 self._begin_rewrite()
         elif self._is_save_due():
@@ -469,7 +472,7 @@ class Durability:
 
     def _has_grown(self) -> bool:
         aof, percentage = self._aof, self._settings.auto_aof_rewrite_percentage
-        if not aof.is_open or not percentage or aof.size <= self._settings.auto_aof_rewrite_min_size:
+        if self._keeps_log or not aof.is_open or not percentage or aof.size <= self._settings.auto_aof_rewrite_min_size:
             return False
         base = self._base_size or 1
         return (aof.size - base) * 100 // base >= percentage
@@ -487,7 +490,7 @@ class Durability:
 
     def _begin_log(self) -> None:
         """Begin a log of what the databases hold, whatever an older one says."""
-        self._has_base = False
+        self._has_base = self._keeps_log = False
         self._keep_log()
         if self._saving is None:
             self._begin_rewrite()

@@ -23,7 +23,7 @@ from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.log_format import LogReader, is_torn, request_size
 from twisted_kv.persistence.manifest import BASE, Manifest, Part
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.errors import RdbError
+from twisted_kv.rdb.errors import LostValueError, RdbError
 from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
@@ -112,6 +112,8 @@ class Loader:
         self._folder = folder
         self._worker = worker
         self._reported = server.now.elapsed
+        self.passed_over = 0
+        """Requests of the log that could not be carried out: the next rewrite would drop what they hold."""
         self.progress = Progress(int(self._clock.seconds()), self._reported)
 
     async def load_snapshot(self) -> None:
@@ -237,7 +239,7 @@ class Loader:
             rest = await self._load_rdb(source, data, self._keep)
             offset = self.progress.loaded - before - len(rest)
             data = rest or await source.read()
-        replay = _Replay(self._server, self._log)
+        replay = _Replay(self._server)
         reader = LogReader(offset)
         try:
             while data:
@@ -259,6 +261,7 @@ class Loader:
                 torn += data
             if not torn or data or not torn.endswith(b"\0"):
                 raise source.error(error, error.offset) from None
+        self._tell_passed_over(source, replay)
         if replay.transaction_start is None and not torn:
             return
         end = reader.offset if replay.transaction_start is None else replay.transaction_start
@@ -276,6 +279,20 @@ class Loader:
             name=source.name,
             end=end,
         )
+
+    def _tell_passed_over(self, source: _Source, replay: _Replay) -> None:
+        """Say in one line what of a file could not be carried out."""
+        if replay.passed_over:
+            self.passed_over += replay.passed_over
+            self._log.critical(
+                "{path}/{name}: {count} requests could not be carried out and are passed over, the first at byte "
+                "{place}: {why}. The log keeps them until BGREWRITEAOF is asked for",
+                path=source.folder.path,
+                name=source.name,
+                count=replay.passed_over,
+                place=replay.first_place,
+                why=replay.first_error,
+            )
 
     # All of them
 
@@ -316,11 +333,20 @@ class Loader:
 
 
 class _Replay:
-    """Does again what a log says was done."""
+    """Does again what a log says was done.
 
-    def __init__(self, server: Server, log: Logger) -> None:
+    A request that fails is passed over, as by Redis: what is left may be worth having.  One that holds what is whole
+    and cannot be kept raises `LogError`, as it ends a redis-server.
+    """
+
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._log = log
+        self.passed_over = 0
+        """How many requests failed."""
+        self.first_place = 0
+        """Where the first of them stands."""
+        self.first_error = ""
+        """What it is, and why it failed."""
         self._session = Session(server, Lasting.CONNECTION, trusted=True)
         self._transaction: list[tuple[list[bytes], int]] = []
         self.transaction_start: int | None = None
@@ -361,13 +387,13 @@ class _Replay:
         command = self._find(words, offset)
         try:
             command.function(self._session, *words[command.skip :])
-        except CommandError as error:  # as Redis does: what is left may be worth having
-            self._log.critical(
-                "the log has a request that fails: '{name}' at byte {offset}: {error}",
-                name=command.name,
-                offset=offset,
-                error=error,
-            )
+        except CommandError as error:
+            if isinstance(error.__cause__, LostValueError):
+                raise LogError(f"'{command.name}' cannot be carried out: {error.__cause__}", offset) from None
+            if not self.passed_over:
+                self.first_place = offset
+                self.first_error = f"'{command.name}': {error}"
+            self.passed_over += 1
 
 
 def _cut(folder: Folder, name: str, size: int) -> None:

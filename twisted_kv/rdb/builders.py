@@ -14,7 +14,7 @@ from typing import List as ListOf
 from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.cursor import Cursor
-from twisted_kv.rdb.errors import EmptyValueError, RdbError
+from twisted_kv.rdb.errors import EmptyValueError, LostValueError, RdbError
 from twisted_kv.rdb.packed import read_intset, read_listpack, read_ziplist, read_zipmap
 from twisted_kv.store.database import Collection
 from twisted_kv.values.hashes import PACKED_FIELDS, Hash
@@ -266,7 +266,7 @@ def _add(value: Set, member: bytes) -> None:
 
 def _rank(value: SortedSet, member: bytes, score: float) -> None:
     if math.isnan(score):
-        raise RdbError("a sorted set with a score that is no number")
+        raise LostValueError("a sorted set with a score that is no number")
     if value.put(member, score) is not None:
         raise RdbError("a sorted set that has a member twice")
 
@@ -405,7 +405,8 @@ def kept(kind: int) -> int:
     if kind == rdb.STRING or kind in _PACKED or kind in _BUILDERS:
         return kind
     if kind in rdb.NOT_KEPT:
-        raise RdbError(f"there is {rdb.NOT_KEPT[kind]}, which this version of owncache does not keep")
+        error = LostValueError if kind in rdb.MODULE_VALUES else RdbError
+        raise error(f"there is {rdb.NOT_KEPT[kind]}, which this version of owncache does not keep")
     raise RdbError(f"byte {kind} where a type should be")
 
 

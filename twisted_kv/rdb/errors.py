@@ -11,6 +11,13 @@ class RdbError(Exception):
         self.offset = offset
 
 
+class LostValueError(RdbError):
+    """A value that is whole and cannot be kept, as that of a module.
+
+    A log that holds one stops the start, as it stops redis-server's: what was written is never lost in silence.
+    """
+
+
 class EmptyValueError(RdbError):
     """A collection without members, which older versions of Redis may have written.  Redis passes it over in files."""
 

@@ -57,9 +57,9 @@ INT16: Final = 0xC1
 INT32: Final = 0xC2
 LZF: Final = 0xC3
 
+MODULE_VALUES: Final = (6, 7)
 NOT_KEPT: Final = {
-    6: "a value of a module",
-    7: "a value of a module",
+    **dict.fromkeys(MODULE_VALUES, "a value of a module"),
     22: "a hash with fields that expire",
     23: "a hash with fields that expire",
     24: "a hash with fields that expire",

@@ -1025,3 +1025,49 @@ def test_what_a_rewrite_has_taken_is_written_though_the_end_comes_before_it(disk
     cache.stop()
     finish(disk, cache)
     assert loaded(disk, power=True, appendonly="yes").call("MGET", "a", "b", "c") == [b"1", b"2", b"3"]
+
+
+# A log that holds what could not be carried out
+
+
+def held_log() -> MemoryDisk:
+    """Give a disk with a log that would be begun anew, for it has grown, and that has a request which fails."""
+    disk = MemoryDisk()
+    cache = started(disk, appendonly="yes")
+    cache.call("SET", "k", "v")
+    cache.stop()
+    left = disk.after_kill()
+    name = "appendonlydir/appendonly.aof.1.incr.aof"
+    data = left.files()[name]
+    left.put(name, data + encode_request([b"LPUSH", b"k", b"x"]) + encode_request([b"SET", b"long", b"v" * 999]))
+    return left
+
+
+def test_no_rewrite_of_its_own_drops_what_could_not_be_carried_out() -> None:
+    disk = held_log()
+    cache = started(disk, appendonly="yes", auto_aof_rewrite_min_size=1, auto_aof_rewrite_percentage=1)
+    assert cache.call("STRLEN", "long") == 999
+    cache.call("SET", "more", "v" * 9999)
+    for _ in range(100):
+        cache.clock.advance(0.1)
+    assert information(cache)["aof_rewrites"] == "0"
+    assert any(b"LPUSH" in data for data in disk.files().values())
+    cache.call("BGREWRITEAOF")
+    turns(cache)
+    assert information(cache)["aof_rewrites"] == "1"
+    assert not any(b"LPUSH" in data for data in disk.files().values())
+
+
+def test_with_a_log_in_doubt_an_operator_is_waited_for_too() -> None:
+    disk = held_log()
+    cache = started(disk, appendonly="yes")
+    disk.fail("sync", times=1)
+    cache.call("SET", "more", "v")
+    for _ in range(100):
+        cache.clock.advance(0.1)
+    with pytest.raises(CommandError, match="MISCONF"):
+        cache.call("SET", "more", "v")
+    assert any(b"LPUSH" in data for data in disk.files().values())
+    cache.call("BGREWRITEAOF")
+    turns(cache)
+    assert cache.call("SET", "more", "v") == b"OK"

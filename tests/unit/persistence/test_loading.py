@@ -213,14 +213,44 @@ def test_a_request_that_cannot_be_in_a_log_is_refused(request_: Any, why: str) -
     assert outcome.data == {}
 
 
-def test_a_request_that_fails_is_told_and_passed_over() -> None:
+def test_requests_that_fail_are_told_in_one_line_and_passed_over() -> None:
     before = log(("SET", "a", "x"))
     bad = [("INCR", "a"), ("HSET", "a", "f", "v"), ("SELECT", 99), ("MULTI",), ("INCR", "a"), ("EXEC",)]
     outcome = start(laid_out(incr=before + log(*bad, ("SET", "b", 1))))
     assert set(outcome.data) == {(0, b"a"), (0, b"b")}
     assert outcome.refused is None
-    assert len(outcome.warnings) == 4
-    assert f"'incr' at byte {len(before)}: ERR value is not an integer or out of range" in outcome.warnings[0]
+    [line] = outcome.warnings
+    assert line.startswith(
+        f"/memory/{INCR}: 4 requests could not be carried out and are passed over, the first at byte {len(before)}: "
+    )
+    assert line.endswith(
+        "'incr': ERR value is not an integer or out of range. The log keeps them until BGREWRITEAOF is asked for"
+    )
+
+
+MODULE_VALUE = make.dump_payload(7, b"\x81\x85\xe9e\xb2\xd5\xe0\x04\x00\x02\x05\x00")
+"""Three facts of a module's value, as Redis writes them: its type, a number, and the end."""
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_a_value_that_is_whole_and_cannot_be_kept_stops_the_start(transaction: bool) -> None:
+    before = log(("SET", "a", 1), *[("MULTI",)] * transaction)
+    bad = log(("RESTORE", "k", 0, MODULE_VALUE), *[("EXEC",)] * transaction)
+    files = laid_out(incr=before + bad + log(("SET", "b", 2)))
+    outcome = start(files)
+    assert outcome.refused == (
+        f"/memory/{INCR}: 'restore' cannot be carried out: there is a value of a module, which this version of "
+        f"owncache does not keep (at byte {len(before)})"
+    )
+    assert outcome.data == {}
+
+
+def test_a_restore_of_garbage_is_passed_over_as_by_redis() -> None:
+    bad = [("RESTORE", "k", 0, "garbage"), ("RESTORE", "k", 0, make.dump_payload(0x63, b"\x01a"))]
+    outcome = start(laid_out(incr=log(("SET", "a", 1), *bad, ("SET", "b", 2))))
+    assert outcome.refused is None
+    assert set(outcome.data) == {(0, b"a"), (0, b"b")}
+    assert "2 requests could not be carried out" in outcome.warnings[0]
 
 
 def test_requests_that_read_and_an_end_without_a_beginning_do_no_harm() -> None:
