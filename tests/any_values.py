@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tests.rdb_files import Group, Streamed, StreamId
 from tests.rdb_files import Value as Plain
 from twisted_kv.store.database import Collection, Value
+from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Stream, make_id
+from twisted_kv.values.stream_nodes import LAST_ID, make_id
+from twisted_kv.values.streams import Stream
 
 
 def value_of(sample: Plain) -> Value:
@@ -165,7 +167,7 @@ def change(value: Collection, place: int, text: bytes, removed: bool) -> None:
             group = value.groups.setdefault(b"g%d" % (place % 3), ConsumerGroup(0, 0))
             group.give(value.last_id, group.consumers.setdefault(text[:1], Consumer(text[:1], 5)), place)
         elif place % 4:
-            value.delete(next((entry_id for entry_id, _ in value.range(place << 64, LAST_ID)), 0))
+            value.delete([next((entry_id for entry_id, _ in value.range(place << 64, LAST_ID)), 0)])
         else:
             value.trim(length=len(value) - place % 3, least=0, approximately=False, limit=0)
 

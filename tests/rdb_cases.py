@@ -8,6 +8,7 @@ tested in `tests/agreement/test_rdb_cases.py`.
 from __future__ import annotations
 
 import random
+import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from tests import rdb_collections as collections
@@ -378,6 +379,7 @@ def _beyond_redis() -> Iterator[Refusal]:
 
 WORDS = {
     "LZF": "compressed string",
+    "count is an encoding": "the file ends here",
     "encoding": " where a ",
     "one entry": "no other",
     "no kind": "no known kind",
@@ -434,6 +436,21 @@ def _damaged() -> Iterator[Refusal]:
 
 REFUSALS = list(_beyond_redis())
 DAMAGED = list(_damaged())
+
+LOADED = re.compile(
+    r"a(| sorted set's) listpack of one entry|a sorted set's \w+ with a score of x|a stream's node with "
+    r"(no entries|more entries|fewer|a text for a count|very many (deleted )?entries|a head without|entries in|"
+    r"an entry before|a deleted)|"
+    r"an intset that has a number twice|a sorted set's listpack with a member twice|"
+    r"a stream (with|that|whose).*(given to nobody|other entries|behind its last|counted fewer)"
+)
+"""The damaged ones that Redis loads all the same, and so do we, unless `sanitize-dump-payload` is on."""
+
+LOADED_EVEN_SO = re.compile(
+    r"a sorted set's \w+ with a score of x|a stream's node with (entries in another order|an entry before its first)|"
+    r"a stream (that|whose).*(other entries|behind its last|counted fewer)"
+)
+"""Those that are loaded even if it is."""
 
 
 def cuts(data: bytes) -> Iterator[bytes]:

@@ -285,7 +285,7 @@ def damaged_streams() -> Iterator[tuple[str, int, bytes, str]]:
         keyed = body(value).replace(b"\x10" + make.stream_id(start), make.string(b"short"))
         yield f"a stream whose node has no identity {of_kind}", kind, keyed, "without an ID"
         unordered = make.stream_body(kind, [(start, node)] * 2, more)
-        yield f"a stream that has a node twice {of_kind}", kind, unordered, "not in order"
+        yield f"a stream that has a node twice {of_kind}", kind, unordered, twice_of("node")
 
 
 def twice_of(what: str) -> str:
@@ -296,22 +296,22 @@ def twice_of(what: str) -> str:
 def broken_nodes() -> Iterator[tuple[str, bytes, str]]:
     """Nodes of a stream that contradict themselves, and what a refusal says."""
     entries: list[Item] = [2, 0, 1, b"f", 0, 2, 0, 0, b"one", 4, 2, 0, 7, b"two", 4]
-    cut = "is cut"
+    cut, other = "is cut", "another number"
     for what, items, word in (
-        ("nothing", [], cut),
-        ("no entries that it announces", entries[:5], cut),
+        ("nothing", [], "without anything"),
+        ("no entries that it announces", entries[:5], other),
         ("half an entry", entries[:-2], cut),
-        ("more entries than announced", [1, *entries[1:]], "another number"),
-        ("fewer entries than announced", [3, *entries[1:]], cut),
-        ("a text for a count", [b"x", *entries[1:]], "a text where a number"),
+        ("more entries than announced", [1, *entries[1:]], other),
+        ("fewer entries than announced", [3, *entries[1:]], other),
+        ("a text for a count", [b"x", *entries[1:]], other),
         ("more fields than there are", [2, 0, 1 << 40, *entries[3:]], cut),
-        ("very many entries", [(1 << 62), *entries[1:]], cut),
-        ("very many deleted entries", [2, (1 << 62), *entries[2:]], cut),
-        ("a head without an end", [*entries[:4], 7, *entries[5:]], "no end"),
+        ("very many entries", [(1 << 62), *entries[1:]], other),
+        ("very many deleted entries", [2, (1 << 62), *entries[2:]], other),
+        ("a head without an end", [*entries[:4], 7, *entries[5:]], other),
         ("an entry of very many fields", [1, 0, 1, b"f", 0, 0, 0, 0, 1 << 61, b"one", 4], cut),
         ("entries in another order", [*entries[:7], 9, *entries[8:]], "not in order"),
         ("an entry before its first", [*entries[:7], -1, *entries[8:]], "not in order"),
-        ("a deleted entry that is not announced", [*entries[:10], 3, 0, 7, b"two", 4], "another number"),
+        ("a deleted entry that is not announced", [*entries[:10], 3, 0, 7, b"two", 4], other),
     ):
         yield f"a stream's node with {what}", make.packed(items), word
     yield "a stream's node that is no listpack", b"x", "packed collection"

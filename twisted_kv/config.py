@@ -302,6 +302,9 @@ class Settings:
     dbfilename: str = setting(FileName("dbfilename", "filename"), "dump.rdb", "file of the snapshot", fixed=PROTECTED)
     rdbcompression: bool = setting(YesNo(), "no", "compress long strings in snapshots; it is slow")
     rdbchecksum: bool = setting(YesNo(), "yes", "end snapshots with a checksum, and check it", fixed=FIXED)
+    sanitize_dump_payload: str = setting(
+        Choice(("no", "yes", "clients")), "no", "look closely at what is restored; yes: also at what is loaded"
+    )
     stop_writes_on_bgsave_error: bool = setting(YesNo(), "yes", "refuse writes while snapshots cannot be saved")
     appendonly: bool = setting(YesNo(), "no", "log every write, and replay the log at the start")
     appendfsync: str = setting(

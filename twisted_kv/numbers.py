@@ -75,6 +75,38 @@ def parse_double(text: bytes) -> float:
     return value
 
 
+_C_DOUBLE: Final = re.compile(
+    rb"[\t-\r ]*([+-]?)(?:"
+    rb"(?P<hex>0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?)"
+    rb"|(?P<decimal>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)"
+    rb"|(?P<infinity>inf(?:inity)?)|(?P<nan>nan))",
+    re.IGNORECASE,
+)
+
+
+def leading_double(text: bytes) -> tuple[float, int]:
+    """Read the longest beginning of a text that is a double, as C's strtod does; returns it and where it ends.
+
+    Without any it is 0, and the end is 0.  What is too large is an infinity; `nan` is one.
+    """
+    text = text.partition(b"\0")[0]
+    found = _C_DOUBLE.match(text)
+    if found is None:
+        return 0.0, 0
+    if found["nan"]:
+        value = math.nan
+    elif found["infinity"]:
+        value = math.inf
+    elif found["decimal"]:
+        value = float(found["decimal"])
+    else:
+        try:
+            value = float.fromhex(found["hex"].decode())
+        except OverflowError:
+            value = math.inf
+    return -value if found[1] == b"-" else value, found.end()
+
+
 def parse_bound(text: bytes) -> float:
     """Read the bound of a range as C's strtod does, which takes blanks before it and reads nothing as 0.
 
@@ -173,4 +205,5 @@ def format_double(value: float) -> bytes:
 
 def format_packed_score(value: float) -> bytes:
     """Write a score as Redis 7.0 keeps it in a small sorted set: a whole number up to 2**62 has all its digits."""
-    return b"%d" % value if abs(value) <= _LARGEST_WHOLE and value.is_integer() else format_double(value)
+    is_whole = abs(value) <= _LARGEST_WHOLE and value.is_integer() and (value or math.copysign(1, value) > 0)
+    return b"%d" % value if is_whole else format_double(value)

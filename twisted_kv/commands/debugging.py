@@ -22,7 +22,7 @@ from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import LAST_ID, id_parts
+from twisted_kv.values.stream_nodes import LAST_ID, id_parts
 
 debugging = Group("server")
 

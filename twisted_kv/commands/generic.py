@@ -327,6 +327,12 @@ class RestoreOptions:
         return options
 
 
+def _must_be_sound(session: Session) -> bool:
+    """Whether what is restored has to tally; a log that is replayed is no client."""
+    sanitize = session.server.settings.sanitize_dump_payload
+    return sanitize == "yes" or (sanitize == "clients" and not session.server.loading)
+
+
 @generic.command(
     "RESTORE",
     since="2.6.0",
@@ -346,7 +352,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
     if not is_sound(payload):
         raise CommandError("DUMP payload version or checksum are wrong")
     try:
-        value = value_of(payload)
+        value = value_of(payload, is_deep=_must_be_sound(session))
     except RdbError as error:
         raise CommandError("Bad data format") from error  # who replays a log looks at the cause
     deadline = None if not time else time if options.absolute else session.now + time

@@ -18,11 +18,13 @@ from twisted_kv.commands.streams import (
 )
 from twisted_kv.errors import SYNTAX, CommandError, SubcommandError, c_string, c_text
 from twisted_kv.groups import Group, behind_streams, first, second
-from twisted_kv.numbers import INT64_MAX
+from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
-from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Pending, Stream, id_text
+from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
+from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
+from twisted_kv.values.streams import Stream
 
 stream_groups = Group("stream", category="stream")
 
@@ -57,9 +59,9 @@ def _consumer(session: Session, key: bytes, group: ConsumerGroup, name: bytes) -
 
 def _log_claim(session: Session, key: bytes, name: bytes, group: ConsumerGroup, entry_id: int, what: Pending) -> None:
     """Log that an entry was given to a consumer, or, if it is not in the stream any more, taken from it."""
-    times = b"TIME", b"%d" % what.delivered, b"RETRYCOUNT", b"%d" % what.count
+    times = b"TIME", b"%d" % what.delivered, b"RETRYCOUNT", b"%d" % signed(what.count)
     last = b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)
-    session.log(b"XCLAIM", key, name, what.consumer.name, b"0", id_text(entry_id), *times, *last)
+    session.log(b"XCLAIM", key, name, what.owner, b"0", id_text(entry_id), *times, *last)
 
 
 def _log_position(session: Session, key: bytes, name: bytes, group: ConsumerGroup) -> None:
@@ -284,8 +286,7 @@ def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
     for entry_id, _ in entries:
         stream.advance(group, entry_id)
         if not options.no_ack:
-            group.give(entry_id, consumer, session.now)
-            _log_claim(session, key, name, group, entry_id, group.pending[entry_id])
+            _log_claim(session, key, name, group, entry_id, group.give(entry_id, consumer, session.now))
     session.db.changed(key, len(entries), quietly=True)
     _log_position(session, key, name, group)
     return [entry_reply(entry) for entry in entries]
@@ -300,12 +301,12 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
     if is_new:
         session.log(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
     replies: list[Reply] = []
-    for entry_id in list(islice(consumer.pending.irange(start + 1), options.count or None)):
+    for entry_id in list(islice(consumer.pending.ids(start + 1), options.count or None)):
         fields = stream.get(entry_id)
         if fields is not None:
             pending = consumer.pending[entry_id]
             pending.delivered = session.now
-            pending.count += 1
+            pending.deliver()
         replies.append(entry_reply((entry_id, fields)))
     return replies
 
@@ -374,7 +375,7 @@ def xpending(session: Session, key: bytes, name: bytes, *words: bytes) -> Reply:
         if not group.pending:
             return [0, None, None, NULL_ARRAY]
         counts = [[each.name, b"%d" % len(each.pending)] for each in group.consumers.values() if each.pending]
-        lowest, highest = group.pending.peekitem(0)[0], group.pending.peekitem(-1)[0]
+        lowest, highest = group.pending.edges()
         return [len(group.pending), id_text(lowest), id_text(highest), counts]
     pending = group.pending
     if options.consumer is not None:
@@ -383,14 +384,14 @@ def xpending(session: Session, key: bytes, name: bytes, *words: bytes) -> Reply:
             return []
         pending = consumer.pending
     replies: list[Reply] = []
-    for entry_id in pending.irange(options.start, options.end):
+    for entry_id in pending.ids(options.start, options.end):
         if len(replies) == options.count:
             break
         each = pending[entry_id]
-        idle = session.now - each.delivered
+        idle = signed(session.now - each.delivered)
         if options.idle and idle < options.idle:
             continue
-        replies.append([id_text(entry_id), each.consumer.name, max(0, idle), each.count])
+        replies.append([id_text(entry_id), each.owner, max(0, idle), signed(each.count)])
     return replies
 
 
@@ -444,7 +445,7 @@ class ClaimOptions:
 
     def next_count(self, count: int) -> int:
         """Tell how often an entry counts as delivered that was delivered so often before."""
-        return self.count if self.count >= 0 else count + (not self.only_ids)
+        return self.count if self.count >= 0 else count + (not self.only_ids) & UINT64_MAX
 
 
 @attrs.define
@@ -472,9 +473,7 @@ class _Claim:
     def take(self, entry_id: int, pending: Pending, delivered: int, count: int) -> None:
         """Give the consumer a pending entry, whoever had it."""
         if pending.consumer is not self.consumer:
-            del pending.consumer.pending[entry_id]
-            self.consumer.pending[entry_id] = pending
-            pending.consumer = self.consumer
+            pending.give(entry_id, self.consumer)
         pending.delivered, pending.count = delivered, count
         self.claimed.append(entry_id)
         self._note(entry_id, pending)
@@ -524,9 +523,8 @@ def xclaim(
         if pending is None:
             if not options.force:
                 continue
-            group.give(each, claim.consumer, session.now)
-            pending = group.pending[each]
-        elif least and session.now - pending.delivered < least:
+            pending = group.give(each, claim.consumer, session.now)
+        elif least and signed(session.now - pending.delivered) < least:
             continue
         claim.take(each, pending, options.delivered, options.next_count(pending.count))
     if is_ahead and not claim.claimed and not claim.deleted:
@@ -552,7 +550,7 @@ def xautoclaim(
     stream, group = _group(session.db.edit(key, Stream), key, name)
     claim = _Claim(session, key, name, consumer, stream, group)
     following = 0
-    looked_at = list(islice(group.pending.irange(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
+    looked_at = list(islice(group.pending.ids(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
     for attempt, entry_id in enumerate(looked_at):
         if attempt == count * _ATTEMPTS or len(claim.claimed) + len(claim.deleted) == count:
             following = entry_id
@@ -560,8 +558,8 @@ def xautoclaim(
         pending = group.pending[entry_id]
         if stream.get(entry_id) is None:
             claim.drop(entry_id, pending)
-        elif not least or session.now - pending.delivered >= least:
-            claim.take(entry_id, pending, session.now, pending.count + (not only_ids))
+        elif not least or signed(session.now - pending.delivered) >= least:
+            claim.take(entry_id, pending, session.now, pending.count + (not only_ids) & UINT64_MAX)
     return [id_text(following), claim.reply(only_ids=only_ids), [id_text(each) for each in claim.deleted]]
 
 

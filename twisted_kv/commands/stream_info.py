@@ -11,7 +11,9 @@ from twisted_kv.errors import CommandError, SubcommandError, c_text
 from twisted_kv.groups import Group, second
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.values.streams import LAST_ID, UNKNOWN, Consumer, ConsumerGroup, Stream, id_text
+from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
+from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
+from twisted_kv.values.streams import Stream
 
 stream_info = Group("stream", category="stream")
 
@@ -39,12 +41,12 @@ def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
     stream = _stream(session, key)
     shown = _shown(words) if words else None
     facts: dict[bytes, Reply] = {
-        b"length": len(stream),
+        b"length": signed(stream.length),
         b"radix-tree-keys": stream.nodes,
         b"radix-tree-nodes": stream.tree_nodes(),
         b"last-generated-id": id_text(stream.last_id),
         b"max-deleted-entry-id": id_text(stream.deleted_id),
-        b"entries-added": stream.entries_added,
+        b"entries-added": signed(stream.entries_added),
         b"recorded-first-entry-id": id_text(stream.first_id),
     }
     if shown is not None:
@@ -69,7 +71,7 @@ def _shown(words: Sequence[bytes]) -> int:
 
 def _full_group(stream: Stream, name: bytes, group: ConsumerGroup, shown: int | None) -> Reply:
     pending = [
-        [id_text(entry_id), each.consumer.name, each.delivered, each.count]
+        [id_text(entry_id), each.owner, each.delivered, signed(each.count)]
         for entry_id, each in islice(group.pending.items(), shown)
     ]
     return {
@@ -85,7 +87,8 @@ def _full_group(stream: Stream, name: bytes, group: ConsumerGroup, shown: int | 
 
 def _full_consumer(consumer: Consumer, shown: int | None) -> Reply:
     pending = [
-        [id_text(entry_id), each.delivered, each.count] for entry_id, each in islice(consumer.pending.items(), shown)
+        [id_text(entry_id), each.delivered, signed(each.count)]
+        for entry_id, each in islice(consumer.pending.items(), shown)
     ]
     return {
         b"name": consumer.name,
@@ -130,6 +133,6 @@ def xinfo_consumers(session: Session, key: bytes, name: bytes) -> Reply:
     if group is None:
         raise CommandError(f"No such consumer group '{c_text(name)}' for key name '{c_text(key)}'", "NOGROUP")
     return [
-        {b"name": each.name, b"pending": len(each.pending), b"idle": max(0, session.now - each.seen)}
+        {b"name": each.name, b"pending": len(each.pending), b"idle": max(0, signed(session.now - each.seen))}
         for each in group.consumers.values()
     ]

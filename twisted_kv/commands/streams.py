@@ -15,7 +15,8 @@ from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.replies import NULL_ARRAY, OK, Block, Pairs, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
-from twisted_kv.values.streams import LAST_ID, NODE_ENTRIES, Fields, Stream, id_text, make_id
+from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
+from twisted_kv.values.streams import NODE_ENTRIES, Stream
 
 streams = Group("stream", category="stream")
 
@@ -128,7 +129,7 @@ class Trim:
         if self.approximately:
             place = len(words) - self.behind - 1
             words[place - 1] = b"="
-            words[place] = b"%d" % len(stream) if self.length is not None else id_text(stream.oldest)
+            words[place] = b"%d" % stream.length if self.length is not None else id_text(stream.oldest)
 
 
 @attrs.define
@@ -267,7 +268,7 @@ def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
     if stream is None:
         return 0
     ids = [parse_id(word) for word in (entry_id, *more)]
-    removed = sum([stream.delete(each) for each in ids])
+    removed = stream.delete(ids)
     if removed:
         session.db.changed(key, removed)
     return removed
@@ -282,7 +283,7 @@ def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
 def xlen(session: Session, key: bytes) -> Reply:
     """Return the number of entries of a stream."""
     stream = session.db.read_as(key, Stream)
-    return 0 if stream is None else len(stream)
+    return 0 if stream is None else signed(stream.length)
 
 
 def _range(session: Session, key: bytes, low: bytes, high: bytes, words: tuple[bytes, ...], *, reverse: bool) -> Reply:
@@ -356,10 +357,10 @@ def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply
     stream = session.db.edit(key, Stream)
     if stream is None:
         raise CommandError("no such key")
-    if len(stream):
+    if stream.length:
         if wanted < stream.largest:
             raise CommandError("The ID specified in XSETID is smaller than the target stream top item")
-        if added is not None and len(stream) > added:
+        if added is not None and stream.length > added:
             raise CommandError("The entries_added specified in XSETID is smaller than the target stream length")
     stream.last_id = wanted
     if added is not None:
@@ -465,7 +466,7 @@ def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words:
     found: list[tuple[bytes, Reply]] = []
     for each, start in asked:
         stream = session.db.read_as(each, Stream)
-        if stream is not None and len(stream) and stream.last_id > start:
+        if stream is not None and stream.length and stream.largest > start:
             entries = limited(stream.range(start + 1, LAST_ID), options.count or -1)
             found.append((each, [entry_reply(entry) for entry in entries]))
     found = [(each, entries) for each, entries in found if entries]

@@ -191,7 +191,9 @@ class Loader:
 
     async def _load_rdb(self, source: _Source, data: bytes, keep: Callable[[int], Keep]) -> bytes:
         """Load a snapshot that begins with some data; gives what was read behind its end."""
-        reader = RdbReader(keep, checked=self._settings.rdbchecksum)
+        settings = self._settings
+        is_deep = settings.sanitize_dump_payload == "yes"
+        reader = RdbReader(keep, checked=settings.rdbchecksum, is_deep=is_deep)
         try:
             while not reader.done:
                 if not data:

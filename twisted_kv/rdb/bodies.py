@@ -6,7 +6,7 @@ from itertools import chain
 from struct import pack
 from typing import Any, Callable, Dict, Final, Iterator, Sequence, Tuple
 
-from twisted_kv.numbers import format_packed_score
+from twisted_kv.numbers import UINT64_MAX, format_packed_score
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.packed import write_intset, write_listpack
 from twisted_kv.rdb.words import write_length, write_string
@@ -16,7 +16,8 @@ from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import UNKNOWN, Node, Stream, StreamState, difference, id_parts
+from twisted_kv.values.stream_nodes import Node, difference, id_parts
+from twisted_kv.values.streams import Stream, StreamState
 
 _LIST_NODE_BYTES: Final = 8192
 """A list of fewer bytes is one node (list-max-listpack-size -2)."""
@@ -94,7 +95,7 @@ def _sorted_set_parts(shards: Pieces, count: int, compressed: bool) -> Iterator[
 
 def _stream_parts(pieces: Pieces, length: int, compressed: bool) -> Iterator[bytes]:
     state = pieces[-1]
-    nodes = [node for node in pieces[:-1] if node.ids]
+    nodes = pieces[:-1]
     yield write_length(len(nodes))
     for node in nodes:
         listpack = write_listpack(_node_entries(node))
@@ -102,19 +103,23 @@ def _stream_parts(pieces: Pieces, length: int, compressed: bool) -> Iterator[byt
     yield from _state_parts(state)
 
 
+_DELETED: Final = 1
+_SAME_FIELDS: Final = 2
+
+
 def _node_entries(node: Node) -> Iterator[bytes]:
-    """Give the entries of the listpack of a node; what was deleted since is left out."""
-    yield b"%d" % len(node.ids)
-    yield b"0"
+    """Return the entries of the listpack of a node, those that were deleted since among them."""
+    yield b"%d" % node.count
+    yield b"%d" % node.deleted
     yield b"%d" % len(node.names)
     yield from node.names
     yield b"0"
     first_milliseconds, first_sequence = id_parts(node.start)
-    for entry_id, fields in zip(node.ids, node.items):
+    for entry_id, fields, is_live in zip(node.ids, node.items, node.live):
         milliseconds, sequence = id_parts(entry_id)
         count = len(fields) // 2
         same = fields[::2] == node.names
-        yield b"2" if same else b"0"
+        yield b"%d" % (_SAME_FIELDS * same | _DELETED * (not is_live))
         yield b"%d" % difference(milliseconds, first_milliseconds)
         yield b"%d" % difference(sequence, first_sequence)
         if same:
@@ -130,7 +135,7 @@ def _state_parts(state: StreamState) -> Iterator[bytes]:
     yield write_length(state.length) + _id_lengths(state.last_id) + _id_lengths(state.first_id)
     yield _id_lengths(state.deleted_id) + write_length(state.entries_added) + write_length(len(state.groups))
     for name, last_id, read, pending, consumers in state.groups:
-        yield write_string(name) + _id_lengths(last_id) + write_length(read if read != UNKNOWN else (1 << 64) - 1)
+        yield write_string(name) + _id_lengths(last_id) + write_length(read & UINT64_MAX)
         yield write_length(len(pending)) + b"".join(
             [
                 entry_id.to_bytes(16, "big") + delivered.to_bytes(8, "little", signed=True) + write_length(count)

@@ -1,5 +1,8 @@
 """Reads collections out of RDB, one member at a time, since a large one does not come in one piece.
 
+Redis checks little of what it loads, and so do we: what a file says of a stream is kept as it is told.  With
+`Cursor.is_deep` (`sanitize-dump-payload`) the packed forms have to tally, too.
+
 A builder is asked for the next member until none is left.  Each step either reads a member or raises `ShortError` and
 has changed nothing but the place of the cursor, which is put back then.  What is damaged raises `RdbError`.
 """
@@ -8,32 +11,22 @@ from __future__ import annotations
 
 import math
 from struct import unpack
-from typing import Callable, Dict, Final, Tuple, Type
+from typing import Callable, Dict, Final, Iterator, Tuple, Type
 from typing import List as ListOf
 
-from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.numbers import UINT64_MAX, leading_double, parse_integer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, LostValueError, RdbError
-from twisted_kv.rdb.packed import read_intset, read_listpack, read_ziplist, read_zipmap
+from twisted_kv.rdb.packed import MANY, listpack_count, read_intset, read_listpack, read_ziplist, read_zipmap
 from twisted_kv.store.database import Collection
+from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.hashes import PACKED_FIELDS, Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import PACKED_MEMBERS, SortedSet
-from twisted_kv.values.streams import (
-    LAST_ID,
-    UNKNOWN,
-    Consumer,
-    ConsumerGroup,
-    Fields,
-    Node,
-    Pending,
-    Stream,
-    id_parts,
-    make_id,
-    number_size,
-)
+from twisted_kv.values.stream_nodes import LAST_ID, Node, id_parts, make_id, number_size, signed
+from twisted_kv.values.streams import Stream
 
 Unpack = Callable[[bytes], ListOf[bytes]]
 
@@ -59,7 +52,7 @@ class _HashBuilder(Builder):
 
     def step(self, cursor: Cursor) -> None:
         field, content = cursor.string(), cursor.string()
-        _put(self._hash, field, content)
+        _put(self._hash, field, content, may_repeat=self._hash.is_packed and not cursor.is_deep)
         self.left -= 1
 
 
@@ -77,8 +70,11 @@ class _ListBuilder(Builder):
             node = cursor.string()
             if container == rdb.PLAIN_NODE:
                 self._list.append(node)
-            elif container in (0, rdb.PACKED_NODE):
-                self._list.extend(_unpacked(read_listpack if container else read_ziplist, node))
+            elif container == rdb.PACKED_NODE:
+                if listpack_count(node) or cursor.is_deep:  # Redis drops a node that says it is empty
+                    self._list.extend(_listpack(node, cursor))
+            elif not container:
+                self._list.extend(_unpacked(read_ziplist, node))
             else:
                 raise RdbError("a list with a node of no known kind")
         self.left -= 1
@@ -116,12 +112,12 @@ class _StreamBuilder(Builder):
         self._stream = Stream()
         super().__init__(self._stream, 1)
         self._kind = kind
-        self._nodes = cursor.length()
+        self._nodes = _count_of(cursor)
         self._next: Callable[[Cursor], None] = self._node if self._nodes else self._facts
         self._groups = self._entries = self._consumers = 0  # how many are to come, of the one under way
         self._group = ConsumerGroup(0, UNKNOWN)
         self._consumer = Consumer(b"", 0)
-        self._given: Dict[int, Tuple[int, int]] = {}
+        self._must_be_given = False
 
     def step(self, cursor: Cursor) -> None:
         self._next(cursor)
@@ -130,28 +126,27 @@ class _StreamBuilder(Builder):
         start = cursor.string()
         if len(start) != 16:
             raise RdbError("a stream with an entry without an ID")
-        _read_node(self._stream, int.from_bytes(start, "big"), cursor.string())
+        node = _read_node(int.from_bytes(start, "big"), cursor.string(), cursor)
+        if not self._stream.load(node):
+            raise RdbError("a stream that has a node twice")
         self._nodes -= 1
         if not self._nodes:
             self._next = self._facts
 
     def _facts(self, cursor: Cursor) -> None:
         stream = self._stream
-        length = cursor.length()
-        last_id = _id_of_lengths(cursor)
+        length, last_id = cursor.length(), _id_of_lengths(cursor)
         first_id = deleted_id = 0
         added = length
         if self._kind != rdb.STREAM_BEFORE_7:
             first_id, deleted_id = _id_of_lengths(cursor), _id_of_lengths(cursor)
             added = cursor.length()
-        self._groups = cursor.length()
-        if length != len(stream):
-            raise RdbError("a stream has another number of entries than announced")
-        if last_id < max(stream.last_id, deleted_id) or added < length:
-            raise RdbError("a stream has entries behind its last one, or has counted too few")
-        stream.last_id, stream.deleted_id, stream.entries_added = last_id, deleted_id, added
+        self._groups = _count_of(cursor)
+        if length and not stream.nodes:
+            raise RdbError("a stream that has entries and no nodes")
+        stream.length, stream.last_id, stream.deleted_id, stream.entries_added = length, last_id, deleted_id, added
         if self._kind == rdb.STREAM_BEFORE_7:  # without entries it is behind all that may come, as in Redis
-            first_id = next((entry_id for entry_id, _ in stream.range(0, last_id)), LAST_ID)
+            first_id = next((entry_id for entry_id, _ in stream.range(0, LAST_ID)), LAST_ID)
         stream.first_id = first_id
         self._begin_group()
 
@@ -165,9 +160,8 @@ class _StreamBuilder(Builder):
         last_id = _id_of_lengths(cursor)
         read = UNKNOWN
         if self._kind != rdb.STREAM_BEFORE_7:
-            read = cursor.length()
-            read = UNKNOWN if read == (1 << 64) - 1 else read
-        entries = cursor.length()
+            read = signed(cursor.length())
+        entries = _count_of(cursor)
         if name in self._stream.groups:
             raise RdbError("a stream that has a group twice")
         if self._kind == rdb.STREAM_BEFORE_7:
@@ -175,29 +169,29 @@ class _StreamBuilder(Builder):
         self._group = ConsumerGroup(last_id, read)
         self._stream.add_group(name, self._group)
         self._entries = entries
-        self._given = {}
         self._next = self._entry if entries else self._consumer_count
 
     def _entry(self, cursor: Cursor) -> None:
         entry_id = int.from_bytes(cursor.take(16), "big")
         delivered = int.from_bytes(cursor.take(8), "little", signed=True)
         count = cursor.length()
-        if entry_id in self._given:
+        if entry_id in self._group.pending:
             raise RdbError("a group of a stream has given an entry twice")
-        self._given[entry_id] = delivered, count
+        self._group.pending[entry_id] = Pending(None, delivered, count)
         self._entries -= 1
         if not self._entries:
             self._next = self._consumer_count
 
     def _consumer_count(self, cursor: Cursor) -> None:
-        self._consumers = cursor.length()
+        self._consumers = _count_of(cursor)
+        self._must_be_given = cursor.is_deep
         self._begin_consumer()
 
     def _begin_consumer(self) -> None:
         if self._consumers:
             self._next = self._consumer_facts
             return
-        if len(self._group.pending) != len(self._given):
+        if self._must_be_given and any(each.consumer is None for _, each in self._group.pending.items()):
             raise RdbError("a group of a stream has given an entry to nobody")
         self._groups -= 1
         self._begin_group()
@@ -207,7 +201,7 @@ class _StreamBuilder(Builder):
         seen = int.from_bytes(cursor.take(8), "little", signed=True)
         if self._kind == rdb.STREAM_AFTER_7:
             cursor.take(8)  # when it was given an entry last
-        self._entries = cursor.length()
+        self._entries = _count_of(cursor)
         if name in self._group.consumers:
             raise RdbError("a group of a stream that has a consumer twice")
         self._consumer = self._group.consumers[name] = Consumer(name, seen)
@@ -216,10 +210,10 @@ class _StreamBuilder(Builder):
 
     def _consumer_entry(self, cursor: Cursor) -> None:
         entry_id = int.from_bytes(cursor.take(16), "big")
-        if entry_id not in self._given or entry_id in self._group.pending:
+        pending = self._group.pending.get(entry_id)
+        if pending is None or pending.consumer is not None:
             raise RdbError("a consumer of a stream has an entry that its group did not give it")
-        pending = Pending(self._consumer, *self._given[entry_id])
-        self._group.pending[entry_id] = self._consumer.pending[entry_id] = pending
+        pending.give(entry_id, self._consumer)
         self._entries -= 1
         self._end_consumer()
 
@@ -244,17 +238,39 @@ def _text_score(cursor: Cursor) -> float:
     size = cursor.byte()
     if size >= 253:
         return (math.nan, math.inf, -math.inf)[size - 253]
-    return _float(cursor.take(size))
+    text = cursor.take(size)
+    score, end = leading_double(text)
+    rest = text[end : end + 1].lower()
+    # Redis reads it by scanf there, which does not go back to a shorter number: `0x` and `infi` are none.
+    if (
+        not end
+        or (rest == b"x" and text[:end].lstrip(b"\t\n\v\f\r +-") == b"0")
+        or (rest == b"i" and math.isinf(score))
+    ):
+        raise RdbError("a sorted set with a score that is no number")
+    return score
 
 
-def _float(digits: bytes) -> float:
-    try:
-        return float(digits)
-    except ValueError:
-        raise RdbError("a sorted set with a score that is no number") from None
+_SCORE_BYTES: Final = 127
+"""Bytes of a score that was packed as a text: Redis reads no more of it."""
 
 
-def _put(value: Hash, field: bytes, content: bytes) -> None:
+def _packed_score(text: bytes) -> float:
+    return leading_double(text[:_SCORE_BYTES])[0]
+
+
+def _count_of(cursor: Cursor) -> int:
+    """Read how many nodes, groups, entries or consumers follow; the largest number stands for an error in Redis."""
+    count = cursor.length()
+    if count == UINT64_MAX:
+        raise RdbError("a stream with an impossible number of parts")
+    return count
+
+
+def _put(value: Hash, field: bytes, content: bytes, *, may_repeat: bool = False) -> None:
+    """Set a field; where Redis keeps packed what comes packed, it may come twice, and the first one is found."""
+    if may_repeat and field in value:
+        return
     if value.set(field, content) is not None:
         raise RdbError("a hash that has a field twice")
 
@@ -264,9 +280,11 @@ def _add(value: Set, member: bytes) -> None:
         raise RdbError("a set that has a member twice")
 
 
-def _rank(value: SortedSet, member: bytes, score: float) -> None:
+def _rank(value: SortedSet, member: bytes, score: float, *, may_repeat: bool = False) -> None:
     if math.isnan(score):
         raise LostValueError("a sorted set with a score that is no number")
+    if may_repeat and value.get(member) is not None:
+        return
     if value.put(member, score) is not None:
         raise RdbError("a sorted set that has a member twice")
 
@@ -275,50 +293,43 @@ _SAME_FIELDS: Final = 2
 _DELETED: Final = 1
 
 
-def _read_node(stream: Stream, start: int, data: bytes) -> None:
+def _read_node(start: int, data: bytes, cursor: Cursor) -> Node:
     """Read a node of a stream: two counts, the names of the first entry's fields, and the entries one by one."""
-    entries = _unpacked(read_listpack, data)
+    entries = _listpack(data, cursor)
     numbers = iter(entries)
     most = len(entries)
+    if not most:
+        raise RdbError("a node of a stream without anything")
     try:
-        count, deleted = _number(numbers.__next__()), _number(numbers.__next__())
-        names = tuple([numbers.__next__() for _ in range(_count(numbers.__next__(), most))])
-        if numbers.__next__() != b"0":
-            raise RdbError("a node of a stream whose head has no end")
-        milliseconds, sequence = id_parts(start)
-        kept: ListOf[Tuple[int, Fields]] = []
-        last = start - 1
-        for _ in range(count + deleted):
-            flags = _number(numbers.__next__())
-            before, last = (
-                last,
-                make_id(
-                    milliseconds + _number(numbers.__next__()) & UINT64_MAX,
-                    sequence + _number(numbers.__next__()) & UINT64_MAX,
-                ),
-            )
-            if last <= before:
-                raise RdbError("a node of a stream whose entries are not in order")
-            fields: ListOf[bytes] = []
-            if flags & _SAME_FIELDS:
-                for name in names:
-                    fields += (name, numbers.__next__())
-            else:
-                fields = [numbers.__next__() for _ in range(2 * _count(numbers.__next__(), most))]
-            numbers.__next__()  # how many parts the entry has, to walk backwards
-            if not flags & _DELETED:
-                kept.append((last, tuple(fields)))
+        count, deleted = parse_integer(next(numbers)) or 0, parse_integer(next(numbers)) or 0
+        node = Node(start, tuple([numbers.__next__() for _ in range(_count(next(numbers), most))]))
+        end = next(numbers)
+        _read_entries(node, numbers, most)
     except StopIteration:
         raise RdbError("a node of a stream is cut") from None
-    if next(numbers, None) is not None or len(kept) != count:
-        raise RdbError("a node of a stream has another number of entries than announced")
-    if stream.nodes and start <= stream.last_id:
-        raise RdbError("a stream whose nodes are not in order")
-    node = Node(start, names)
-    node.deleted = deleted
-    node.last = stream.last_id = max(start, last)
+    node.count, node.deleted = count, deleted
     node.size = len(data) - number_size(count) - number_size(deleted)
-    stream.load(node, kept)
+    if cursor.is_deep and (end != b"0" or (count, deleted) != (len(node.ids) - node.holes, node.holes)):
+        raise RdbError("a node of a stream has another number of entries than announced")
+    return node
+
+
+def _read_entries(node: Node, numbers: Iterator[bytes], most: int) -> None:
+    """Read entries up to the end, whatever the counts say; raises StopIteration if one is cut."""
+    milliseconds, sequence = id_parts(node.start)
+    for text in numbers:
+        flags = _number(text)
+        entry_id = make_id(
+            milliseconds + _number(next(numbers)) & UINT64_MAX, sequence + _number(next(numbers)) & UINT64_MAX
+        )
+        fields: ListOf[bytes] = []
+        if flags & _SAME_FIELDS:
+            for name in node.names:
+                fields += (name, next(numbers))
+        else:
+            fields = [numbers.__next__() for _ in range(2 * _count(next(numbers), most))]
+        next(numbers, None)  # how many parts the entry has, to walk backwards
+        node.load(entry_id, tuple(fields), is_live=not flags & _DELETED)
 
 
 def _number(text: bytes) -> int:
@@ -340,51 +351,68 @@ def _unpacked(unpack: Unpack, data: bytes) -> ListOf[bytes]:
         raise RdbError(str(error)) from None
 
 
+def _listpack(data: bytes, cursor: Cursor) -> ListOf[bytes]:
+    """Return the entries of a listpack; its count is compared only where that is asked for, as in Redis."""
+    entries = _unpacked(read_listpack, data)
+    if cursor.is_deep and listpack_count(data) not in (len(entries), MANY):
+        raise RdbError("a listpack has another number of entries than announced")
+    return entries
+
+
 def _pairs(entries: ListOf[bytes], what: str) -> ListOf[Tuple[bytes, bytes]]:
     if len(entries) % 2:
         raise RdbError(f"{what} with one entry that has no other")
     return list(zip(entries[::2], entries[1::2]))
 
 
-def _mapped_hash(entries: ListOf[bytes]) -> Hash:
+def _mapped_hash(entries: ListOf[bytes], may_repeat: bool) -> Hash:
     value = Hash()
     for field, content in _pairs(entries, "a hash"):
-        _put(value, field, content)
+        _put(value, field, content, may_repeat=may_repeat)
     return value
 
 
-def _packed_hash(entries: ListOf[bytes]) -> Hash:
-    value = _mapped_hash(entries)
+def _packed_hash(entries: ListOf[bytes], may_repeat: bool) -> Hash:
+    value = _mapped_hash(entries, may_repeat)
     value.is_packed = len(value) <= PACKED_FIELDS  # however long they are: what came packed stays so, as in Redis
     return value
 
 
-def _packed_set(entries: ListOf[bytes]) -> Set:
+def _packed_set(entries: ListOf[bytes], may_repeat: bool) -> Set:
     value = Set()
     for member in entries:
-        _add(value, member)
+        if not value.add(member) and not may_repeat:
+            raise RdbError("a set that has a member twice")
     return value
 
 
-def _packed_sorted_set(entries: ListOf[bytes]) -> SortedSet:
+def _packed_sorted_set(entries: ListOf[bytes], may_repeat: bool) -> SortedSet:
     value = SortedSet()
+    value.is_packed = False  # for now: a negative zero that came packed keeps its sign
     for member, score in _pairs(entries, "a sorted set"):
-        _rank(value, member, _float(score))
+        _rank(value, member, _packed_score(score), may_repeat=may_repeat)
     value.is_packed = len(value) <= PACKED_MEMBERS  # as a hash
     return value
 
 
-_PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes]], Collection]]]] = {
+def _packed_list(entries: ListOf[bytes], may_repeat: bool) -> List:
+    return List(entries)
+
+
+_PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes], bool], Collection]]]] = {
     rdb.HASH_ZIPMAP: (read_zipmap, _mapped_hash),
     rdb.HASH_ZIPLIST: (read_ziplist, _packed_hash),
     rdb.HASH_LISTPACK: (read_listpack, _packed_hash),
-    rdb.LIST_ZIPLIST: (read_ziplist, List),
+    rdb.LIST_ZIPLIST: (read_ziplist, _packed_list),
     rdb.SET_INTSET: (read_intset, _packed_set),
     rdb.SET_LISTPACK: (read_listpack, _packed_set),
     rdb.ZSET_ZIPLIST: (read_ziplist, _packed_sorted_set),
     rdb.ZSET_LISTPACK: (read_listpack, _packed_sorted_set),
 }
 """The collections that are one string: how it is taken apart, and what is made of the parts."""
+
+_MAY_REPEAT: Final = (rdb.SET_INTSET, rdb.HASH_LISTPACK, rdb.ZSET_LISTPACK)
+"""Those in which Redis finds what is there twice, and keeps it: here the first one is kept."""
 
 _BUILDERS: Final[Dict[int, Type[Builder]]] = {
     rdb.HASH: _HashBuilder,
@@ -419,7 +447,13 @@ def begin(kind: int, cursor: Cursor) -> Collection | Builder:
         builder: Callable[[Cursor, int], Builder] = _BUILDERS[kind]
         return builder(cursor, kind)
     unpack, make = _PACKED[kind]
-    entries = _unpacked(unpack, cursor.string())
+    data = cursor.string()
+    if unpack is read_listpack:
+        entries = _listpack(data, cursor)
+        if listpack_count(data) < 2 and not cursor.is_deep:  # Redis goes by what it says
+            entries = []
+    else:
+        entries = _unpacked(unpack, data)
     if not entries:
         raise EmptyValueError("a collection without members")
-    return make(entries)
+    return make(entries, kind in _MAY_REPEAT and not cursor.is_deep)

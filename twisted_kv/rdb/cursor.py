@@ -15,9 +15,11 @@ _MOST_EXPANSION: Final = 132
 class Cursor:
     """A place in bytes: reads what begins there, and moves behind it.  `ShortError` if it is not all there."""
 
-    __slots__ = ("at", "data")
+    __slots__ = ("at", "data", "is_deep")
 
-    def __init__(self, data: bytes = b"", at: int = 0) -> None:
+    def __init__(self, data: bytes = b"", at: int = 0, *, is_deep: bool = False) -> None:
+        self.is_deep = is_deep
+        """Whether what is packed has to tally (`sanitize-dump-payload`)."""
         self.data = data
         self.at = at
 
@@ -45,6 +47,8 @@ class Cursor:
             return int.from_bytes(self.take(4), "big")
         if first == rdb.LENGTH_64:
             return int.from_bytes(self.take(8), "big")
+        if first >= rdb.ENCODED:  # an encoding where no string is: Redis takes its number
+            return first & 0x3F
         raise RdbError(f"byte {first} where a length should be")
 
     def string(self) -> bytes:
@@ -57,8 +61,11 @@ class Cursor:
             packed, size = self.length(), self.length()
             if size > packed * _MOST_EXPANSION:
                 raise RdbError("a compressed string announces more than it can hold")
+            compressed = self.take(packed)
+            if not size:
+                return b""
             try:
-                return decompress(self.take(packed), size)
+                return decompress(compressed, size)
             except ValueError as error:
                 raise RdbError(str(error)) from None
         width = {rdb.INT8: 1, rdb.INT16: 2, rdb.INT32: 4}.get(first)

@@ -15,12 +15,17 @@ from typing import Final, Iterable
 from twisted_kv.numbers import parse_integer
 
 _END: Final = 0xFF
-_MANY: Final = 0xFFFF
+MANY: Final = 0xFFFF
 """A count of so many says nothing: the entries have to be counted."""
 
 
+def listpack_count(data: bytes) -> int:
+    """Return how many entries a listpack says it has, which Redis seldom compares; `MANY` says nothing."""
+    return int.from_bytes(data[4:6], "little")
+
+
 def read_listpack(data: bytes) -> list[bytes]:
-    """Give the entries of a listpack; numbers as their digits."""
+    """Return the entries of a listpack, as many as there are; numbers as their digits."""
     _check_size(data, 7)
     entries: list[bytes] = []
     at, last = 6, len(data) - 1
@@ -48,13 +53,16 @@ def read_listpack(data: bytes) -> list[bytes]:
         elif head in _LISTPACK_NUMBERS:
             at += 1 + _LISTPACK_NUMBERS[head]
             entries.append(b"%d" % int.from_bytes(data[start + 1 : at], "little", signed=True))
+        elif head == _END:  # what is after it is dead
+            return entries
         else:
             raise ValueError("a listpack has an entry of no known kind")
         size = at - start
         at += _backward_size(size)
         if at > last or data[at - _backward_size(size) : at] != _backward(size):
             raise ValueError("a listpack has an entry of a wrong size")
-    _check_end(data, at, entries, int.from_bytes(data[4:6], "little"), "listpack")
+    if at != last:
+        raise ValueError("a listpack has an entry of a wrong size")
     return entries
 
 
@@ -68,7 +76,7 @@ def write_listpack(entries: Iterable[bytes]) -> bytes:
         packed = _pack(entry)
         parts += (packed, _BACKWARD[len(packed)] if len(packed) < 128 else _backward(len(packed)))
     body = b"".join(parts)
-    count = min(len(parts) // 2, _MANY)
+    count = min(len(parts) // 2, MANY)
     return (len(body) + 7).to_bytes(4, "little") + count.to_bytes(2, "little") + body + b"\xff"
 
 
@@ -168,6 +176,8 @@ def read_zipmap(data: bytes) -> list[bytes]:
         if size == 0xFE:
             size = int.from_bytes(data[at : at + 4], "little")
             at += 4
+        elif size == _END and not len(entries) % 2:  # what is after it is dead
+            break
         elif size == _END:
             raise ValueError("a zipmap ends too early")
         unused = 0
@@ -220,5 +230,5 @@ def _check_size(data: bytes, least: int) -> None:
 
 
 def _check_end(data: bytes, at: int, entries: list[bytes], announced: int, kind: str) -> None:
-    if at != len(data) - 1 or announced not in (len(entries), _MANY):
+    if at != len(data) - 1 or announced not in (len(entries), MANY):
         raise ValueError(f"a {kind} has another number of entries than announced")

@@ -17,7 +17,11 @@ _FOOT: Final = 10  # two bytes of version, eight of checksum
 
 def dump(value: Value) -> bytes:
     """Give the payload that holds a value."""
-    kind, body = kind_and_body(value)
+    return sealed(*kind_and_body(value))
+
+
+def sealed(kind: int, body: bytes) -> bytes:
+    """Return the payload that holds the body of a value of a type."""
     payload = bytes((kind,)) + body + rdb.VERSION.to_bytes(2, "little")
     return payload + crc64(payload, 0).to_bytes(8, "little")
 
@@ -31,9 +35,12 @@ def is_sound(payload: bytes) -> bool:
     return version <= rdb.VERSION and checksum == crc64(payload[:-8], 0)
 
 
-def restore(payload: bytes) -> Value:
-    """Give the value of a sound payload; raises `RdbError` if it holds none that can be kept."""
-    cursor = Cursor(payload[:-_FOOT])
+def restore(payload: bytes, *, is_deep: bool = False) -> Value:
+    """Return the value of a sound payload; raises `RdbError` if it holds none that can be kept.
+
+    With `is_deep`, what is packed has to tally (`sanitize-dump-payload`).
+    """
+    cursor = Cursor(payload[:-_FOOT], is_deep=is_deep)
     try:
         kind = kept(cursor.byte())
         if kind == rdb.STRING:

@@ -26,11 +26,12 @@ _FIRST_CHECKED: Final = 5  # versions before it have no checksum
 class RdbReader(Cursor):
     """Reads one file.  `select` is told the number of each database that begins, and gives what takes its keys.
 
-    The checksum is not compared unless `checked` (`rdbchecksum`).
+    The checksum is not compared unless `checked` (`rdbchecksum`); with `is_deep`, what is packed has to tally
+    (`sanitize-dump-payload`).
     """
 
-    def __init__(self, select: Callable[[int], Keep], *, checked: bool = True) -> None:
-        super().__init__()
+    def __init__(self, select: Callable[[int], Keep], *, checked: bool = True, is_deep: bool = False) -> None:
+        super().__init__(is_deep=is_deep)
         self._checked = checked
         self._select = select
         self._keep: Keep | None = None
@@ -149,6 +150,7 @@ class RdbReader(Cursor):
     def _read_head(self) -> None:
         head = self.take(_HEAD)
         version = head[len(rdb.MAGIC) :]
+        # Redis takes `10ab` for 10, and `1 00` for 1, whose files have no checksum: one wrong bit would pass unseen.
         if not head.startswith(rdb.MAGIC) or not version.isdigit():
             raise RdbError("this is no RDB file: it does not begin with REDIS and a version")
         self._version = int(version)
@@ -205,7 +207,8 @@ class RdbReader(Cursor):
 
     def _read_opcode(self, opcode: int) -> None:
         if opcode == rdb.EXPIRE_MILLISECONDS:
-            self._deadline = int.from_bytes(self.take(8), "little", signed=True)
+            deadline = int.from_bytes(self.take(8), "little", signed=True)
+            self._deadline = None if deadline == -1 else deadline  # Redis has no other word for none
         elif opcode == rdb.EXPIRE_SECONDS:
             self._deadline = 1000 * int.from_bytes(self.take(4), "little", signed=True)
         elif opcode == rdb.FREQUENCY:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import groupby
-from typing import Any, Final, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Final, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 from sortedcontainers import SortedDict
 
-from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MAX, UINT64_MAX
+from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.sizes import BYTES, SLOT, TABLE
+from twisted_kv.values.stream_nodes import LAST_ID, Fields, Node, signed
 
 NODE_ENTRIES: Final = 100
 """Entries of a node, those that were deleted since among them (stream-node-max-entries)."""
@@ -23,176 +25,18 @@ NODE_BYTES: Final = 4096
 _COUNTS_BYTES: Final = 4
 """Bytes of the two counts at the front of a node that is not full: of its entries, and of those that were deleted."""
 
-LAST_ID: Final = (1 << 128) - 1
-UNKNOWN: Final = -1
-"""How many entries a group has read, where that cannot be told."""
-
 ENTRY_SIZE: Final = 44 + 40 + 2 * SLOT
 """Bytes of an entry beside its fields: the ID, the tuple of the fields, and both places."""
 PART_SIZE: Final = BYTES + 8
 """Bytes of a field or a value beside its own."""
 NODE_SIZE: Final = 400
-GROUP_SIZE: Final = 1500
-PENDING_SIZE: Final = 330
-
-Fields = Tuple[bytes, ...]
-"""Fields and values by turns."""
-
-
-def make_id(milliseconds: int, sequence: int) -> int:
-    """Put the two parts of an ID together."""
-    return milliseconds << 64 | sequence
-
-
-def id_parts(entry_id: int) -> tuple[int, int]:
-    """Take an ID apart: milliseconds, and sequence number."""
-    return entry_id >> 64, entry_id & UINT64_MAX
-
-
-def id_text(entry_id: int) -> bytes:
-    """Write an ID as clients see it."""
-    return b"%d-%d" % (entry_id >> 64, entry_id & UINT64_MAX)
-
-
-def difference(number: int, start: int) -> int:
-    """Tell how far a part of an ID is from another, as Redis notes it: in 64 bits with a sign, and around their end."""
-    return (number - start + (1 << 63) & UINT64_MAX) - (1 << 63)
-
-
-def packed_size(entry: bytes) -> int:
-    """Bytes that a byte string takes in a listpack."""
-    size = len(entry)
-    if size <= 20 and entry[:1] < b":":
-        number = parse_integer(entry)
-        if number is not None:
-            return number_size(number)
-    if size < 64:
-        return size + 2
-    if size < 4096:
-        return size + 2 + (1 if size + 2 < 128 else 2)
-    total = size + 5
-    return total + (2 if total < 16383 else 3 if total < 2097151 else 4 if total < 268435455 else 5)
-
-
-def number_size(number: int) -> int:
-    """Bytes that a number takes in a listpack."""
-    if 0 <= number < 128:
-        return 2
-    if -4096 <= number < 4096:
-        return 3
-    bits = (number if number >= 0 else ~number).bit_length() + 1
-    return 4 if bits <= 16 else 5 if bits <= 24 else 6 if bits <= 32 else 10
-
-
-class Node:
-    """Some entries that follow one another.
-
-    `size` is what they would take packed, the two counts at the front aside.
-    """
-
-    __slots__ = ("deleted", "ids", "items", "last", "names", "size", "start")
-
-    def __init__(self, start: int, names: Fields) -> None:
-        self.start = start
-        """The ID that all others of the node are told by: that of its first entry, also when that is deleted."""
-        self.names = names
-        """The names of the fields of the first entry, which others with the same need not repeat."""
-        self.ids: list[int] = []
-        self.items: list[Fields] = []
-        self.deleted = 0
-        self.last = start
-        """The ID of the last entry, also when that is deleted."""
-        self.size = 9 + sum([packed_size(name) for name in names]) + number_size(len(names))
-
-    def copy(self) -> Node:
-        """Give a node of its own with the same entries."""
-        own = Node(self.start, self.names)
-        own.ids = self.ids.copy()
-        own.items = self.items.copy()
-        own.deleted, own.last, own.size = self.deleted, self.last, self.size
-        return own
-
-    def append(self, entry_id: int, fields: Fields) -> None:
-        """Add an entry behind all others."""
-        self.ids.append(entry_id)
-        self.items.append(fields)
-        self.last = entry_id
-        start = self.start
-        count = len(fields) // 2
-        size = 2 + number_size(difference(entry_id >> 64, start >> 64))
-        size += number_size(difference(entry_id & UINT64_MAX, start & UINT64_MAX))
-        if fields[::2] == self.names:
-            size += sum([packed_size(value) for value in fields[1::2]]) + number_size(count + 3)
-        else:
-            size += sum([packed_size(part) for part in fields]) + number_size(count) + number_size(2 * count + 4)
-        self.size += size
-
-
-class Pending:
-    """An entry that a consumer has been given and has not acknowledged."""
-
-    __slots__ = ("consumer", "count", "delivered")
-
-    def __init__(self, consumer: Consumer, delivered: int, count: int) -> None:
-        self.consumer = consumer
-        self.delivered = delivered
-        """The date in milliseconds."""
-        self.count = count
-        """How often it was delivered."""
-
-
-class Consumer:
-    """One of those who share a stream."""
-
-    __slots__ = ("name", "pending", "seen")
-
-    def __init__(self, name: bytes, seen: int) -> None:
-        self.name = name
-        self.seen = seen
-        """The date in milliseconds at which it asked last."""
-        self.pending: SortedDict[int, Pending] = SortedDict()
-
-
-class ConsumerGroup:
-    """Consumers that share a stream: each entry goes to one of them.
-
-    `counted` is what its stream has counted of its memory.
-    """
-
-    __slots__ = ("consumers", "counted", "entries_read", "last_id", "pending")
-
-    def __init__(self, last_id: int, entries_read: int) -> None:
-        self.counted = 0
-        self.last_id = last_id
-        self.entries_read = entries_read
-        self.pending: SortedDict[int, Pending] = SortedDict()
-        self.consumers: SortedDict[bytes, Consumer] = SortedDict()
-
-    @property
-    def memory(self) -> int:
-        """Bytes of memory, as an estimate."""
-        return GROUP_SIZE * (1 + len(self.consumers)) + PENDING_SIZE * len(self.pending)
-
-    def give(self, entry_id: int, consumer: Consumer, now: int) -> None:
-        """Take note that a consumer is given an entry for the first time, whoever had it before."""
-        before = self.pending.get(entry_id)
-        if before is not None:
-            del before.consumer.pending[entry_id]
-        self.pending[entry_id] = consumer.pending[entry_id] = Pending(consumer, now, 1)
-
-    def forget(self, entry_id: int) -> bool:
-        """Take note that an entry was acknowledged, or is gone; False if nobody had it."""
-        pending = self.pending.pop(entry_id, None)
-        if pending is None:
-            return False
-        del pending.consumer.pending[entry_id]
-        return True
 
 
 class StreamState(NamedTuple):
     """What a stream is beside its entries: the last piece that a snapshot gets of it."""
 
     length: int
+    """64 bits without a sign, as all numbers of a stream, and kept by itself: a file may say anything."""
     last_id: int
     first_id: int
     deleted_id: int
@@ -200,10 +44,16 @@ class StreamState(NamedTuple):
     groups: Sequence[Tuple[bytes, int, int, Sequence[Tuple[int, int, int]], Sequence[Tuple[bytes, int, Sequence[int]]]]]
     """Of each group the name, last ID, entries read, the pending entries (ID, date, count), and the consumers (name,
     date, IDs of pending entries)."""
+    is_plain: bool
+    """Whether XADD, XSETID, XGROUP and XCLAIM can make such a stream."""
 
 
 class Stream:
     """Entries in the order of their IDs.
+
+    XSETID may set the last ID below that of an entry that was deleted, and a file may say anything of a stream.  Then
+    nodes and entries are in any order, the walk over them is Redis's step by step, and so is all that comes of it
+    (`_is_plain` is False).
 
     `counted` is what its database has counted of its memory.  A stream that is frozen shows a snapshot what it held
     then, and goes on changing.
@@ -212,9 +62,10 @@ class Stream:
     __slots__ = (
         "_changing",
         "_frozen",
-        "_length",
+        "_is_plain",
         "_nodes",
         "_starts",
+        "_tallies",
         "_weight",
         "counted",
         "deleted_id",
@@ -222,12 +73,16 @@ class Stream:
         "first_id",
         "groups",
         "last_id",
+        "length",
     )
 
     def __init__(self) -> None:
         self._nodes: list[Node] = []
         self._starts: list[int] = []  # the first ID of each node, to look one up
-        self._length = 0
+        self._is_plain = True  # IDs ascend from entry to entry and from node to node
+        self._tallies = True  # nodes and stream have the entries that they say they have
+        self.length = 0
+        """How many entries there are: 64 bits without a sign."""
         self._frozen: set[int] | None = None  # nodes that must not change, by id(); whoever froze them holds them
         self._weight = TABLE  # bytes of memory, but for what has changed in one group
         self._changing: ConsumerGroup | None = None  # that group
@@ -241,7 +96,7 @@ class Stream:
         """The groups by their names, to be looked at; see `group`."""
 
     def __len__(self) -> int:
-        return self._length
+        return self.length & INT64_MAX
 
     def __bool__(self) -> bool:
         """Tell that a stream without entries is one: it still knows its last ID and its groups."""
@@ -275,124 +130,146 @@ class Stream:
     # Entries
 
     def append(self, entry_id: int, fields: Fields) -> None:
-        """Add an entry whose ID is above all others."""
-        length = sum(map(len, fields))
-        node = self._node_for(entry_id, fields, length)
+        """Add an entry whose ID is above the last one."""
+        size = sum(map(len, fields))
+        node = self._node_for(entry_id, fields, size)
+        if self._is_plain and node.ids and node.ids[-1] >= entry_id:
+            self._is_plain = False  # XSETID has set the last ID below one that was deleted
         node.append(entry_id, fields)
-        self._length += 1
-        self.entries_added += 1
+        self.length = self.length + 1 & UINT64_MAX
+        self.entries_added = self.entries_added + 1 & UINT64_MAX
         self.last_id = entry_id
-        if self._length == 1:
+        if self.length == 1:
             self.first_id = entry_id
-        self._weight += ENTRY_SIZE + PART_SIZE * len(fields) + length
+        self._weight += ENTRY_SIZE + PART_SIZE * len(fields) + size
 
-    def load(self, node: Node, entries: Sequence[tuple[int, Fields]]) -> None:
-        """Add a node with the entries that it has left; what else the stream is has to be set by itself."""
-        for entry_id, fields in entries:
-            node.ids.append(entry_id)
-            node.items.append(fields)
-        self._weight += _entries_memory(node.items)
-        self._nodes.append(node)
-        self._starts.append(node.start)
-        self._length += len(entries)
-        self._weight += NODE_SIZE
+    def load(self, node: Node) -> bool:
+        """Add a node of a file, False if there is one with that first ID; all else has to be set by itself."""
+        at = bisect_left(self._starts, node.start)
+        if at < len(self._starts):
+            if self._starts[at] == node.start:
+                return False
+            self._is_plain = False
+        elif not node.is_plain or (self._nodes and self._nodes[-1].ids[-1:] >= node.ids[:1]):
+            self._is_plain = False
+        self._nodes.insert(at, node)
+        self._starts.insert(at, node.start)
+        self._weight += NODE_SIZE + _entries_memory(node.items)
+        self._tallies = self._tallies and node.is_plain
+        return True
 
     def get(self, entry_id: int) -> Fields | None:
-        """Give the fields of an entry, or None."""
-        node, place = self._find(entry_id)
-        return None if node is None else node.items[place]
+        """Return the fields of an entry, or None."""
+        found = self._find(entry_id)
+        return None if found is None else self._nodes[found[0]].items[found[1]]
 
     def range(self, start: int, end: int, *, reverse: bool = False) -> Iterator[tuple[int, Fields]]:
-        """Give the entries from one ID to another, both included, in their order or in reverse."""
+        """Return the entries from one ID to another, both included, in their order or in reverse."""
         if start > end:
             return
-        if reverse:
+        if not self._is_plain:
+            for at, index in self._walk(start, end, reverse=reverse):
+                yield self._nodes[at].ids[index], self._nodes[at].items[index]
+        elif reverse:
             for at in range(bisect_right(self._starts, end) - 1, -1, -1):
                 node = self._nodes[at]
-                low, high = bisect_left(node.ids, start), bisect_right(node.ids, end)
-                yield from zip(node.ids[low:high][::-1], node.items[low:high][::-1])
+                low, high = node.bounds(start, end)
+                yield from node.entries_reversed(low, high)
                 if low:
                     return
-            return
-        for at in range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes)):
-            node = self._nodes[at]
-            low, high = bisect_left(node.ids, start), bisect_right(node.ids, end)
-            yield from zip(node.ids[low:high], node.items[low:high])
-            if high < len(node.ids):
-                return
-
-    def delete(self, entry_id: int) -> bool:
-        """Remove an entry; True if it was there."""
-        node, place = self._find(entry_id)
-        if node is None:
-            return False
-        at = bisect_right(self._starts, entry_id) - 1
-        if len(node.ids) == 1:
-            self._drop_nodes(at, at + 1)
         else:
-            node = self._own(at)
-            self._forget_entries(node, place, place + 1)
-        if entry_id > self.deleted_id:
-            self.deleted_id = entry_id
-        if entry_id == self.first_id or not self._length:
+            for at in range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes)):
+                node = self._nodes[at]
+                low, high = node.bounds(start, end)
+                yield from node.entries(low, high)
+                if high < len(node.ids):
+                    return
+
+    def delete(self, entry_ids: Iterable[int]) -> int:
+        """Remove entries; returns how many were there."""
+        removed = 0
+        first_is_gone = False
+        for entry_id in entry_ids:
+            found = self._find(entry_id)
+            if found is None:
+                continue
+            at, index = found
+            if self._nodes[at].count == 1:
+                self._drop_nodes(at, at + 1)
+            else:
+                self._own(at).delete(index)
+            self.length = self.length - 1 & UINT64_MAX
+            self.deleted_id = max(self.deleted_id, entry_id)
+            first_is_gone = first_is_gone or entry_id == self.first_id
+            removed += 1
+        if removed and (first_is_gone or not self.length):
             self._find_first()
-        return True
+        return removed
 
     def trim(self, *, length: int | None, least: int, approximately: bool, limit: int) -> int:
         """Remove the oldest entries until there are `length` left, or none with an ID below `least`.
 
-        `approximately`: whole nodes only, and no more than `limit` entries if that is not 0.  Gives how many went.
+        `approximately`: whole nodes only, and no more than `limit` entries if that is not 0.  Returns how many went.
         """
         removed = 0
-        at = 0
-        while at < len(self._nodes):
-            node = self._nodes[at]
-            count = len(node.ids)
-            if length is not None and self._length - removed <= length:
+        whole = 0  # nodes that go
+        while whole < len(self._nodes):
+            if length is not None and self.length <= length:
                 break
+            node = self._nodes[whole]
+            count = node.count
             if limit and removed + count > limit:
                 break
-            whole = self._length - removed - count >= length if length is not None else node.last < least
-            if whole:
-                removed += count
-                at += 1
+            if length is not None:
+                goes = self.length - count & UINT64_MAX >= length
+            else:
+                goes = not node.ids or node.ids[-1] < least
+            if goes:
+                self.length = self.length - count & UINT64_MAX
+                removed = signed(removed + count)
+                whole += 1
                 continue
-            if approximately:
-                break
-            some = self._length - removed - length if length is not None else bisect_left(node.ids, least)
-            if some:
-                self._drop_nodes(0, at)
-                at = 0
-                self._forget_entries(self._own(0), 0, some)
-                removed += some
+            if not approximately:
+                removed = signed(removed + self._trim_node(whole, length, least))
             break
-        if at:
-            self._drop_nodes(0, at)
-        if removed:
+        if whole:
+            self._drop_nodes(0, whole)
+        if removed or not self.length:
             self._find_first()
+        return removed
+
+    def _trim_node(self, at: int, length: int | None, least: int) -> int:
+        """Remove the first entries of a node; returns how many."""
+        removed = 0
+        node = self._own(at)
+        for index, entry_id in enumerate(node.ids):
+            if self.length <= length if length is not None else entry_id >= least:
+                break
+            if node.live[index]:
+                node.delete(index)
+                self.length = self.length - 1 & UINT64_MAX
+                removed += 1
         return removed
 
     # What is known of how far somebody has read
 
     def has_tombstones(self, start: int) -> bool:
         """Tell whether an entry from an ID on may have been deleted."""
-        return self._length > 0 and self.deleted_id >= max(start, self.first_id, 1)
+        return self.length > 0 and self.deleted_id >= max(start, self.first_id, 1)
 
     def entries_before(self, entry_id: int) -> int:
         """Tell how many entries were ever added up to an ID, itself included; `UNKNOWN` if that cannot be told."""
         if not self.entries_added:
             return 0
-        if not self._length and entry_id <= self.last_id:
-            return self.entries_added
-        if entry_id == self.last_id:
-            return self.entries_added
+        if entry_id == self.last_id or (not self.length and entry_id < self.last_id):
+            return signed(self.entries_added)
         if entry_id > self.last_id:
             return UNKNOWN
         if not self.deleted_id or self.deleted_id < self.first_id:
             if entry_id < self.first_id:
-                return self.entries_added - self._length
+                return signed(self.entries_added - self.length)
             if entry_id == self.first_id:
-                return self.entries_added - self._length + 1
+                return signed(self.entries_added - self.length + 1)
         return UNKNOWN
 
     def lag(self, group: ConsumerGroup) -> int | None:
@@ -400,16 +277,16 @@ class Stream:
         if not self.entries_added:
             return 0
         if group.entries_read != UNKNOWN and not self.has_tombstones(group.last_id):
-            return self.entries_added - group.entries_read
+            return signed(self.entries_added - group.entries_read)
         read = self.entries_before(group.last_id)
-        return None if read == UNKNOWN else self.entries_added - read
+        return None if read == UNKNOWN else signed(self.entries_added - read)
 
     def advance(self, group: ConsumerGroup, entry_id: int) -> None:
         """Take note that a group is given an entry, if it is one of those that it had not been given."""
         if entry_id <= group.last_id:
             return
         if group.entries_read != UNKNOWN and not self.has_tombstones(entry_id):
-            group.entries_read += 1
+            group.entries_read = signed(group.entries_read + 1)
         elif self.entries_added:
             group.entries_read = self.entries_before(entry_id)
         group.last_id = entry_id
@@ -443,35 +320,46 @@ class Stream:
     # As a whole
 
     def copy(self) -> Stream:
-        """Give a stream of its own with the same entries and groups."""
+        """Return a stream of its own with the same entries and groups."""
         own = Stream()
         own._nodes = [node.copy() for node in self._nodes]
         own._starts = self._starts.copy()
-        own._length, own._weight = self._length, self.memory - sum([each.counted for each in self.groups.values()])
+        own._is_plain, own._tallies = self._is_plain, self._tallies
+        own._weight = self.memory - sum([each.counted for each in self.groups.values()])
         own.set_state(self.state())
         return own
 
     def state(self) -> StreamState:
-        """Give all that a stream is beside its entries."""
+        """Return all that a stream is beside its entries."""
         groups = []
+        is_plain = self._is_plain and self._tallies and self.length == sum([node.count for node in self._nodes])
+        is_plain = is_plain and self.largest <= self.last_id >= self.deleted_id and self.entries_added >= self.length
+        is_plain = is_plain and self.entries_added <= INT64_MAX
         for name, group in self.groups.items():
-            pending = [(entry_id, each.delivered, each.count) for entry_id, each in group.pending.items()]
+            pending = []
+            for entry_id, each in group.pending.items():
+                pending.append((entry_id, each.delivered, each.count))
+                is_plain = is_plain and each.consumer is not None and each.delivered >= 0 and each.count <= INT64_MAX
             consumers = [(each.name, each.seen, list(each.pending)) for each in group.consumers.values()]
             groups.append((name, group.last_id, group.entries_read, pending, consumers))
-        return StreamState(self._length, self.last_id, self.first_id, self.deleted_id, self.entries_added, groups)
+            is_plain = is_plain and group.entries_read >= UNKNOWN
+        return StreamState(
+            self.length, self.last_id, self.first_id, self.deleted_id, self.entries_added, groups, is_plain
+        )
 
     def set_state(self, state: StreamState) -> None:
         """Take over all that another stream is beside its entries."""
-        self.last_id, self.first_id = state.last_id, state.first_id
+        self.length, self.last_id, self.first_id = state.length, state.last_id, state.first_id
         self.deleted_id, self.entries_added = state.deleted_id, state.entries_added
         for name, last_id, entries_read, pending, consumers in state.groups:
             group = ConsumerGroup(last_id, entries_read)
             self.add_group(name, group)
-            known = {entry_id: (delivered, count) for entry_id, delivered, count in pending}
+            for entry_id, delivered, count in pending:
+                group.pending[entry_id] = Pending(None, delivered, count)
             for consumer_name, seen, ids in consumers:
                 consumer = group.consumers[consumer_name] = Consumer(consumer_name, seen)
                 for entry_id in ids:
-                    consumer.pending[entry_id] = group.pending[entry_id] = Pending(consumer, *known[entry_id])
+                    group.pending[entry_id].give(entry_id, consumer)
 
     def pieces(self) -> list[Any]:
         """Give the nodes and the state, which must not be changed, for as long as nothing else is."""
@@ -493,9 +381,10 @@ class Stream:
         if self.groups:
             name = next(iter(self.groups))
             group = self.groups[name]
-            some = [group.pending.popitem() for _ in range(min(NODE_ENTRIES, len(group.pending)))]
+            some = [group.pending.pop_last() for _ in range(min(NODE_ENTRIES, len(group.pending)))]
             for entry_id, each in some:
-                each.consumer.pending.pop(entry_id)
+                if each.consumer is not None:
+                    del each.consumer.pending[entry_id]
             if not some:
                 del self.groups[name]
             return some
@@ -511,26 +400,64 @@ class Stream:
             group.counted = weight
 
     def _node_for(self, entry_id: int, fields: Fields, length: int) -> Node:
-        """Give the node that a new entry of so many bytes goes into: the last, or a new one if that is full."""
+        """Return the node that a new entry of so many bytes goes into: the last, or a new one if that is full."""
         if self._nodes:
             node = self._nodes[-1]
-            count = len(node.ids) + node.deleted
-            if count < NODE_ENTRIES and node.size + _COUNTS_BYTES + length < NODE_BYTES:
+            if signed(node.count + node.deleted) < NODE_ENTRIES and node.size + _COUNTS_BYTES + length < NODE_BYTES:
                 return node if self._frozen is None else self._own(len(self._nodes) - 1)
+            if entry_id <= self._starts[-1] or (node.ids and entry_id <= node.ids[-1]):
+                return self._node_before(entry_id, fields[::2])
         node = Node(entry_id, fields[::2])
         self._nodes.append(node)
         self._starts.append(entry_id)
         self._weight += NODE_SIZE
         return node
 
-    def _find(self, entry_id: int) -> tuple[Node | None, int]:
+    def _node_before(self, entry_id: int, names: Fields) -> Node:
+        """Make a node that does not come after all others: in the place of one with the same first ID, as in Redis."""
+        self._is_plain = False
+        at = bisect_left(self._starts, entry_id)
+        if at < len(self._starts) and self._starts[at] == entry_id:
+            self._drop_nodes(at, at + 1)
+            self._tallies = False  # the length still counts what it had
+        node = Node(entry_id, names)
+        self._nodes.insert(at, node)
+        self._starts.insert(at, entry_id)
+        self._weight += NODE_SIZE
+        return node
+
+    def _walk(self, start: int, end: int, *, reverse: bool) -> Iterator[tuple[int, int]]:
+        """Return where the entries from one ID to another are: nodes and indices, in the order of Redis's iterator.
+
+        It begins with the node that the first ID should be in, passes over what is deleted or before that ID, and ends
+        at the first entry after the other one.
+        """
+        if reverse:
+            at = bisect_right(self._starts, end) - 1 if end else -1
+            nodes = range(at if at >= 0 else len(self._nodes) - 1, -1, -1)
+        else:
+            nodes = range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes))
+        for at in nodes:
+            node = self._nodes[at]
+            for index in reversed(range(len(node.ids))) if reverse else range(len(node.ids)):
+                entry_id = node.ids[index]
+                if not node.live[index] or (entry_id > end if reverse else entry_id < start):
+                    continue
+                if entry_id < start if reverse else entry_id > end:
+                    return
+                yield at, index
+
+    def _find(self, entry_id: int) -> tuple[int, int] | None:
+        """Return the node and the index of an entry, None if it is not there."""
+        if not self._is_plain:
+            return next(self._walk(entry_id, entry_id, reverse=False), None)
         at = bisect_right(self._starts, entry_id) - 1
         if at >= 0:
             node = self._nodes[at]
-            place = bisect_left(node.ids, entry_id)
-            if place < len(node.ids) and node.ids[place] == entry_id:
-                return node, place
-        return None, 0
+            index = bisect_left(node.ids, entry_id)
+            if index < len(node.ids) and node.ids[index] == entry_id and node.live[index]:
+                return at, index
+        return None
 
     def _own(self, at: int) -> Node:
         """Give a node that is to be changed: a copy of its own, if it is frozen."""
@@ -541,21 +468,15 @@ class Stream:
 
     def _drop_nodes(self, start: int, stop: int) -> None:
         for node in self._nodes[start:stop]:
-            self._length -= len(node.ids)
             self._weight -= NODE_SIZE + _entries_memory(node.items)
         del self._nodes[start:stop]
         del self._starts[start:stop]
 
-    def _forget_entries(self, node: Node, start: int, stop: int) -> None:
-        """Remove some entries of a node; without any it stays, as in Redis, if deleted ones are behind them."""
-        self._weight -= _entries_memory(node.items[start:stop])
-        del node.ids[start:stop]
-        del node.items[start:stop]
-        node.deleted += stop - start
-        self._length -= stop - start
-
     def _find_first(self) -> None:
-        self.first_id = next((node.ids[0] for node in self._nodes if node.ids), 0)
+        if not self.length:
+            self.first_id = 0
+        else:
+            self.first_id = next((entry_id for entry_id, _ in self.range(0, LAST_ID)), LAST_ID)
 
 
 def _entries_memory(items: List[Fields]) -> int:

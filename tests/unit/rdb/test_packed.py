@@ -50,17 +50,15 @@ def test_a_packed_collection_that_is_damaged_is_refused_or_read(read: Read, data
 @pytest.mark.parametrize(
     ("read", "data", "why"),
     [
-        (read_listpack, make.listpack([b"\xff"]), "no known kind"),
         (read_listpack, make.listpack([b"\xf5"]), "no known kind"),
         (read_listpack, make.packed([1])[:7] + b"\x02\xff", "wrong size"),
-        (read_listpack, make.listpack([b"\x01", b"\x02"], count=3), "another number"),
         (read_listpack, make.listpack([b"\x01\x00\x01"]), "wrong size"),
         (read_listpack, b"\x07\0\0\0\0\0\xfe", "another size"),
         (read_ziplist, make.ziplist([b"\xc1\0\0"]), "no known kind"),
         (read_ziplist, make.ziplist([b"\x05ab"]), "wrong size"),
         (read_ziplist, make.ziplist([b"\xf1"], count=2), "another number"),
         (read_zipmap, b"\1\1f\1\0v\xfe", "is cut"),
-        (read_zipmap, b"\1\xff\xff", "too early"),
+        (read_zipmap, b"\1\1f\xff\xff", "too early"),
         (read_zipmap, b"\1\1f\xff", "lacks a value"),
         (read_zipmap, b"\1\1f\1\xff", "wrong size"),
         (read_zipmap, make.zipmap({b"f": b"v"}, count=2), "another number"),
@@ -97,3 +95,17 @@ def test_a_listpack_of_very_many_entries_does_not_tell_how_many() -> None:
         data = write_listpack([b"7"] * count)
         assert data[4:6] == min(count, 65535).to_bytes(2, "little")
         assert len(read_listpack(data)) == count
+
+
+@pytest.mark.parametrize(
+    ("read", "data", "entries"),
+    [
+        (read_listpack, make.listpack([b"\x01", b"\xff", b"\x02"]), [b"1"]),
+        (read_listpack, make.listpack([b"\x01", b"\x02"], count=3), [b"1", b"2"]),
+        (read_zipmap, b"\1\1f\1\0v\xffdead\xff", [b"f", b"v"]),
+    ],
+)
+def test_counts_and_what_is_after_an_early_end_are_not_looked_at_as_by_redis(
+    read: Read, data: bytes, entries: list[bytes]
+) -> None:
+    assert read(data) == entries

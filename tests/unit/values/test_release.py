@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from twisted_kv.store.expiry import Expiry
+from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import CHUNK, LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import Consumer, ConsumerGroup, Stream
+from twisted_kv.values.streams import Stream
 
 COUNT = 5_000
 MOST_AT_ONCE = 2_000
