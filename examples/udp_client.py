@@ -14,8 +14,8 @@ from twisted_kv import DatagramClient
 async def main(reactor, port):
     for dialect in ("equals", "command", "resp"):
         client = DatagramClient("127.0.0.1", port, dialect=dialect, timeout=1.0, reactor=reactor)
-        await client.call("SET", "dialect", dialect)
-        print(f"{dialect:8} GET dialect ->", await client.call("GET", "dialect"))
+        await client.request("SET", "dialect", dialect)
+        print(f"{dialect:8} GET dialect ->", await client.request("GET", "dialect"))
         client.close()
 
 

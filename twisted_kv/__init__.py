@@ -5,7 +5,7 @@ What is exported here is the promise; everything else may change.  `twisted_kv.t
 
 from twisted_kv.client import DatagramClient, StreamClient
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import CommandError, SessionEnded, WouldWait
 from twisted_kv.net.datagram import CacheDatagramProtocol
 from twisted_kv.net.stream import RespFactory
 from twisted_kv.service import CacheService
@@ -18,6 +18,8 @@ __all__ = [
     "DatagramClient",
     "Dispatcher",
     "RespFactory",
+    "SessionEnded",
     "StreamClient",
+    "WouldWait",
     "__version__",
 ]

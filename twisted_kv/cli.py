@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = options.socket or f"{options.host}:{options.port}"
         raw = options.raw or not (sys.stdout.isatty() or options.no_raw)
         shell = Shell(
-            lambda *words: blockingCallFromThread(loop, client.call, *words),
+            lambda *words: blockingCallFromThread(loop, client.request, *words),
             sys.stdout.buffer,
             sys.stderr.buffer,
             raw=raw,

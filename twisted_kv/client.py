@@ -10,35 +10,22 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from typing import Any, Callable, Final, Sequence
+from typing import Any, Callable, Final, Protocol, Sequence
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, fail
 from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
+from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
 from twisted_kv.clock import SystemClock
-from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError, ProtocolError
-from twisted_kv.local import Word, encode_word
+from twisted_kv.names import OF_CONNECTION, READ_ONLY, waiting_seconds
 from twisted_kv.replies import Push, Reply, Status
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
-from twisted_kv.wire.words import quote
-
-READ_ONLY: Final = frozenset(
-    name for group in GROUPS for name, command in group.commands.items() if "readonly" in command.flags
-) | {b"ping", b"echo", b"time"}
-"""Commands that may be sent twice: they change nothing."""
-
-
-def encode_words(words: Sequence[Word]) -> list[bytes]:
-    """Turn the words of a call into bytes; raises TypeError if there are none, or for one that cannot be sent."""
-    if not words:
-        raise TypeError("a request has at least one word")
-    return [encode_word(word) for word in words]
+from twisted_kv.wire.words import Word, encode_words, quote
 
 
 def is_idempotent(words: Sequence[bytes]) -> bool:
@@ -52,7 +39,7 @@ def _value(reply: Reply) -> Reply:
     return reply
 
 
-class _StreamProtocol(Protocol):
+class _StreamProtocol(TwistedProtocol):
     """One connection to a server: replies come in the order of the requests.
 
     `unusable` is called as soon as no more requests may be sent here, which is before the connection is lost.
@@ -116,16 +103,25 @@ class _StreamProtocol(Protocol):
             self.abort()
 
 
+class Connects(Protocol):
+    """What makes a connection: any of Twisted's client endpoints, and whatever else has its one method."""
+
+    def connect(self, protocolFactory: Any, /) -> Deferred[Any]: ...
+
+
 class StreamClient:
     """A client over any endpoint.  It connects at the first request, and again at the next one after it was lost.
 
     `timeout` is in seconds, for connecting and for each request; `retries` bounds how often a request that only reads
     is tried again.  `resp` is the protocol version, 2 or 3.
+
+    A request that may have the server wait (BLPOP, XREAD BLOCK) has a connection of its own meanwhile, so that others
+    do not wait behind it, and `timeout` seconds more than it asks for; none, if it waits for ever.
     """
 
     def __init__(
         self,
-        endpoint: IStreamClientEndpoint,
+        endpoint: Connects,
         *,
         password: str | None = None,
         user: str = "default",
@@ -135,12 +131,15 @@ class StreamClient:
         retries: int = 2,
         clock: Any = None,
     ) -> None:
+        if resp not in (2, 3):
+            raise ValueError(f"resp is the protocol version, 2 or 3, not {resp!r}")
         self._endpoint = endpoint
         self._timeout = timeout
         self._retries = retries
         self._clock: Any = SystemClock() if clock is None else clock
         self._connection: _StreamProtocol | None = None
         self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for one connection
+        self._waiting: set[_StreamProtocol] = set()  # connections of requests that may have the server wait
         self._closed = 0  # how often the client was closed: what began before does not go on behind it
         self._greeting: list[list[bytes]] = []
         if password is not None and resp == 2:
@@ -151,23 +150,30 @@ class StreamClient:
         if database:
             self._greeting.append([b"SELECT", b"%d" % database])
 
-    def call(self, *words: Word) -> Deferred[Reply]:
+    def request(self, *words: Word) -> Deferred[Reply]:
         """Send a request; fires with its reply value.
 
         Fails with `CommandError`, `TimeoutError`, `ConnectError` or `ConnectionLost`; raises TypeError for a word that
-        cannot be sent.
+        cannot be sent, and ValueError for what would be forgotten when it connects again: SELECT, AUTH, HELLO, RESET.
         """
         request = encode_words(words)
-        return ensureDeferred(self._call(request))
+        if request[0].lower() in OF_CONNECTION:
+            name = request[0].decode("utf-8", "replace").upper()
+            raise ValueError(
+                f"{name} would hold for one connection only: give database, password and resp to the client"
+            )
+        seconds = waiting_seconds(request)
+        return ensureDeferred(self._request(request) if seconds is None else self._wait(request, seconds))
 
     def close(self) -> None:
-        """End the connection; what waits for a reply fails, and the next request opens another."""
+        """End the connections; what waits for a reply fails, and the next request opens another."""
         self._closed += 1
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        ended = [*self._waiting] if self._connection is None else [self._connection, *self._waiting]
+        self._connection = None
+        for connection in ended:
             connection.abort(ConnectionLost("the client was closed before the reply came"))
 
-    async def _call(self, request: list[bytes]) -> Reply:
+    async def _request(self, request: list[bytes]) -> Reply:
         left = self._retries if is_idempotent(request) else 0
         closed = self._closed
         while True:
@@ -180,6 +186,20 @@ class StreamClient:
                 if not left or closed != self._closed:
                     raise
                 left -= 1
+
+    async def _wait(self, request: list[bytes], seconds: float) -> Reply:
+        """Send a request that may have the server wait, over a connection of its own."""
+        closed = self._closed
+        connection = await self._greeted()
+        self._waiting.add(connection)
+        try:
+            if closed != self._closed:
+                raise ConnectionLost("the client was closed while it connected")
+            reply = connection.request(request)
+            return _value(await (self._bounded(reply, seconds) if seconds else reply))
+        finally:
+            self._waiting.discard(connection)
+            connection.abort()
 
     def _connect(self) -> Deferred[_StreamProtocol]:
         """Wait for a connection; all who wait at a time share one attempt, and its end."""
@@ -197,6 +217,15 @@ class StreamClient:
 
     async def _connected(self) -> _StreamProtocol:
         closed = self._closed
+        connection = await self._greeted()
+        if closed != self._closed:
+            connection.abort(ConnectionLost("the client was closed while it connected"))
+        elif connection.usable:
+            self._connection = connection
+        return connection
+
+    async def _greeted(self) -> _StreamProtocol:
+        """Make a connection that has the password, the version and the database."""
         connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
         connection: _StreamProtocol = await self._bounded(connecting)
         for request in self._greeting:
@@ -204,10 +233,6 @@ class StreamClient:
             if isinstance(reply, CommandError):
                 connection.abort()
                 raise reply
-        if closed != self._closed:
-            connection.abort(ConnectionLost("the client was closed while it connected"))
-        elif connection.usable:
-            self._connection = connection
         return connection
 
     def _protocol(self) -> _StreamProtocol:
@@ -217,8 +242,8 @@ class StreamClient:
         if self._connection is connection:
             self._connection = None
 
-    def _bounded(self, waiting: Deferred[Any]) -> Deferred[Any]:
-        return waiting.addTimeout(self._timeout, self._clock, _timed_out)
+    def _bounded(self, waiting: Deferred[Any], more: float = 0.0) -> Deferred[Any]:
+        return waiting.addTimeout(self._timeout + more, self._clock, _timed_out)
 
 
 def _timed_out(failure: Any, timeout: float) -> Any:
@@ -227,20 +252,23 @@ def _timed_out(failure: Any, timeout: float) -> Any:
 
 
 class _Equals:
-    """Requests and replies in the `equals` dialect."""
+    """Requests and replies in the `equals` dialect.
 
-    def encode(self, words: list[bytes]) -> bytes:
+    A dialect's `encode` gives a datagram and what its reply is known by, which `decode` is given again.
+    """
+
+    def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
         name = words[0].upper()
         if name == b"SET" and len(words) == 3 and b"=" not in words[1]:
-            return words[1] + b"=" + words[2]
+            return words[1] + b"=" + words[2], b""
         if name == b"GET" and len(words) == 2 and b"=" not in words[1]:
-            return words[1]
+            return words[1], b""
         raise ValueError("the equals dialect knows GET KEY and SET KEY VALUE, and no = in a key")
 
     def is_answered(self, words: list[bytes]) -> bool:
         return words[0].upper() != b"SET"
 
-    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
         if datagram == b"keyDoesNotExists":
             return None
         if datagram.startswith(words[1] + b"="):
@@ -259,15 +287,15 @@ _PLAIN: Final = re.compile(rb"[!#-&(-~]+\Z")
 class _Command:
     """Requests in the `command` dialect; the replies are texts."""
 
-    def encode(self, words: list[bytes]) -> bytes:
+    def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
         if words[0].upper() == b"SET" and not _TIME_OPTIONS.match(b" ".join(words[3:])):
             raise ValueError("the command dialect knows EX, PX, EXAT, PXAT and KEEPTTL; all else is part of the value")
-        return b" ".join(word if _PLAIN.match(word) else quote(word).encode() for word in words)
+        return b" ".join(word if _PLAIN.match(word) else quote(word).encode() for word in words), b""
 
     def is_answered(self, words: list[bytes]) -> bool:
         return True
 
-    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
         if not datagram.endswith(b"\n"):
             return CommandError(
                 "the server took this for another dialect: as words it knows PING, GET and SET alone, "
@@ -282,16 +310,15 @@ class _Resp:
 
     def __init__(self, password: str | None) -> None:
         self._login = [] if password is None else [[b"AUTH", password.encode()]]
-        self._number = b""
 
-    def encode(self, words: list[bytes]) -> bytes:
-        self._number = os.urandom(8).hex().encode()
-        return b"".join(map(encode_request, [*self._login, [b"ECHO", self._number], words]))
+    def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
+        number = os.urandom(8).hex().encode()
+        return b"".join(map(encode_request, [*self._login, [b"ECHO", number], words])), number
 
     def is_answered(self, words: list[bytes]) -> bool:
         return True
 
-    def decode(self, words: list[bytes], datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
         reader = ReplyReader()
         reader.feed(datagram)
         replies = []
@@ -299,7 +326,7 @@ class _Resp:
             replies.append(reply[0])
         if len(replies) == 1 and isinstance(replies[0], CommandError):
             return replies[0]  # an error about the datagram as a whole
-        if len(replies) != len(self._login) + 2 or replies[-2] != self._number:
+        if len(replies) != len(self._login) + 2 or replies[-2] != number:
             raise ProtocolError("not the reply to this request")
         return replies[-1]
 
@@ -340,7 +367,7 @@ class _DatagramSocket(DatagramProtocol):
 
 
 class DatagramClient:
-    """A client over UDP, one request at a time.
+    """A client over UDP: requests are sent one at a time, each when the one before it has its reply.
 
     `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  A server that
     was not started with `--udp-dialect command` knows PING, GET and SET alone in that dialect.  `timeout` is in
@@ -375,8 +402,9 @@ class DatagramClient:
         self._protocol: _DatagramSocket | None = None
         self._waiting: Deferred[Reply] | None = None
         self._words: list[bytes] = []
+        self._number = b""
 
-    def call(self, *words: Word) -> Deferred[Reply]:
+    def request(self, *words: Word) -> Deferred[Reply]:
         """Send a request; fires with its reply value, None at once for a request that the dialect does not answer.
 
         Fails with `CommandError`, `TimeoutError`, `ConnectionRefusedError`, `ConnectionLost` (the client was closed) or
@@ -385,7 +413,7 @@ class DatagramClient:
         """
         request = encode_words(words)
         self._dialect.encode(request)  # an error is raised here, not in a Deferred
-        return self._lock.run(lambda: ensureDeferred(self._call(request)))
+        return self._lock.run(lambda: ensureDeferred(self._request(request)))
 
     def close(self) -> Deferred[Any] | None:
         """Close the socket; the next request opens another.  Fires when that is done, if it takes time."""
@@ -398,7 +426,7 @@ class DatagramClient:
         closed: Deferred[Any] | None = opened.stopListening() if opened is not None else None
         return closed
 
-    async def _call(self, request: list[bytes]) -> Reply:
+    async def _request(self, request: list[bytes]) -> Reply:
         left = self._retries if is_idempotent(request) else 0
         while True:
             try:
@@ -415,7 +443,7 @@ class DatagramClient:
             from twisted.internet import reactor
 
             self._reactor = reactor
-        datagram = self._dialect.encode(request)
+        datagram, self._number = self._dialect.encode(request)
         if self._protocol is None:
             self._protocol = _DatagramSocket(self._host, self._port, self._received, self._refused)
             interface = "::" if ":" in self._host else ""
@@ -438,7 +466,7 @@ class DatagramClient:
         if self._waiting is None:
             return
         try:
-            reply = self._dialect.decode(self._words, datagram)
+            reply = self._dialect.decode(self._words, self._number, datagram)
         except ProtocolError:
             return  # an older reply, or one that was doubled on its way
         waiting, self._waiting = self._waiting, None

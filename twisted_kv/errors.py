@@ -90,6 +90,29 @@ class ExpireTimeError(CommandError):
         super().__init__(f"invalid expire time in '{command}' command")
 
 
+class WouldWait(CommandError):  # noqa: N818  # it names what would happen
+    """A command would have to wait, and whoever called it cannot: nothing was changed."""
+
+    def __init__(self, command: str) -> None:
+        name = command.upper().replace("|", " ")
+        super().__init__(f"{name} would have to wait here: use request(), which gives a Deferred", "WOULDWAIT")
+
+
+class SessionEnded(CommandError):  # noqa: N818  # as above
+    """The conversation has ended in which a request still waited."""
+
+    def __init__(self) -> None:
+        super().__init__("the conversation has ended in which the request waited", "ENDED")
+
+
+class SharedSessionError(CommandError):
+    """A command would change a conversation that is shared with others."""
+
+    def __init__(self, command: str) -> None:
+        name = command.upper().replace("|", " ")
+        super().__init__(f"{name} changes the conversation, which is shared by all callers here: use session()")
+
+
 class AttackError(Exception):
     """A request that gets no reply, because it is not meant for us; its connection is closed."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, TypeVar
 
+from twisted_kv.errors import SharedSessionError
 from twisted_kv.replies import Reply, Status
 from twisted_kv.table import MANY, Command, FindKeys, Function, KeySpec, Lasting
 
@@ -80,8 +81,12 @@ class Group:
         doc_flags: str = "",
         lasting: Lasting = Lasting.REQUEST,
         find_keys: FindKeys | None = None,
+        changes_session: bool = False,
     ) -> Callable[[F], F]:
-        """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before."""
+        """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before.
+
+        One that `changes_session` is refused where callers share a conversation.
+        """
 
         def declare(function: F) -> F:
             container, _, subcommand = name.lower().partition(" ")
@@ -89,7 +94,7 @@ class Group:
             least, most = _bounds(function)
             command = Command(
                 name=name.lower().replace(" ", "|"),
-                function=function,
+                function=_guarded(name, function) if changes_session else function,
                 group=self.name,
                 since=since,
                 flags=tuple(flags.split()),
@@ -100,6 +105,7 @@ class Group:
                 doc_flags=tuple(doc_flags.split()),
                 lasting=lasting,
                 find_keys=find_keys,
+                changes_session=changes_session,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
@@ -134,6 +140,17 @@ class Group:
             return [Status(line.encode()) for line in lines]
 
         self.command(f"{name} HELP", since=since, flags="loading stale")(help_)
+
+
+def _guarded(name: str, function: Function) -> Function:
+    """Make the function of a command that changes the conversation, where that is not shared."""
+
+    def run(session: Any, *words: bytes) -> Reply:
+        if session.is_shared:
+            raise SharedSessionError(name)
+        return function(session, *words)
+
+    return run
 
 
 def _bounds(function: Function) -> tuple[int, int]:

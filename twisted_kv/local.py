@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from types import TracebackType
-from typing import Union
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import NULL_ARRAY, Later, Reply
 from twisted_kv.table import Lasting
+from twisted_kv.wire.words import Word, encode_word, encode_words
 
-Word = Union[str, bytes, int, float]
-
-
-def encode_word(word: object) -> bytes:
-    """Turn a word of a call into bytes: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
-    if isinstance(word, bytes):
-        return bytes(word)
-    if isinstance(word, str):
-        try:
-            return word.encode()
-        except UnicodeEncodeError as error:
-            raise TypeError(f"a word of a request is text that UTF-8 can write: {error}") from None
-    if isinstance(word, bool):
-        raise TypeError("a word of a request is str, bytes, int or float; what a bool means is for you to say")
-    if isinstance(word, int):
-        return b"%d" % word
-    if isinstance(word, float):
-        return repr(word).encode()
-    raise TypeError(f"a word of a request is str, bytes, int or float, not {type(word).__name__}")
+WRONG_THREAD = (
+    "a cache is called in the thread of its reactor: from another one, use call_from_thread or run_from_thread"
+)
 
 
 def _later(reply: Later) -> Deferred[Reply]:
@@ -48,27 +33,47 @@ def _later(reply: Later) -> Deferred[Reply]:
     return deferred
 
 
+class Owner:
+    """The thread that may call: that of the reactor, or where there is none yet, the one that made the cache."""
+
+    __slots__ = ("thread",)
+
+    def __init__(self) -> None:
+        self.thread = get_ident()
+
+    def move(self) -> None:
+        """Hand the cache over to the thread that calls this."""
+        self.thread = get_ident()
+
+
 class LocalSession:
     """A conversation of the same process: it has a selected database and a protocol version of its own.
 
-    A context manager; it speaks RESP3, so that replies keep their shape.
+    A context manager; it speaks RESP3, so that replies keep their shape.  In one that `is_shared` no command may change
+    the conversation (SELECT, MULTI, ...).  All methods are for the thread of the reactor, and raise RuntimeError in
+    another.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, owner: Owner | None = None, *, is_shared: bool = False) -> None:
         self._dispatcher = dispatcher
+        self._owner = owner or Owner()
         self._request = dispatcher.request
         self._session = dispatcher.begin(Lasting.CONNECTION, trusted=True)
         self._session.resp = 3
+        self._session.may_wait = False
+        self._session.is_shared = is_shared
 
     def call(self, *words: Word) -> Reply:
-        """Run one request and give its reply value; a Deferred of it for a command that waits, as BLPOP
-        and SAVE do.
+        """Run one request and return its reply value, never a Deferred.
 
-        Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float, or if
-        there is no word at all.
+        Raises `CommandError` for an error reply, `WouldWait` (one of those) for a command that would have to wait, as
+        BLPOP where nothing is there, or SAVE: it has changed nothing then, and `request` is for it.  Raises TypeError
+        for a word that is not str, bytes, int or float, or if there is no word at all.
         """
         if not words:
             raise TypeError("a request has at least one word")
+        if get_ident() != self._owner.thread:
+            raise RuntimeError(WRONG_THREAD)
         request = []
         given: tuple[object, ...] = words
         for word in given:  # the kinds that are most frequent are spelled out: a call for each would double the time
@@ -83,12 +88,31 @@ class LocalSession:
             return reply
         if isinstance(reply, CommandError):
             raise reply
-        if type(reply) is Later:
-            return _later(reply)
         return None if reply is NULL_ARRAY else reply
 
+    def request(self, *words: Word) -> Deferred[Reply]:
+        """Run one request; the Deferred fires with its reply value, now or later.
+
+        It fails with `CommandError` for an error reply, and with `SessionEnded` (one of those) if the conversation ends
+        before the reply comes.  Cancelled, it waits no more.  Raises TypeError as `call`.
+        """
+        if get_ident() != self._owner.thread:
+            raise RuntimeError(WRONG_THREAD)
+        request = encode_words(words)
+        session = self._session
+        session.may_wait = True
+        try:
+            reply = self._request(session, request)
+        finally:
+            session.may_wait = False
+        if type(reply) is Later:
+            return _later(reply)
+        if isinstance(reply, CommandError):
+            return fail(reply)
+        return succeed(None if reply is NULL_ARRAY else reply)
+
     def close(self) -> None:
-        """End the conversation; a Deferred that still waits for a key fails with `CommandError`."""
+        """End the conversation; a Deferred that still waits for a key fails with `SessionEnded`."""
         self._dispatcher.end(self._session)
 
     def __enter__(self) -> LocalSession:

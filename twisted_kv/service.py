@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping
+from inspect import iscoroutine
+from typing import Any, Callable, Mapping, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
@@ -15,13 +16,16 @@ from twisted.python.threadable import isInIOThread
 from twisted_kv.clock import Clock, SystemClock
 from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.local import LocalSession, Word
+from twisted_kv.local import LocalSession, Owner
 from twisted_kv.net import listeners
 from twisted_kv.net.open_files import allow_clients
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.replies import Reply
 from twisted_kv.version import VERSION
+from twisted_kv.wire.words import Word
+
+T = TypeVar("T")
 
 
 class CacheService(MultiService):
@@ -71,7 +75,10 @@ class CacheService(MultiService):
         self.settings = config
         self.dispatcher = Dispatcher(config, clock or SystemClock(reactor), on_shutdown)
         """The dispatch service, for protocols of one's own."""
-        self._local = LocalSession(self.dispatcher)
+        self._owner = Owner()
+        self._local = LocalSession(self.dispatcher, self._owner, is_shared=True)
+        if type(self).call is CacheService.call:
+            self.call = self._local.call  # type: ignore[method-assign]  # passing the words on costs a tenth of a GET
         self._durability: Durability | None = None
         if config.save or config.appendonly or config.dir:
             config.dir = config.dir or os.path.abspath(".")
@@ -80,7 +87,6 @@ class CacheService(MultiService):
             self._durability = Durability(self.dispatcher, folder, disk.worker(), disk.worker())
         self._loaded: Failure | None = None  # why the data could not be loaded
         self._waiting: list[Deferred[None]] = []  # for the data to be loaded
-        self.call = self._local.call  # type: ignore[method-assign]  # passing the words on would cost a tenth of a GET
         self.dispatcher.server.setting_changed["maxclients"] = self._check_maxclients
 
     @property
@@ -94,11 +100,20 @@ class CacheService(MultiService):
         return self._listeners.udp_port if self._listeners is not None else None
 
     def call(self, *words: Word) -> Reply:
-        """Run one request in the reactor's thread and give its reply value at once.
+        """Run one request in the reactor's thread and return its reply value, never a Deferred.
 
-        Raises `CommandError` for an error reply, TypeError for a word that is not str, bytes, int or float.
+        Raises `CommandError` for an error reply, `WouldWait` (one of those) for a command that would have to wait,
+        TypeError for a word that is not str, bytes, int or float, RuntimeError in another thread.  All who call share
+        one conversation, so a command that would change it (SELECT, MULTI, ...) is refused: see `session`.
         """
         return self._local.call(*words)
+
+    def request(self, *words: Word) -> Deferred[Reply]:
+        """Run one request in the reactor's thread; the Deferred fires with its reply value, now or later.
+
+        It fails with `CommandError` for an error reply, and can be cancelled.  Raises as `call` for what is no request.
+        """
+        return self._local.request(*words)
 
     def when_loaded(self) -> Deferred[None]:
         """Give a Deferred that fires when data that outlasted the last process are loaded: at once, if there are none.
@@ -123,18 +138,41 @@ class CacheService(MultiService):
         return succeed(False) if self._durability is None else self._durability.sync()
 
     def call_from_thread(self, *words: Word) -> Reply:
-        """Run one request from another thread than the reactor's, and wait for its reply value.
+        """Run one request from another thread than the reactor's, and wait for its reply value, as long as that takes.
 
         Raises as `call`, and RuntimeError where it would wait for ever: in the reactor's own thread, or without one.
         """
+        return blockingCallFromThread(self._reactor_of_others(), self.request, *words)
+
+    def run_from_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function(session, *args)` in the reactor's thread from another one, and wait for what it returns.
+
+        `session` is a conversation of its own, as `session()` gives it; nobody else is served meanwhile.  Raises what
+        the function raises, TypeError for one that returns a coroutine or a Deferred (nothing could wait for it with
+        the conversation still open), and RuntimeError as `call_from_thread`.
+        """
+
+        def run() -> T:
+            with self.session() as session:
+                value = function(session, *args)
+                if isinstance(value, Deferred) or iscoroutine(value):
+                    if iscoroutine(value):
+                        value.close()
+                    raise TypeError("run_from_thread is for functions that return a value, not one that comes later")
+                return value
+
+        return blockingCallFromThread(self._reactor_of_others(), run)
+
+    def _reactor_of_others(self) -> Any:
+        """Return the reactor, if it runs in another thread than this one."""
         reactor = self._global_reactor()
         if isInIOThread() or not reactor.running:
-            raise RuntimeError("call_from_thread is for other threads, while the reactor runs; here, use call")
-        return blockingCallFromThread(reactor, self.call, *words)
+            raise RuntimeError("this is for other threads than the reactor's, while that runs; here, use call")
+        return reactor
 
     def session(self) -> LocalSession:
-        """Give a conversation of its own, with its own selected database; a context manager."""
-        return LocalSession(self.dispatcher)
+        """Return a conversation of its own, with its own selected database; a context manager."""
+        return LocalSession(self.dispatcher, self._owner)
 
     def privilegedStartService(self) -> None:
         """Open the ports, while the process may still open those below 1024; raises `CannotListenError`."""
@@ -145,6 +183,7 @@ class CacheService(MultiService):
         """Open the ports, unless they are open, and let keys expire by themselves; raises `CannotListenError`."""
         if self.running:
             return
+        self._owner.move()
         self._open()
         super().startService()
         self._loaded = None

@@ -93,6 +93,7 @@ class Command:
     __slots__ = (
         "calls",
         "categories",
+        "changes_session",
         "complexity",
         "denies_oom",
         "doc_flags",
@@ -134,6 +135,7 @@ class Command:
         lasting: Lasting,
         summary: str,
         find_keys: FindKeys | None = None,
+        changes_session: bool = False,
         least: int,
         most: int,
     ) -> None:
@@ -149,6 +151,8 @@ class Command:
         self.doc_flags = doc_flags
         """What COMMAND DOCS says beside: `deprecated`, or `syscmd` for what is of no use to others."""
         self.lasting = lasting
+        self.changes_session = changes_session
+        """Whether it changes the conversation (what is selected, queued, watched), and not only the data."""
         self.summary = summary
         self.find_keys = find_keys
         self.skip = name.count("|") + 1
@@ -184,6 +188,7 @@ class Command:
             lasting=self.lasting,
             summary=self.summary,
             find_keys=self.find_keys,
+            changes_session=self.changes_session,
             least=self.least,
             most=self.most,
         )

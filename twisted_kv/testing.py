@@ -32,7 +32,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_kv.local import LocalSession, Word, encode_word
+from twisted_kv.errors import CommandError
+from twisted_kv.local import LocalSession
 from twisted_kv.net.datagram import CacheDatagramProtocol
 from twisted_kv.net.stream import RespFactory, RespProtocol
 from twisted_kv.persistence.files import Disk, Folder, RealFolder, Worker
@@ -41,6 +42,7 @@ from twisted_kv.service import CacheService
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
+from twisted_kv.wire.words import Word, encode_words
 
 T = TypeVar("T")
 
@@ -107,6 +109,8 @@ class StreamTransport(StringTransport):
         self.capacity = capacity
         self.protocol: IProtocol | None = None
         self.lost = False
+        self.wrote: Callable[[], None] | None = None
+        """Called when something was written, or the connection has ended."""
 
     def write(self, data: bytes) -> None:
         if self.lost:
@@ -114,6 +118,8 @@ class StreamTransport(StringTransport):
         super().write(data)
         if self.capacity is not None and len(self.value()) > self.capacity and self.producer is not None:
             self.producer.pauseProducing()
+        if self.wrote is not None:
+            self.wrote()
 
     def take(self) -> bytes:
         """Take what was written, which makes room for more."""
@@ -139,6 +145,8 @@ class StreamTransport(StringTransport):
             self.lost = True
             if self.protocol is not None:
                 self.protocol.connectionLost(Failure(ConnectionDone()))
+            if self.wrote is not None:
+                self.wrote()
 
 
 class DatagramTransport:
@@ -168,6 +176,7 @@ class MemoryConnection:
         self.transport = transport
         self.protocol: RespProtocol = factory.buildProtocol(transport.getPeer())
         self._reader = ReplyReader()
+        self._owed: deque[Deferred[Reply]] = deque()
         transport.protocol = self.protocol
         self.protocol.makeConnection(transport)
 
@@ -177,14 +186,49 @@ class MemoryConnection:
         return self.transport.take()
 
     def call(self, *words: Word) -> Reply:
-        """Send a request and give its reply value; errors are raised.  Pushed messages before it are passed over."""
-        self._reader.feed(self.send(encode_request([encode_word(word) for word in words])))
-        while (reply := self._reader.gets()) is not None:
-            if not isinstance(reply[0], Push):
-                if isinstance(reply[0], Exception):
-                    raise reply[0]
-                return reply[0]
-        raise AssertionError("no reply came")
+        """Send a request and return its reply value; errors are raised.  Pushed messages before it are passed over.
+
+        Raises RuntimeError while the reply to an earlier request is owed, since replies come in their order, and
+        AssertionError if this one is not answered at once: its reply is owed then.
+        """
+        if self._owed:
+            raise RuntimeError("a reply is owed to this connection: requests that may wait are for `request`")
+        replies: list[Reply] = []
+        self.request(*words).addBoth(replies.append)
+        if not replies:
+            raise AssertionError("no reply came: it is owed, and `request` would have given a Deferred of it")
+        if isinstance(replies[0], Failure):
+            replies[0].raiseException()
+        return replies[0]
+
+    def request(self, *words: Word) -> Deferred[Reply]:
+        """Send a request; the Deferred fires with its reply value when that has come, and may wait for others before.
+
+        It fails with `CommandError` for an error reply, and with `ConnectionDone` if the connection ends before.
+        """
+        owed: Deferred[Reply] = Deferred()
+        self._owed.append(owed)
+        self.transport.wrote = self._take
+        self.protocol.dataReceived(encode_request(encode_words(words)))
+        return owed
+
+    def _take(self) -> None:
+        """Hand on the replies that have come."""
+        if self.transport.lost:
+            while self._owed:
+                self._owed.popleft().errback(ConnectionDone())
+            return
+        self._reader.feed(self.transport.take())
+        while self._owed and (reply := self._reader.gets()) is not None:
+            if isinstance(reply[0], Push):
+                continue
+            owed = self._owed.popleft()
+            if not self._owed:
+                self.transport.wrote = None
+            if isinstance(reply[0], CommandError):
+                owed.errback(reply[0])
+            else:
+                owed.callback(reply[0])
 
     @property
     def closed(self) -> bool:
@@ -241,8 +285,12 @@ class MemoryCache:
         self._ports = cycle(range(50_000, 60_000))
 
     def call(self, *words: Word) -> Reply:
-        """Run one request in process; raises `CommandError` for an error reply."""
+        """Run one request in process and return its reply value; raises as `CacheService.call`."""
         return self.service.call(*words)
+
+    def request(self, *words: Word) -> Deferred[Reply]:
+        """Run one request in process; the Deferred fires with its reply value, now or later."""
+        return self.service.request(*words)
 
     def session(self) -> LocalSession:
         """Give a conversation in process."""

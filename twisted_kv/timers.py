@@ -19,7 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet, IReactorThreads, IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -43,7 +43,8 @@ class Timers(Protocol):
 def monotonic_timers(reactor: Any) -> Timers:
     """Return what makes calls in a reactor's thread and does not follow the wall clock, as far as that can be had."""
     follows_wall_clock = reactor.seconds() > _DATES
-    if follows_wall_clock and IReactorFDSet.providedBy(reactor):
+    is_real = IReactorFDSet.providedBy(reactor) and IReactorThreads.providedBy(reactor)  # the fake ones have no threads
+    if follows_wall_clock and is_real:
         system = _system_timer()
         if system is not None:
             return DescriptorTimers(reactor, system)

@@ -217,11 +217,11 @@ class PortTests(ServiceCase):
     @inlineCallbacks
     def test_a_key_set_by_datagram_is_read_over_tcp_and_in_process(self) -> Any:
         cache = self.service()
-        yield self.datagrams(cache.udp_port, dialect="equals").call("SET", "foo", "bar")
+        yield self.datagrams(cache.udp_port, dialect="equals").request("SET", "foo", "bar")
         client = self.client(cache.port)
         value = None
         while value is None:
-            value = yield client.call("GET", "foo")
+            value = yield client.request("GET", "foo")
         assert value == b"bar"
         assert cache.call("GET", "foo") == b"bar"
 
@@ -253,8 +253,8 @@ class PortTests(ServiceCase):
             return
         cache = self.service(bind="127.0.0.1 -::1")
         for host in ("127.0.0.1", "::1"):
-            assert (yield self.client(cache.port, host).call("PING")) == b"PONG"
-            assert (yield self.datagrams(cache.udp_port, host).call("PING")) == b"PONG"
+            assert (yield self.client(cache.port, host).request("PING")) == b"PONG"
+            assert (yield self.datagrams(cache.udp_port, host).request("PING")) == b"PONG"
         assert f"laddr=[::1]:{cache.port} ".encode() in cache.call("CLIENT", "LIST")
 
     @inlineCallbacks
@@ -262,8 +262,8 @@ class PortTests(ServiceCase):
         both = "* -::*" if has_ipv6() else "*"
         cache = self.service(bind=both, config={"udp-allow": "10.0.0.0/8"})
         for host in ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",):
-            assert (yield self.client(cache.port, host).call("PING")) == b"PONG"
-            assert (yield self.datagrams(cache.udp_port, host).call("PING")) == b"PONG"
+            assert (yield self.client(cache.port, host).request("PING")) == b"PONG"
+            assert (yield self.datagrams(cache.udp_port, host).request("PING")) == b"PONG"
 
     def test_an_optional_address_that_is_not_there_is_left_out(self) -> None:
         cache = self.service(bind="127.0.0.1 -192.0.2.1", config={"udp-allow": "192.0.2.0/24"})
@@ -294,7 +294,7 @@ class PortTests(ServiceCase):
             raised(error.CannotListenError, cache.startService)
         assert cache.port is None
         yield task.deferLater(reactor_in_use(), 0.01)
-        yield self.assertFailure(self.client(number).call("SET", "k", "v"), error.ConnectionRefusedError)
+        yield self.assertFailure(self.client(number).request("SET", "k", "v"), error.ConnectionRefusedError)
 
     @pytest.mark.fast
     def test_a_number_that_udp_has_already_is_passed_over(self) -> None:
@@ -352,28 +352,28 @@ class LifeTests(ServiceCase):
         port = cache.port
         cache.startService()
         assert cache.port == port
-        assert (yield self.client(port).call("PING")) == b"PONG"
+        assert (yield self.client(port).request("PING")) == b"PONG"
 
     @inlineCallbacks
     def test_a_stopped_service_is_closed_and_may_be_started_again(self) -> Any:
         cache = self.service()
         port = cache.port
         client = self.client(port)
-        yield client.call("SET", "k", "v")
+        yield client.request("SET", "k", "v")
         yield cache.stopService()
         assert cache.port is None
         assert cache.udp_port is None
         assert can_bind(socket.SOCK_STREAM, port)
         assert can_bind(socket.SOCK_DGRAM, port)
-        yield self.assertFailure(self.client(port).call("SET", "k", "w"), error.ConnectionRefusedError)
+        yield self.assertFailure(self.client(port).request("SET", "k", "w"), error.ConnectionRefusedError)
         cache.startService()
-        assert (yield self.client(cache.port).call("GET", "k")) == b"v"
+        assert (yield self.client(cache.port).request("GET", "k")) == b"v"
 
     @inlineCallbacks
     def test_the_same_number_is_taken_again_after_a_stop(self) -> Any:
         cache = self.service()
         port = cache.port
-        yield self.client(port).call("PING")
+        yield self.client(port).request("PING")
         yield cache.stopService()
         again = self.service(port=port)
         assert (again.port, again.udp_port) == (port, port)
@@ -385,7 +385,7 @@ class LifeTests(ServiceCase):
         before = set(reactor.getReaders()) | set(reactor.getWriters())
         cache = self.service()
         client = self.client(cache.port)
-        yield client.call("PING")
+        yield client.request("PING")
         yield cache.stopService()
         assert cache.dispatcher.server.sessions == {}
         left = (set(reactor.getReaders()) | set(reactor.getWriters())) - before
@@ -399,7 +399,7 @@ class LifeTests(ServiceCase):
         self.addCleanup(deaf.close)
         deaf.sendall(b"GET big\r\n" * 30)
         while b"cmd=get" not in cache.call("CLIENT", "LIST"):
-            yield self.client(cache.port).call("PING")
+            yield self.client(cache.port).request("PING")
         yield cache.stopService()
         assert cache.dispatcher.server.sessions == {}
 
@@ -414,10 +414,10 @@ class LifeTests(ServiceCase):
     def test_two_caches_in_one_process_have_their_own_ports(self) -> Any:
         first, second = self.service(), self.service()
         assert first.port != second.port
-        yield self.client(first.port).call("SET", "k", "1")
-        assert (yield self.client(second.port).call("GET", "k")) is None
+        yield self.client(first.port).request("SET", "k", "1")
+        assert (yield self.client(second.port).request("GET", "k")) is None
         yield first.stopService()
-        assert (yield self.client(second.port).call("PING")) == b"PONG"
+        assert (yield self.client(second.port).request("PING")) == b"PONG"
 
     @inlineCallbacks
     def test_it_starts_and_stops_with_its_parent(self) -> Any:
@@ -428,7 +428,7 @@ class LifeTests(ServiceCase):
         number = cache.port
         parent.startService()
         assert cache.port == number
-        assert (yield self.client(number).call("PING")) == b"PONG"
+        assert (yield self.client(number).request("PING")) == b"PONG"
         yield parent.stopService()
         assert cache.port is None
 
@@ -448,7 +448,7 @@ class LifeTests(ServiceCase):
         cache.startService()
         self.addCleanup(cache.stopService)
         cache.call("SET", "k", "v", "PX", 10_000)
-        assert (yield self.client(cache.port).call("GET", "k")) == b"v"
+        assert (yield self.client(cache.port).request("GET", "k")) == b"v"
 
     @inlineCallbacks
     def test_another_thread_may_call(self) -> Any:
@@ -467,9 +467,9 @@ class LifeTests(ServiceCase):
     def test_shutdown_over_the_wire_is_refused_in_a_host(self) -> Any:
         cache = self.service()
         client = self.client(cache.port)
-        failure = yield self.assertFailure(client.call("SHUTDOWN", "NOSAVE"), CommandError)
+        failure = yield self.assertFailure(client.request("SHUTDOWN", "NOSAVE"), CommandError)
         assert "SHUTDOWN is refused" in failure.message
-        assert (yield client.call("PING")) == b"PONG"
+        assert (yield client.request("PING")) == b"PONG"
 
 
 class EndpointTests(ServiceCase):
@@ -488,20 +488,20 @@ class EndpointTests(ServiceCase):
         cache = self.service(port=None, config={"endpoint": f"unix:{path}"})
         client = StreamClient(UNIXClientEndpoint(reactor, path), clock=reactor)
         self.addCleanup(client.close)
-        assert (yield client.call("SET", "k", "v")) == b"OK"
-        assert f" addr={path}:0 laddr={path}:0 ".encode() in (yield client.call("CLIENT", "LIST"))
+        assert (yield client.request("SET", "k", "v")) == b"OK"
+        assert f" addr={path}:0 laddr={path}:0 ".encode() in (yield client.request("CLIENT", "LIST"))
         assert cache.port is None
         yield cache.stopService()
         assert not os.path.exists(path)
         cache.startService()
-        assert (yield client.call("GET", "k")) == b"v"
+        assert (yield client.request("GET", "k")) == b"v"
 
     @inlineCallbacks
     def test_several_endpoints_stand_beside_the_port(self) -> Any:
         path = self.path()
         cache = self.service(config={"endpoint": [f"unix:{path}", "tcp:0:interface=127.0.0.1"]})
         assert os.path.exists(path)
-        assert (yield self.client(cache.port).call("PING")) == b"PONG"
+        assert (yield self.client(cache.port).request("PING")) == b"PONG"
 
     def test_an_endpoint_that_cannot_be_opened_is_an_error_and_nothing_stays_open(self) -> None:
         cache = self.service(start=False, config={"endpoint": "unix:/does/not/exist/s"})

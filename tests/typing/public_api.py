@@ -36,8 +36,8 @@ datagrams = DatagramClient("127.0.0.1", 6379, dialect="equals")
 
 
 async def ask() -> object:
-    waiting: Deferred[object] = client.call("GET", "k")
-    await datagrams.call("GET", "k")
+    waiting: Deferred[object] = client.request("GET", "k")
+    await datagrams.request("GET", "k")
     return await waiting
 
 

@@ -167,9 +167,38 @@ def test_a_pushed_message_before_the_reply_is_passed_over(cache: MemoryCache) ->
 
 def test_a_request_that_is_not_answered_is_said_so(cache: MemoryCache) -> None:
     client = cache.connect()
-    with pytest.raises(AssertionError, match="no reply came"):
+    with pytest.raises(ConnectionDone):
         client.call("POST", "/")
     assert client.closed
+
+
+def test_a_request_that_waits_is_owed_its_reply_and_no_other_gets_it(cache: MemoryCache) -> None:
+    client = cache.connect()
+    with pytest.raises(AssertionError, match="no reply came: it is owed"):
+        client.call("BLPOP", "k", 0)
+    with pytest.raises(RuntimeError, match="a reply is owed"):
+        client.call("PING")
+    cache.call("RPUSH", "k", "a")
+    assert client.call("PING") == b"PONG"
+
+
+def test_replies_that_come_later_come_in_their_order(cache: MemoryCache) -> None:
+    client = cache.connect()
+    replies: list[object] = []
+    for words in (["BLPOP", "k", 0], ["PING"], ["LPUSH", "k"], ["BLPOP", "k", "1"]):
+        client.request(*words).addBoth(replies.append)
+    assert replies == []
+    cache.call("RPUSH", "k", "a")
+    assert [str(getattr(reply, "value", reply)) for reply in replies] == [
+        "[b'k', b'a']",
+        "b'PONG'",
+        "ERR wrong number of arguments for 'lpush' command",
+    ]
+    cache.clock.advance(1)
+    assert len(replies) == 4
+    client.request("BLPOP", "k", 0).addBoth(replies.append)
+    client.close()
+    assert isinstance(getattr(replies[4], "value", None), ConnectionDone)
 
 
 def test_each_client_has_a_port_of_its_own(cache: MemoryCache) -> None:
@@ -188,7 +217,7 @@ def test_the_config_of_a_memory_cache_is_by_redis_names() -> None:
     assert cache.call("CONFIG", "GET", "timeout") == {b"timeout": b"7"}
     assert cache.call("CONFIG", "GET", "protected-mode") == {b"protected-mode": b"no"}
     with pytest.raises(CommandError, match="out of range"):
-        cache.call("SELECT", 2)
+        cache.session().call("SELECT", 2)
     cache.stop()
     with pytest.raises(ValueError, match="unknown setting 'nonsense'"):
         MemoryCache({"nonsense": 1})

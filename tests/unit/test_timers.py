@@ -6,8 +6,9 @@ import os
 from typing import Any, Callable, List, Tuple
 
 import pytest
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import IReactorFDSet, IReactorThreads
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
 from tests.capture import listening
@@ -15,7 +16,7 @@ from twisted_kv import timers
 from twisted_kv.timers import DescriptorTimers, LinuxTimer, monotonic_timers
 
 
-@implementer(IReactorFDSet)
+@implementer(IReactorFDSet, IReactorThreads)
 class Reactor:
     """Watches descriptors, and has a date for its time, as most of Twisted's reactors."""
 
@@ -155,6 +156,12 @@ def test_a_reactor_that_counts_from_the_start_of_the_machine_makes_the_calls_its
     assert monotonic_timers(reactor) is reactor
     clock = Clock()
     assert monotonic_timers(clock) is clock
+
+
+def test_a_fake_reactor_whose_clock_was_moved_to_a_date_is_believed() -> None:
+    reactor = MemoryReactorClock()
+    reactor.advance(1.7e9)
+    assert monotonic_timers(reactor) is reactor
 
 
 def test_one_whose_time_is_the_date_is_given_a_timer_of_the_system() -> None:

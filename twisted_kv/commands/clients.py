@@ -37,7 +37,7 @@ def client_getname(session: Session) -> Reply:
     return session.name or None
 
 
-@clients.command("CLIENT SETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION)
+@clients.command("CLIENT SETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION, changes_session=True)
 def client_setname(session: Session, name: bytes) -> Reply:
     """Name this connection."""
     check_name(name)
@@ -45,7 +45,7 @@ def client_setname(session: Session, name: bytes) -> Reply:
     return OK
 
 
-@clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION)
+@clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION, changes_session=True)
 def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
     """Tell the name (LIB-NAME) or the version (LIB-VER) of the client library."""
     option = c_string(attribute).upper()

@@ -32,7 +32,11 @@ def echo(session: Session, message: bytes) -> Reply:
 
 
 @connection.command(
-    "QUIT", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.CONNECTION
+    "QUIT",
+    since="1.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    lasting=Lasting.CONNECTION,
+    changes_session=True,
 )
 def quit_(session: Session, *ignored: bytes) -> Reply:
     """Close the connection."""
@@ -40,7 +44,7 @@ def quit_(session: Session, *ignored: bytes) -> Reply:
     return OK
 
 
-@connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM)
+@connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM, changes_session=True)
 def select(session: Session, index: bytes) -> Reply:
     """Choose the database that the next requests work on."""
     session.db = database_of(session, database_number(index))
@@ -70,6 +74,7 @@ def database_of(session: Session, number: int) -> Database:
     flags="noscript loading stale fast no_auth allow_busy",
     complexity="O(N) where N is the number of passwords defined for the user",
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def auth(session: Session, password: bytes, *more: bytes) -> Reply:
     """Give the password, or a user's name and the password."""
@@ -88,7 +93,11 @@ def auth(session: Session, password: bytes, *more: bytes) -> Reply:
 
 
 @connection.command(
-    "HELLO", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.DATAGRAM
+    "HELLO",
+    since="6.0.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def hello(session: Session, *words: bytes) -> Reply:
     """Choose the protocol version; with AUTH and SETNAME, also log in and name the connection."""
@@ -130,7 +139,11 @@ def hello(session: Session, *words: bytes) -> Reply:
 
 
 @connection.command(
-    "RESET", since="6.2.0", flags="noscript loading stale fast no_auth allow_busy", lasting=Lasting.DATAGRAM
+    "RESET",
+    since="6.2.0",
+    flags="noscript loading stale fast no_auth allow_busy",
+    lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def reset(session: Session) -> Reply:
     """Forget all that the connection has selected, told and given."""

@@ -79,6 +79,7 @@ def _help(session: Session) -> Reply:
 
 def _sleep(session: Session, seconds: bytes) -> Reply:
     """Let this client wait; all others are served, unlike by Redis."""
+    session.must_wait("debug|sleep")
     later = Later()
     number = _LEADING_NUMBER.match(seconds)
     delay = min(float(number.group()), _LONGEST_SLEEP) if number is not None else 0.0
@@ -133,6 +134,7 @@ def _reload(session: Session, *words: bytes) -> Reply:
 def _loadaof(session: Session) -> Reply:
     if session.server.persistence is None:
         raise CommandError("this cache has no append-only file")
+    session.must_wait("debug|loadaof")
     return session.server.persistence.reload()
 
 

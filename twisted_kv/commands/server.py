@@ -116,6 +116,7 @@ def shutdown(session: Session, *words: bytes) -> Reply:
     if server.shutdown is None:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
     if server.persistence is not None:
+        session.must_wait("shutdown")
         save = True if b"save" in options else False if b"nosave" in options else None
         return server.persistence.shut_down(save=save, force=b"force" in options)
     if b"save" in options:
@@ -143,7 +144,9 @@ def _persistence(session: Session) -> Persistence:
 )
 def save(session: Session) -> Reply:
     """Save a snapshot, and reply when it is on the disk; others are served meanwhile."""
-    return _persistence(session).save()
+    persistence = _persistence(session)
+    session.must_wait("save")
+    return persistence.save()
 
 
 @server.command("BGSAVE", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)

@@ -19,6 +19,7 @@ transactions = Group("transactions", category="transaction")
     since="1.2.0",
     flags="noscript loading stale fast allow_busy",
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def multi(session: Session) -> Reply:
     """Begin a transaction: the requests that follow are queued."""
@@ -35,6 +36,7 @@ def multi(session: Session) -> Reply:
     flags="noscript loading stale skip_slowlog",
     complexity="Depends on subcommand.",
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def exec_(session: Session) -> Reply:
     """Run the requests that were queued since MULTI, unless a key that is watched has changed."""
@@ -94,6 +96,7 @@ def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Rep
     flags="noscript loading stale fast allow_busy",
     complexity="O(N)",
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def discard(session: Session) -> Reply:
     """Forget the requests that were queued since MULTI, and watch keys no more."""
@@ -109,6 +112,7 @@ def discard(session: Session) -> Reply:
     flags="noscript loading stale fast allow_busy",
     keys=every("RO"),
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def watch(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Have the next EXEC do nothing if one of some keys has changed by then, whoever changes it."""
@@ -124,6 +128,7 @@ def watch(session: Session, key: bytes, *keys: bytes) -> Reply:
     since="2.2.0",
     flags="noscript loading stale fast allow_busy",
     lasting=Lasting.DATAGRAM,
+    changes_session=True,
 )
 def unwatch(session: Session) -> Reply:
     """Watch keys no more."""

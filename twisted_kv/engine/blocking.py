@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Tuple, Type
 from twisted.logger import Logger
 
 from twisted_kv.clock import Now
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import CommandError, SessionEnded, WouldWait
 from twisted_kv.replies import NULL_ARRAY, Block, Later, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -86,6 +86,8 @@ class Blocking:
                 return reply
             if session.transaction is not None:  # others cannot do anything meanwhile: its time is up at once
                 return reply.otherwise
+            if not session.may_wait:
+                raise WouldWait(command.name)
             return self._wait(_Waiter(session, command, reply))
 
         return run
@@ -120,7 +122,7 @@ class Blocking:
         """
         for waiter in list(self._sessions.get(session, ())):
             if session.link is None:
-                self._finish(waiter, CommandError("the session has ended", "UNBLOCKED"))
+                self._finish(waiter, SessionEnded())
             else:
                 self._drop(waiter)
         self._hand_out()

@@ -519,6 +519,7 @@ class RespFactory(Factory):
 
     def _sweep(self) -> None:
         self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
+        self.dispatcher.server.now.stale = True  # what is asked for the date between requests gets that of today
         now = self.dispatcher.server.now.elapsed
         for connection in self._all():
             connection.sweep(now)

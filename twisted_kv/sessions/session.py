@@ -9,7 +9,7 @@ from typing import Callable, Mapping, Protocol, Sequence, Tuple
 
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
@@ -173,12 +173,14 @@ class Session:
         "db",
         "direct",
         "id",
+        "is_shared",
         "last_active",
         "last_command",
         "lasting",
         "library_name",
         "library_version",
         "link",
+        "may_wait",
         "name",
         "resp",
         "server",
@@ -199,6 +201,10 @@ class Session:
         self.library_name = b""
         self.library_version = b""
         self.closing = False
+        self.may_wait = True
+        """Whether a reply may come later; if not, a command that has to wait raises `WouldWait`."""
+        self.is_shared = False
+        """Whether callers who know nothing of each other use it: then no command may change it."""
         self.waiting = 0
         """How many of its requests wait for a key."""
         self.transaction: Transaction | None = None
@@ -238,6 +244,11 @@ class Session:
         if self.watches is not None:
             self.watches.end()
             self.watches = None
+
+    def must_wait(self, command: str) -> None:
+        """Say that a command will answer later, before it begins; raises `WouldWait` where that cannot be."""
+        if not self.may_wait:
+            raise WouldWait(command)
 
     def log(self, *words: bytes) -> None:
         """Name a request that does again what this one has done, for the log, where its own words would not.

@@ -158,7 +158,11 @@ class RequestReader:
             data = b"".join(self._held)
             self._held = []
             self._held_bytes = 0
-            self.feed(data)
+            if self._missing:
+                self.feed(data)
+            else:  # not by `feed`, which would hold them again while a long line is under way
+                self._buffer = self._buffer[self._at :] + data
+                self._at = 0
             words = self._gets()
         return words
 

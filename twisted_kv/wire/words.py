@@ -7,7 +7,7 @@ separated by blanks, `"..."` knows escapes, `'...'` knows only `\'`, and a closi
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Sequence, Union
 
 _BLANKS: Final = re.compile(rb"[ \t\n\r\v\f]*")
 _PIECE: Final = re.compile(
@@ -68,3 +68,31 @@ def _escaped(match: re.Match[bytes]) -> bytes:
 def _end(match: re.Match[bytes] | None) -> int:
     assert match is not None  # the pattern matches the empty string
     return match.end()
+
+
+Word = Union[str, bytes, int, float]
+
+
+def encode_word(word: object) -> bytes:
+    """Turn a word of a call into bytes: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
+    if isinstance(word, bytes):
+        return bytes(word)
+    if isinstance(word, str):
+        try:
+            return word.encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(f"a word of a request is text that UTF-8 can write: {error}") from None
+    if isinstance(word, bool):
+        raise TypeError("a word of a request is str, bytes, int or float; what a bool means is for you to say")
+    if isinstance(word, int):
+        return b"%d" % word
+    if isinstance(word, float):
+        return repr(word).encode()
+    raise TypeError(f"a word of a request is str, bytes, int or float, not {type(word).__name__}")
+
+
+def encode_words(words: Sequence[object]) -> list[bytes]:
+    """Turn the words of a call into those of a request; raises TypeError if there is none, or for a wrong one."""
+    if not words:
+        raise TypeError("a request has at least one word")
+    return [encode_word(word) for word in words]

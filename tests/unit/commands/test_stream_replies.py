@@ -357,7 +357,7 @@ def test_readers_all_get_a_new_entry_and_consumers_share_it(streams: MemoryCache
         ("XREADGROUP", "GROUP", "g", "d", "BLOCK", 0, "NOACK", "STREAMS", "s", ">"),
         ("XREADGROUP", "GROUP", "g", "e", "BLOCK", 0, "STREAMS", "s", ">"),
     ):
-        streams.session().call(*words).addBoth(replies.append)
+        streams.session().request(*words).addBoth(replies.append)
     streams.call("XDEL", "s", 1)
     assert replies == []
     streams.call("XADD", "s", 9, "f", 9)
@@ -377,13 +377,13 @@ def test_a_consumer_waits_no_more_when_there_is_nothing_to_wait_for(
 ) -> None:
     streams.call("XGROUP", "SETID", "s", "g", "$")
     replies: list[Any] = []
-    streams.session().call("XREADGROUP", "GROUP", "g", "d", "BLOCK", 0, "STREAMS", "s", ">").addBoth(replies.append)
+    streams.session().request("XREADGROUP", "GROUP", "g", "d", "BLOCK", 0, "STREAMS", "s", ">").addBoth(replies.append)
     streams.call(*split(request_))
     assert [str(reply.value) for reply in replies] == [error]
 
 
 def test_a_reader_waits_only_as_long_as_it_says(cache: MemoryCache) -> None:
     replies: list[Any] = []
-    cache.session().call("XREAD", "BLOCK", 10, "STREAMS", "s", "$").addBoth(replies.append)
+    cache.session().request("XREAD", "BLOCK", 10, "STREAMS", "s", "$").addBoth(replies.append)
     cache.clock.advance(0.01)
     assert replies == [None]

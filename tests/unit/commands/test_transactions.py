@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
@@ -211,8 +210,7 @@ def test_a_transaction_in_process_that_waits_gives_a_deferred() -> None:
     results: list[Any] = []
     with cache.session() as session:
         say(session, "MULTI", "DEBUG SLEEP 1", "PING")
-        deferred = session.call("EXEC")
-        assert isinstance(deferred, Deferred)
+        deferred = session.request("EXEC")
         deferred.addCallback(results.append)
         cache.clock.advance(1)
     assert results == [[b"OK", b"PONG"]]
@@ -223,7 +221,7 @@ def test_a_deferred_transaction_can_be_cancelled() -> None:
     cache = MemoryCache({"enable-debug-command": "local"})
     with cache.session() as session:
         say(session, "MULTI", "DEBUG SLEEP 1")
-        deferred: Any = session.call("EXEC")
+        deferred: Any = session.request("EXEC")
         deferred.addErrback(lambda failure: None)
         deferred.cancel()
     cache.stop()

@@ -42,7 +42,7 @@ def assert_nobody_waits(cache: MemoryCache) -> None:
 
 
 def test_a_call_that_waits_gives_a_deferred_of_its_reply(cache: MemoryCache) -> None:
-    reply = got(cache.call("BLPOP", "k", 0))
+    reply = got(cache.request("BLPOP", "k", 0))
     assert reply == []
     assert cache.call("RPUSH", "k", "a", "b") == 2
     assert reply == [[b"k", b"a"]]
@@ -56,7 +56,7 @@ def test_what_is_there_is_taken_at_once(cache: MemoryCache) -> None:
 
 
 def test_a_call_that_waits_fails_with_the_error_of_its_command(cache: MemoryCache) -> None:
-    reply = got(cache.call("BLMOVE", "k", "s", "LEFT", "LEFT", 0))
+    reply = got(cache.request("BLMOVE", "k", "s", "LEFT", "LEFT", 0))
     cache.call("SET", "s", "v")
     cache.call("RPUSH", "k", "a")
     assert isinstance(reply[0], CommandError)
@@ -67,7 +67,7 @@ def test_a_call_that_waits_fails_with_the_error_of_its_command(cache: MemoryCach
 
 @pytest.mark.parametrize(("timeout", "milliseconds"), [("0.001", 1), ("0.0001", 1), ("1", 1000), ("1.001", 1001)])
 def test_a_wait_ends_at_its_millisecond(cache: MemoryCache, clock: Clock, timeout: str, milliseconds: int) -> None:
-    reply = got(cache.call("BLPOP", "k", timeout))
+    reply = got(cache.request("BLPOP", "k", timeout))
     clock.advance((milliseconds - 1) / 1000)
     assert reply == []
     clock.advance(0.001)
@@ -76,7 +76,7 @@ def test_a_wait_ends_at_its_millisecond(cache: MemoryCache, clock: Clock, timeou
 
 
 def test_a_wait_without_an_end_goes_on(cache: MemoryCache, clock: Clock) -> None:
-    waiting = cache.call("BLPOP", "k", 0)
+    waiting = cache.request("BLPOP", "k", 0)
     clock.advance(1_000_000)
     assert not waiting.called
     cache.call("RPUSH", "k", "a")
@@ -84,14 +84,14 @@ def test_a_wait_without_an_end_goes_on(cache: MemoryCache, clock: Clock) -> None
 
 
 def test_a_wait_that_has_ended_takes_nothing_later(cache: MemoryCache, clock: Clock) -> None:
-    cache.call("BLPOP", "k", 1)
+    cache.request("BLPOP", "k", 1)
     clock.advance(1)
     cache.call("RPUSH", "k", "a")
     assert cache.call("LLEN", "k") == 1
 
 
 def test_a_wait_that_is_cancelled_takes_nothing(cache: MemoryCache) -> None:
-    waiting = cache.call("BLPOP", "k", "j", 5)
+    waiting = cache.request("BLPOP", "k", "j", 5)
     reply = got(waiting)
     waiting.cancel()
     assert isinstance(reply[0], CancelledError)
@@ -102,7 +102,7 @@ def test_a_wait_that_is_cancelled_takes_nothing(cache: MemoryCache) -> None:
 
 
 def test_a_wait_that_is_cancelled_too_late_has_its_element(cache: MemoryCache) -> None:
-    first, second = cache.call("BLPOP", "k", 0), cache.call("BLPOP", "k", 0)
+    first, second = cache.request("BLPOP", "k", 0), cache.request("BLPOP", "k", 0)
     first.addCallback(lambda reply: second.cancel())
     cache.call("RPUSH", "k", "a", "b")
     assert second.result == [b"k", b"b"]
@@ -111,7 +111,7 @@ def test_a_wait_that_is_cancelled_too_late_has_its_element(cache: MemoryCache) -
 
 def test_one_session_may_wait_for_several_things_at_once(cache: MemoryCache) -> None:
     with cache.session() as session:
-        replies = [got(session.call("BLPOP", *keys, 0)) for keys in ("a", "ab", "b")]
+        replies = [got(session.request("BLPOP", *keys, 0)) for keys in ("a", "ab", "b")]
         assert len(blocking(cache)) == 1
         cache.call("RPUSH", "b", "1", "2")
         assert replies == [[], [[b"b", b"1"]], [[b"b", b"2"]]]
@@ -123,7 +123,7 @@ def test_one_session_may_wait_for_several_things_at_once(cache: MemoryCache) -> 
 def test_a_session_waits_in_the_database_that_was_selected_then(cache: MemoryCache) -> None:
     with cache.session() as session:
         session.call("SELECT", 3)
-        reply = got(session.call("BLPOP", "k", 0))
+        reply = got(session.request("BLPOP", "k", 0))
         session.call("SELECT", 5)
         session.call("RPUSH", "k", "five")
         cache.call("RPUSH", "k", "zero")
@@ -136,9 +136,9 @@ def test_a_session_waits_in_the_database_that_was_selected_then(cache: MemoryCac
 
 def test_who_waits_is_told_that_its_session_was_closed_and_takes_nothing(cache: MemoryCache) -> None:
     session = cache.session()
-    replies = [got(session.call("BLPOP", "k", 0)), got(session.call("BLPOP", "k", 7))]
+    replies = [got(session.request("BLPOP", "k", 0)), got(session.request("BLPOP", "k", 7))]
     session.close()
-    assert [str(reply) for (reply,) in replies] == ["UNBLOCKED the session has ended"] * 2
+    assert [str(reply) for (reply,) in replies] == ["ENDED the conversation has ended in which the request waited"] * 2
     assert_nobody_waits(cache)
     cache.call("RPUSH", "k", "a")
     assert cache.call("LLEN", "k") == 1
@@ -146,9 +146,9 @@ def test_who_waits_is_told_that_its_session_was_closed_and_takes_nothing(cache: 
 
 def test_who_waits_is_told_that_the_cache_was_stopped() -> None:
     cache = MemoryCache()
-    replies = [got(cache.call("BLPOP", "k", 9)), got(cache.call("BLMOVE", "k", "j", "LEFT", "LEFT", 0))]
+    replies = [got(cache.request("BLPOP", "k", 9)), got(cache.request("BLMOVE", "k", "j", "LEFT", "LEFT", 0))]
     cache.stop()
-    assert [str(reply) for (reply,) in replies] == ["UNBLOCKED the session has ended"] * 2
+    assert [str(reply) for (reply,) in replies] == ["ENDED the conversation has ended in which the request waited"] * 2
     assert cache.clock.getDelayedCalls() == []
 
 
@@ -156,7 +156,7 @@ def test_who_waits_is_told_that_the_cache_was_stopped() -> None:
 
 
 def test_who_gets_a_reply_sees_all_who_waited_served(cache: MemoryCache) -> None:
-    first, second = cache.call("BLPOP", "k", 0), cache.call("BLPOP", "k", 0)
+    first, second = cache.request("BLPOP", "k", 0), cache.request("BLPOP", "k", 0)
     seen = got(first.addCallback(lambda reply: cache.call("LRANGE", "k", 0, -1)))
     later = got(second)
     cache.call("RPUSH", "k", "a", "b", "c")
@@ -166,7 +166,7 @@ def test_who_gets_a_reply_sees_all_who_waited_served(cache: MemoryCache) -> None
 
 def test_who_gets_a_reply_and_pushes_more_serves_the_next(cache: MemoryCache) -> None:
     """The next was once served twice, from a list of those who had waited before."""
-    first, second, third = (cache.call("BLPOP", "k", 0) for _ in range(3))
+    first, second, third = (cache.request("BLPOP", "k", 0) for _ in range(3))
     first.addCallback(lambda reply: cache.call("RPUSH", "k", "c"))
     replies = [got(each) for each in (first, second, third)]
     cache.call("RPUSH", "k", "a", "b")
@@ -189,7 +189,7 @@ def test_a_client_whose_next_request_pushes_more_serves_the_next(cache: MemoryCa
 def test_a_long_chain_of_calls_that_wake_one_another_does_not_go_deep(cache: MemoryCache) -> None:
     length = 5000
     for place in range(length):
-        waiting = cache.call("BLPOP", place, 0)
+        waiting = cache.request("BLPOP", place, 0)
         waiting.addCallback(lambda reply, place=place: cache.call("RPUSH", place + 1, "x"))
     cache.call("RPUSH", 0, "x")
     assert cache.call("KEYS", "*") == [b"%d" % length]
@@ -209,7 +209,7 @@ def test_a_long_chain_of_calls_that_unblock_one_another_does_not_go_deep(cache: 
 
 def test_a_long_chain_of_moves_does_not_go_deep(cache: MemoryCache) -> None:
     for place in reversed(range(5000)):
-        cache.call("BLMOVE", place, place + 1, "LEFT", "RIGHT", 0)
+        cache.request("BLMOVE", place, place + 1, "LEFT", "RIGHT", 0)
     cache.call("RPUSH", 0, "x")
     assert cache.call("KEYS", "*") == [b"5000"]
     assert_nobody_waits(cache)
@@ -234,7 +234,7 @@ def test_a_fault_in_who_takes_a_reply_does_not_reach_others(cache: MemoryCache) 
 
 @pytest.mark.pure
 def test_a_fault_in_a_request_that_is_run_again_does_not_reach_others(cache: MemoryCache) -> None:
-    first, second = got(cache.call("BLPOP", "k", 0)), got(cache.call("BLPOP", "k", 0))
+    first, second = got(cache.request("BLPOP", "k", 0)), got(cache.request("BLPOP", "k", 0))
     server = cache.service.dispatcher.server
     command = next(each for each in server.commands.every() if each.name == "blpop")
     function, command.function = command.function, broken_once(command.function)
@@ -264,7 +264,7 @@ def broken_once(function: Any) -> Any:
 
 
 def test_thousands_wait_and_are_served_in_their_order(cache: MemoryCache) -> None:
-    replies = [got(cache.call("BLPOP", "k", "other", 0)) for _ in range(5000)]
+    replies = [got(cache.request("BLPOP", "k", "other", 0)) for _ in range(5000)]
     assert cache.call("RPUSH", "k", *range(2500)) == 2500
     for number in range(2500, 5000):
         cache.call("RPUSH", "k", number)
@@ -285,7 +285,7 @@ def test_thousands_of_clients_come_and_go(cache: MemoryCache) -> None:
 
 
 def test_many_keys_become_ready_in_one_transaction(cache: MemoryCache) -> None:
-    replies = [got(cache.call("BLPOP", key, 0)) for key in range(3000)]
+    replies = [got(cache.request("BLPOP", key, 0)) for key in range(3000)]
     with cache.session() as session:
         session.call("MULTI")
         for key in range(3000):
@@ -300,7 +300,7 @@ def test_many_keys_become_ready_in_one_transaction(cache: MemoryCache) -> None:
 
 def test_a_list_that_takes_the_place_of_another_type_serves_who_waits(cache: MemoryCache) -> None:
     """Redis 7.0 forgets them here."""
-    reply = got(cache.call("BLPOP", "k", 0))
+    reply = got(cache.request("BLPOP", "k", 0))
     cache.call("SET", "k", "v")
     cache.call("RPUSH", "j", "2", "1")
     cache.call("SORT", "j", "STORE", "k")
@@ -308,7 +308,7 @@ def test_a_list_that_takes_the_place_of_another_type_serves_who_waits(cache: Mem
 
 
 def test_a_list_that_holds_another_type_by_the_end_of_the_transaction_serves_nobody(cache: MemoryCache) -> None:
-    reply = got(cache.call("BLPOP", "k", 0))
+    reply = got(cache.request("BLPOP", "k", 0))
     with cache.session() as session:
         for request in (("MULTI",), ("RPUSH", "k", "a"), ("SET", "k", "v"), ("EXEC",)):
             session.call(*request)
@@ -320,7 +320,7 @@ def test_a_list_that_holds_another_type_by_the_end_of_the_transaction_serves_nob
 
 def test_a_reader_of_a_group_is_told_when_its_stream_expires(cache: MemoryCache, clock: Clock) -> None:
     cache.call("XGROUP", "CREATE", "k", "g", "$", "MKSTREAM")
-    reply = got(cache.call("XREADGROUP", "GROUP", "g", "me", "BLOCK", 0, "STREAMS", "k", ">"))
+    reply = got(cache.request("XREADGROUP", "GROUP", "g", "me", "BLOCK", 0, "STREAMS", "k", ">"))
     cache.call("PEXPIRE", "k", 20)
     clock.advance(0.02)
     clock.advance(0)
@@ -332,7 +332,7 @@ def test_a_reader_of_a_group_is_told_when_its_group_is_gone(cache: MemoryCache) 
     cache.call("XGROUP", "CREATE", "k", "g", "$", "MKSTREAM")
     cache.call("XGROUP", "CREATE", "k", "h", "$")
     replies = [
-        got(cache.call("XREADGROUP", "GROUP", group, "me", "BLOCK", 0, "STREAMS", "k", ">")) for group in ("g", "h")
+        got(cache.request("XREADGROUP", "GROUP", group, "me", "BLOCK", 0, "STREAMS", "k", ">")) for group in ("g", "h")
     ]
     cache.call("XGROUP", "DESTROY", "k", "g")
     assert "NOGROUP the consumer group this client was blocked on no longer exists" in str(replies[0][0])
@@ -343,7 +343,7 @@ def test_a_reader_of_a_group_is_told_when_its_group_is_gone(cache: MemoryCache) 
 
 def test_a_reader_goes_on_waiting_while_nothing_new_is_there(cache: MemoryCache) -> None:
     cache.call("XADD", "k", "5-5", "f", "v")
-    reply = got(cache.call("XREAD", "BLOCK", 0, "STREAMS", "k", "$"))
+    reply = got(cache.request("XREAD", "BLOCK", 0, "STREAMS", "k", "$"))
     cache.call("XDEL", "k", "5-5")
     cache.call("XTRIM", "k", "MAXLEN", 0)
     assert reply == []
@@ -363,7 +363,7 @@ def test_a_request_in_a_transaction_does_not_wait(cache: MemoryCache) -> None:
 
 def test_a_wait_in_a_session_that_has_begun_a_transaction_meanwhile_is_served(cache: MemoryCache) -> None:
     with cache.session() as session:
-        reply = got(session.call("BLPOP", "k", 0))
+        reply = got(session.request("BLPOP", "k", 0))
         session.call("MULTI")
         cache.call("RPUSH", "k", "a")
         assert reply == [[b"k", b"a"]]
@@ -382,14 +382,14 @@ def test_what_is_taken_is_noted_behind_what_brought_it() -> None:
     cache = MemoryCache()
     noted: list[Any] = []
     Journal(cache.service.dispatcher.server, noted.append).open()
-    cache.call("BLPOP", "a", 0)
-    cache.call("BRPOPLPUSH", "a", "b", 0)
-    cache.call("BLMOVE", "b", "c", "LEFT", "RIGHT", 0)
-    cache.call("BLMPOP", 0, 1, "c", "RIGHT", "COUNT", 5)
+    cache.request("BLPOP", "a", 0)
+    cache.request("BRPOPLPUSH", "a", "b", 0)
+    cache.request("BLMOVE", "b", "c", "LEFT", "RIGHT", 0)
+    cache.request("BLMPOP", 0, 1, "c", "RIGHT", "COUNT", 5)
     cache.call("RPUSH", "a", "1", "2", "3")
     with cache.session() as session:
         session.call("SELECT", 3)
-        session.call("BRPOP", "k", 0)
+        session.request("BRPOP", "k", 0)
         session.call("SELECT", 4)
         session.call("MULTI")
         session.call("RPUSH", "x", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def test_the_requests_make_the_same_value(requests: list[str]) -> None:
     while (words := reader.gets()) is not None:
         other.call(*words)
     made: Any = other.service.dispatcher.server.databases[0].peek(b"k")
-    if "ENTRIESREAD" not in str(requests) and "MKSTREAM" not in str(requests):
+    if not re.search("ENTRIESREAD|MKSTREAM|XDEL|XTRIM", str(requests)):  # a stream keeps entries that were deleted
         assert dump(made) == dump(value)
     assert other.call("DEBUG", "DIGEST-VALUE", "k") == cache.call("DEBUG", "DIGEST-VALUE", "k")
     for each in (cache, other):

@@ -288,3 +288,18 @@ def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
         got.append(words_)
     assert got == expected
     assert reader.between_requests
+
+
+@pytest.mark.parametrize("start", [b"*", b"$", b"*1\r\n$", b"PING "])
+@pytest.mark.parametrize("pieces", [(b"1\r", b"\n"), (b"1", b"\r", b"\n"), (b"\r\n",), (b"\n",), (b"",)])
+def test_a_long_line_that_ends_in_other_pieces_is_read_or_refused(start: bytes, pieces: tuple[bytes, ...]) -> None:
+    """A line as long as a portion was once looked at for ever."""
+    for size in (65_533, 65_534, 65_535, 65_536):
+        reader = RequestReader()
+        try:
+            for piece in (start + b"0" * size, *pieces):
+                reader.feed(piece)
+                while reader.more and not reader.take() and reader.gets() is not None:
+                    pass
+        except ProtocolError:
+            continue
