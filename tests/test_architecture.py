@@ -24,6 +24,7 @@ LAYERS = (
         "glob",
         "timers",
         "clock",
+        "names",
         "table",
         "groups",
         "arguments",

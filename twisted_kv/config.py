@@ -137,6 +137,16 @@ class Words(Kind):
         return " ".join(map(str, value))
 
 
+class Ports(Words):
+    """Numbers of ports."""
+
+    def parse(self, text: str) -> tuple[Any, ...]:
+        ports = tuple(parse_integer(word.encode("utf-8", "surrogateescape")) for word in text.split())
+        if not all(port is not None and 0 < port < 65536 for port in ports):
+            raise ValueError("argument must be port numbers from 1 to 65535")
+        return ports
+
+
 class Networks(Words):
     """Networks in CIDR notation, such as 10.0.0.0/8."""
 
@@ -269,6 +279,9 @@ class Settings:
     udp_binary: bool = setting(YesNo(), "no", "take a line ending at the end of a datagram as data", fixed=FIXED)
     udp_allow: tuple[Network, ...] = setting(
         Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=FIXED
+    )
+    udp_refuse_port: tuple[int, ...] = setting(
+        Ports("PORT"), "", "a source port whose datagrams get no answer, as of another such server", fixed=FIXED
     )
     protected_mode: bool = setting(YesNo(), "yes", "without a password, serve only clients of this machine")
     enable_debug_command: str = setting(

@@ -152,13 +152,18 @@ class StreamTransport(StringTransport):
 class DatagramTransport:
     """A datagram socket whose far end is the test: what was sent is in `sent`, as (datagram, address)."""
 
-    def __init__(self, max_packet_size: int = 65_536) -> None:
+    def __init__(self, max_packet_size: int = 65_536, port: int = 6379) -> None:
         self.maxPacketSize = max_packet_size
+        self.port = port
         self.sent: list[tuple[bytes, Any]] = []
         self.capacity = MAX_DATAGRAM
         """The most bytes of a datagram that can be sent."""
         self.refuses = False
         """Whether sending fails, as it does when an ICMP error came back for an earlier datagram."""
+
+    def getHost(self) -> IPv4Address:
+        """Return the address that the socket is bound to."""
+        return IPv4Address("UDP", "127.0.0.1", self.port)
 
     def write(self, packet: bytes, addr: Any = None) -> None:
         """Send a datagram."""

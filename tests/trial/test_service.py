@@ -128,8 +128,9 @@ class CallTests(unittest.SynchronousTestCase):
             session.call("SELECT", 2)
             session.call("SET", "k", "two")
             assert cache.call("GET", "k") is None
-        cache.call("SELECT", 2)
-        assert cache.call("GET", "k") == b"two"
+            with cache.session() as other:
+                other.call("SELECT", 2)
+                assert other.call("GET", "k") == b"two"
 
     def test_shutdown_is_refused_in_a_host(self) -> None:
         cache = self.service()
@@ -201,6 +202,17 @@ class CallTests(unittest.SynchronousTestCase):
             assert "The operating system is not able to handle" in caught.message
             assert cache.call("CONFIG", "GET", "maxclients") == {b"maxclients": b"10000"}
             assert cache.call("CONFIG", "SET", "maxclients", 100) == b"OK"
+
+
+class OrderTests(ServiceCase):
+    """In which order ports are opened."""
+
+    def test_datagrams_are_taken_before_anybody_can_connect(self) -> None:
+        cache = self.service()
+        kinds = [port.getHost().type for port in cache._listeners._ports]
+        assert kinds == sorted(kinds, reverse=True)
+        assert set(kinds) == {"UDP", "TCP"}
+        assert cache.port == cache.udp_port
 
 
 class PortTests(ServiceCase):

@@ -782,21 +782,18 @@ def hand_on(answer: Any) -> None:
         socket.protocol.datagramReceived(datagram, socket.peer)
 
 
-@pytest.mark.parametrize("dialect", ["resp", "command"])
-def test_requests_that_are_asked_at_once_get_their_own_replies(cache: MemoryCache, dialect: str) -> None:
+def test_requests_that_are_asked_at_once_get_their_own_replies(cache: MemoryCache) -> None:
     answers: list[Any] = []
-    network = Network(cache.datagrams("command" if dialect == "command" else "resp"))
+    network = Network(cache.datagrams("resp"))
     network.plan = [held(answers)] * 3
-    client = udp(network, dialect=dialect)
+    client = udp(network)
     waiting = [client.request("INCR", "n") for _ in range(3)]
     for number in range(3):
         assert all(waits(each) for each in waiting[number:])
         hand_on(answers[number])
         hand_on(answers[number])  # doubled on its way
         hand_on(answers[0])  # and an old one once more
-    expected = [1, 2, 3] if dialect == "resp" else [b"(integer) 1", b"(integer) 2", b"(integer) 3"]
-    if dialect == "resp":
-        assert [outcome(each) for each in waiting] == expected
+    assert [outcome(each) for each in waiting] == [1, 2, 3]
     assert cache.call("GET", "n") == b"3"
 
 
@@ -818,7 +815,7 @@ def test_a_reply_that_comes_after_its_time_is_not_taken_for_the_next(cache: Memo
 
 @pytest.mark.parametrize("line", ["SELECT 1", "select 1", "AUTH x", "HELLO 3", "RESET"])
 def test_what_would_be_forgotten_with_a_connection_is_refused(plain: StreamClient, line: str) -> None:
-    with pytest.raises(ValueError, match="would hold for one connection only: give the client database, password"):
+    with pytest.raises(ValueError, match="would hold for one connection only: give database, password and resp"):
         plain.request(*line.split())
 
 

@@ -14,7 +14,7 @@ from twisted_kv.errors import CommandError
 from twisted_kv.net.addresses import is_served
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
-from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request
+from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request, is_miss
 from twisted_kv.wire.encoder import least_size
 
 if TYPE_CHECKING:
@@ -47,19 +47,25 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._statistics = dispatcher.server.statistics
         self._dialect = dialect or DIALECTS[settings.udp_dialect](settings.udp_binary)
         self._session = dispatcher.begin(Lasting.REQUEST)
+        self._silent_ports = dispatcher.server.silent_ports
         self._wakeup = dispatcher.wakeup
         self._received: Datagrams = []
         self._write_all: Callable[[Datagrams], None] = self._write_each
         self._read_size = READ_SIZE
         self._turn = DATAGRAMS_A_TURN
         self._pause: IDelayedCall | None = None
+        self._port = 0
         self._is_served = lru_cache(maxsize=4096)(partial(is_served, allowed=settings.udp_allow))
 
     def startProtocol(self) -> None:
         self._read_size = getattr(self.transport, "maxPacketSize", READ_SIZE)
         self._write_all = getattr(self.transport, "write_all", self._write_each)
+        host = getattr(self.transport, "getHost", lambda: None)()
+        self._port = getattr(host, "port", 0)
+        self._silent_ports[self._port] += 1
 
     def stopProtocol(self) -> None:
+        self._silent_ports[self._port] -= 1
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -83,12 +89,13 @@ class CacheDatagramProtocol(DatagramProtocol):
         """Run the requests of the datagrams that have come, and give the answers."""
         received, self._received = self._received, []
         self._statistics.datagrams_received += len(received)
-        is_served, choose = self._is_served, self._dialect.choose
+        is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
         answers: Datagrams = []
         for datagram, address in received:
             if is_served(address[0]):
                 answer = self._answer(choose(datagram), datagram)
-                if answer is not None:
+                # A server on such a port would take the answer for a request, and answer it.
+                if answer is not None and not silent[address[1]]:
                     answers.append((answer, address))
             else:
                 self._statistics.datagrams_refused += 1
@@ -119,7 +126,10 @@ class CacheDatagramProtocol(DatagramProtocol):
         """A peer went away before it got its reply."""
 
     def _answer(self, dialect: Dialect, datagram: bytes) -> bytes | None:
-        """Run the requests of a datagram; gives the answering datagram, or None."""
+        """Run the requests of a datagram; returns the answering datagram, or None.
+
+        What is just a miss or an error of ours never gets one: two servers would answer each other for ever.
+        """
         try:
             if len(datagram) >= self._read_size:
                 raise CommandError("request is cut: it is longer than this server reads")
@@ -132,10 +142,12 @@ class CacheDatagramProtocol(DatagramProtocol):
             if self._settings.requirepass:
                 self._statistics.datagrams_refused += 1
                 return None
-            return dialect.error(error)
+            return None if is_miss(datagram) else dialect.error(error)
         if not requests:
             return None
         reply = self.dispatcher.request(self._session, requests[0])
+        if (reply is None or isinstance(reply, CommandError)) and is_miss(datagram):
+            return None
         answer = None
         if (len(reply) if type(reply) is bytes else least_size(reply)) <= MAX_DATAGRAM:
             answer = dialect.render(requests[0], reply, 2)
@@ -143,7 +155,9 @@ class CacheDatagramProtocol(DatagramProtocol):
                 if isinstance(reply, CommandError):
                     self._statistics.datagram_sets_refused += 1
                 return None
-        return answer if answer is not None and len(answer) <= MAX_DATAGRAM else self._too_large(dialect)
+        if answer is not None and len(answer) <= MAX_DATAGRAM:
+            return answer
+        return None if is_miss(datagram) else self._too_large(dialect)
 
     def _answer_all(self, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
         """Run requests that share a session; gives the answering datagram, or None."""

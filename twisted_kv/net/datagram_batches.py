@@ -129,6 +129,21 @@ class _Peers(Dict[bytes, Address]):
         return peer
 
 
+def ask_for_room(opened: socket.socket) -> None:
+    """Ask the system for large buffers of a socket for datagrams."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        opened.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+
+
+def count_drops(opened: socket.socket) -> int:
+    """Count the datagrams that the system has dropped because the buffer of a socket was full."""
+    try:
+        numbers = opened.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_DROPS + 1))
+        return int(struct.unpack_from("I", numbers, 4 * _DROPS)[0])
+    except (OSError, struct.error):
+        return 0  # this system does not tell, or the port is closed
+
+
 class BatchPort(udp.Port):
     """A UDP port whose protocol gets and gives datagrams by the batch.
 
@@ -151,8 +166,7 @@ class BatchPort(udp.Port):
 
     def _bindSocket(self) -> None:
         super()._bindSocket()  # type: ignore[no-untyped-call]  # as above
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        ask_for_room(self.socket)
 
     def doRead(self) -> None:
         """Receive a batch and hand it to the protocol."""
@@ -185,14 +199,6 @@ class BatchPort(udp.Port):
     def write(self, datagram: bytes, addr: Any = None) -> None:
         """Send one datagram; raises what `udp.Port` raises."""
         super().write(datagram, addr if addr is None else addr[:2])
-
-    def drops(self) -> int:
-        """Count the datagrams that the system has dropped because its buffer was full."""
-        try:
-            numbers = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_DROPS + 1))
-            return int(struct.unpack_from("I", numbers, 4 * _DROPS)[0])
-        except (OSError, AttributeError, struct.error):
-            return 0  # this system does not tell, or the port is closed
 
     def _send(self, datagrams: Datagrams) -> None:
         """Send no more than one batch."""

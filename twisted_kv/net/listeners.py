@@ -16,7 +16,7 @@ from twisted_kv.config import Settings
 from twisted_kv.net import multiplexer
 from twisted_kv.net.addresses import address_name, parse_address
 from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
-from twisted_kv.net.datagram_batches import BatchPort
+from twisted_kv.net.datagram_batches import ask_for_room, count_drops
 from twisted_kv.net.multiplexer import Multiplexer
 from twisted_kv.net.stream import RespFactory
 
@@ -109,7 +109,7 @@ class Listeners:
             raise
 
     def _count_drops(self) -> int:
-        return sum(port.drops() for port in self._ports if isinstance(port, BatchPort))
+        return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
 
     def close(self) -> Deferred[Any]:
         """Close all ports and end all connections, for good; fires when that is done."""
@@ -148,20 +148,23 @@ class Listeners:
             self._log.info("{kind} on {address}", kind=kind, address=address_name(port.getHost()))
 
     def _open_all(self, number: int) -> None:
+        """Open the UDP ports, then those for TCP: who is connected may send a datagram at once."""
         addresses = bind_addresses(self._settings)
+        if self._settings.udp:
+            shared = self._settings.udp_port < 0
+            chosen = number if shared else self._settings.udp_port
+            for host, optional in addresses:
+                port = self._listen(self._listen_udp, chosen, host, optional)
+                if port is not None:
+                    chosen = port.getHost().port
+            self.udp_port = chosen
+            number = chosen if shared else number
         if self._settings.tcp:
             for host, optional in addresses:
                 port = self._listen(self._listen_tcp, number, host, optional)
                 if port is not None:
                     number = port.getHost().port
             self.port = number
-        if self._settings.udp:
-            number = number if self._settings.udp_port < 0 else self._settings.udp_port
-            for host, optional in addresses:
-                port = self._listen(self._listen_udp, number, host, optional)
-                if port is not None:
-                    number = port.getHost().port
-            self.udp_port = number
 
     def _listen(self, listen: Any, number: int, host: str, optional: bool) -> Any:
         """Open one port; None for an optional address that this machine does not have."""
@@ -185,9 +188,13 @@ class Listeners:
     def _listen_udp(self, number: int, host: str) -> Any:
         protocol = CacheDatagramProtocol(self._dispatcher)
         if host != "::":
-            return self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
-        with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
-            return self._reactor.adoptDatagramPort(bound.fileno(), socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
+            port = self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
+        else:
+            with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
+                descriptor = bound.fileno()
+                port = self._reactor.adoptDatagramPort(descriptor, socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
+        ask_for_room(port.socket)  # whatever kind of port it is
+        return port
 
     def _open_endpoint(self, description: str) -> None:
         opened = serverFromString(self._reactor, description).listen(self._factory)

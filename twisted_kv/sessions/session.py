@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections import Counter
 from random import Random
 from typing import Callable, Mapping, Protocol, Sequence, Tuple
 
@@ -110,6 +111,8 @@ class Server:
         """Says whether keys whose time has come are removed before somebody asks for them."""
         self.keep_account: Callable[[], None] = lambda: None
         """Begins to keep account of when keys are used, whatever the policy."""
+        self.silent_ports: Counter[int] = Counter(dict.fromkeys(settings.udp_refuse_port, 1))
+        """Source ports whose datagrams get no answer: those that are named, and our own."""
         self.count_drops: Callable[[], int] = lambda: 0
         """Counts the datagrams that the system has dropped before anybody could read them."""
         self.sessions: dict[int, Session] = {}

@@ -29,6 +29,14 @@ MAX_DATAGRAM: Final = 65_507
 """The most bytes that one datagram carries over IPv4."""
 
 
+_MISS: Final = re.compile(rb"keyDoesNotExists|\(nil\)\n?|\(error\) [A-Z]+(?: [^\n]*)?\n?|-[A-Z]+(?: [^\r\n]*)?\r\n")
+
+
+def is_miss(datagram: bytes) -> bool:
+    """Whether a datagram is just what one of the dialects answers for a key that is not there, or for an error."""
+    return _MISS.fullmatch(datagram) is not None
+
+
 class Dialect:
     """One way to read and to answer datagrams.
 
