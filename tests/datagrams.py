@@ -29,11 +29,12 @@ class Peer:
     """A UDP socket that talks to one address."""
 
     def __init__(self, to: Address, at: Address | None = None) -> None:
-        self.socket = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = _bound(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, at)
+        if self.socket.getsockname()[1] == to[1]:  # by chance: what comes from the number of the server gets no answer
+            with self.socket:
+                self.socket = _bound(self.socket.family, at)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
-        if at is not None:
-            self.socket.bind(at)
         self.socket.connect(to)
         self.answers: list[bytes] = []
 
@@ -87,3 +88,10 @@ def has_ipv6() -> bool:
         probe.bind(("::1", 0))
         return True
     return False
+
+
+def _bound(family: int, at: Address | None) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    if at is not None:
+        opened.bind(at)
+    return opened
