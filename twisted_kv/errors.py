@@ -34,6 +34,11 @@ class CommandError(Exception):
         self.code = code
         self.message = message
 
+    def bare(self) -> CommandError:
+        """Return the error without the frames that it was raised through: their words would stay as long as it does."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
+
     @property
     def line(self) -> bytes:
         """The error as one line of bytes; line ends inside it become blanks, and those at its end go, as in Redis."""

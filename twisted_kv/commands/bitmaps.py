@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import Callable, Final, Sequence
+import sys
+from typing import Callable, Final, Iterator, Sequence
 
 import attrs
 
@@ -17,14 +18,14 @@ from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import MANY, KeyPlaces
-from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.long_strings import CHUNK, LongString
 from twisted_kv.values.short_strings import raw
 
 bitmaps = Group("bitmap", category="bitmap")
 
 _BAD_OFFSET: Final = "bit offset is not an integer or out of range"
 _ONES: Final = bytes([bin(byte).count("1") for byte in range(256)])
-_PIECE: Final = 64 * 1024
+_PIECE: Final = CHUNK  # of a long string, whose chunks are not put together then
 
 
 def _offset(session: Session, word: bytes, *, width: int = 0) -> int:
@@ -144,8 +145,8 @@ def _count(value: bytes | LongString, start: int, stop: int) -> int:
         return 0
     count = 0
     first, last = start >> 3, (stop - 1) >> 3
-    for at in range(first, last + 1, _PIECE):
-        count += sum(_slice(value, at, min(at + _PIECE, last + 1)).translate(_ONES))
+    for at in _pieces(value, first, last + 1):
+        count += popcount(_slice(value, at, min(at + _PIECE, last + 1)))
     head = _slice(value, first, first + 1)[0] >> (8 - (start & 7)) if start & 7 else 0
     tail = _slice(value, last, last + 1)[0] & (0xFF >> (stop & 7)) if stop & 7 else 0
     return count - _ONES[head] - _ONES[tail]
@@ -180,11 +181,27 @@ def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
     return -1 if wanted or len(words) > 1 else last  # behind the end are zeros, if no end was given
 
 
+def _pieces(value: bytes | LongString, start: int, stop: int) -> Iterator[int]:
+    """Return where pieces begin that may have a bit set; zeros that nobody wrote are passed over at once."""
+    at = start
+    while at < stop:
+        zeros = value.zeros(at) if isinstance(value, LongString) else 0
+        if not zeros:
+            yield at
+        at += zeros or _PIECE
+
+
+def popcount(data: bytes) -> int:
+    """Count the bits that are set."""
+    number = int.from_bytes(data, "little")
+    return number.bit_count() if sys.version_info >= (3, 10) else bin(number).count("1")
+
+
 def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:
     """Find the first bit of a kind from a place up to before another."""
     useless = b"\0" if wanted else b"\xff"
     first, last = start >> 3, (stop - 1) >> 3
-    for at in range(first, last + 1, _PIECE):
+    for at in _pieces(value, first, last + 1) if wanted else range(first, last + 1, _PIECE):
         piece = bytearray(_slice(value, at, min(at + _PIECE, last + 1)))
         if at == first and start & 7:
             mask = 0xFF >> (start & 7)
@@ -311,9 +328,9 @@ def _field_type(word: bytes) -> tuple[int, bool]:
 
 def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply:
     """Run operations one after the other, each on what the one before it has left."""
-    replies = []
+    replies: list[Reply] = []
+    value = _string(session.db, key)
     for field in fields:
-        value = _string(session.db, key)
         first, last = field.place >> 3, (field.place + field.width - 1) >> 3
         part = _slice(value, first, last + 1).ljust(last + 1 - first, b"\0")
         bits = int.from_bytes(part, "big")
@@ -327,6 +344,7 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
         if new is not None and new != old:
             bits = bits & ~(mask << shift) | (new & mask) << shift
             session.db.write_string(key, first, bits.to_bytes(len(part), "big"))
+            value = _string(session.db, key)
     return replies
 
 

@@ -9,7 +9,7 @@ from twisted_kv.groups import Group, every, first, second
 from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.errors import CorruptError
-from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate, largest
+from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate
 from twisted_kv.values.short_strings import raw
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
@@ -52,12 +52,11 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
     """Add elements to a HyperLogLog, and tell whether the estimate may have changed."""
     known = _read(session, key)
     log = known or HyperLogLog()
-    changes = int(known is None)
+    changes, before = int(known is None), log.data
     try:
-        for element in elements:
-            changes += log.add(element)
+        changes += log.add_all(elements)
     except CorruptError:
-        if changes:
+        if log.data != before:
             session.db.reload(key, raw(log.data))  # Redis keeps what was added before it failed, and counts no change
         raise _corrupt() from None
     if changes:
@@ -69,13 +68,16 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
 def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog | None], bytes]:
     """Give the HyperLogLog of each key, or None, and the largest of each register."""
     logs = []
-    merged = bytes(REGISTERS)
-    for key in keys:
-        log = _read(session, key, keep_raw=False)
-        logs.append(log)
-        if log is not None:
-            merged = largest(merged, _registers(log))
-    return logs, merged
+    merged = bytearray(REGISTERS)
+    try:
+        for key in keys:
+            log = _read(session, key, keep_raw=False)
+            logs.append(log)
+            if log is not None:
+                log.merge_into(merged)
+    except CorruptError:
+        raise _corrupt() from None
+    return logs, bytes(merged)
 
 
 @hyperloglogs.command(

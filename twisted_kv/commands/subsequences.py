@@ -76,9 +76,9 @@ def lcs(session: Session, key: bytes, other: bytes, *words: bytes) -> Reply:
 def _rows(first: bytes, second: bytes) -> list[int]:
     """Give the rows of the table: bit j is 0 where the length grows at byte j of the second string."""
     masks: dict[int, int] = {}
-    for byte in set(second):
-        bits = bytes(each == byte for each in reversed(second))
-        masks[byte] = int(bits.translate(_DIGITS), 2)
+    backwards = second[::-1]
+    for byte in set(first) & set(second):
+        masks[byte] = int(backwards.translate(_ZEROS[:byte] + b"1" + _ZEROS[byte + 1 :]), 2)
     everything = (1 << len(second)) - 1
     row = everything
     rows = [row]
@@ -89,7 +89,7 @@ def _rows(first: bytes, second: bytes) -> list[int]:
     return rows
 
 
-_DIGITS: Final = bytes([48, 49]) + bytes(254)
+_ZEROS: Final = b"0" * 256
 
 
 def _length(rows: list[int], size: int) -> int:
@@ -100,12 +100,16 @@ def _pairs(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]
     """Give the places of the bytes that both have, from the last to the first, the way that Redis finds them."""
     pairs = []
     at, other = len(first), len(second)
+    looked_at, row = -1, b""  # a row is a number as long as the string: it is taken apart once, not for each bit
     while at and other:
         if first[at - 1] == second[other - 1]:
             at -= 1
             other -= 1
             pairs.append((at, other))
-        elif rows[at] >> (other - 1) & 1:
+            continue
+        if looked_at != at:
+            looked_at, row = at, rows[at].to_bytes((len(second) >> 3) + 1, "little")
+        if row[other - 1 >> 3] >> (other - 1 & 7) & 1:
             other -= 1
         else:
             at -= 1

@@ -8,7 +8,8 @@ way only that a client gets something, and what it takes is counted and logged l
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Tuple, Type
+from itertools import islice
+from typing import TYPE_CHECKING, Callable, Deque, Dict, Tuple, Type
 
 from twisted.logger import Logger
 
@@ -48,7 +49,11 @@ class _Waiter:
         return (self.block.kind,) if self.block.gone is None else (self.block.kind, _Gone)
 
 
-_Waiters = Dict[Type[object], List[_Waiter]]
+_Waiters = Dict[Type[object], Dict[_Waiter, None]]
+"""Those who wait for a key, in the order in which they came, by the type that it has to become."""
+
+_AT_ONCE = 16
+"""Waiters that are looked up together; most keys serve few."""
 
 
 class Blocking:
@@ -142,7 +147,7 @@ class Blocking:
                 self._waiters[place] = {}
                 database.watch(key, self._watcher(database))
             for kind in waiter.kinds:
-                self._waiters[place].setdefault(kind, []).append(waiter)
+                self._waiters[place].setdefault(kind, {})[waiter] = None
         self._sessions.setdefault(waiter.session, {})[waiter] = None
         waiter.session.waiting += 1
         if block.timeout:
@@ -169,11 +174,16 @@ class Blocking:
         """Serve those who wait for a key, in the order in which they came, as far as it reaches."""
         kinds = self._waiters.get((database.index, key), {})
         kind = type(database.peek(key))
-        for waiter in kinds.get(kind, [])[:]:
-            self._try(waiter, key)
-            if type(database.peek(key)) is not kind:
-                break
-        for waiter in kinds.get(_Gone, [])[:]:
+        waiting = kinds.get(kind, {})
+        passed_over = 0  # those at the front who still wait: what is there is not for them
+        while len(waiting) > passed_over and type(database.peek(key)) is kind:
+            for waiter in list(islice(waiting, passed_over, passed_over + _AT_ONCE)):
+                if waiter in waiting:
+                    self._try(waiter, key)
+                    passed_over += waiter in waiting
+                if type(database.peek(key)) is not kind:
+                    break
+        for waiter in list(kinds.get(_Gone, ())):
             if waiter.block.kind is not kind and waiter.block.gone is not None:
                 self._finish(waiter, waiter.block.gone())
 
@@ -185,7 +195,7 @@ class Blocking:
         try:
             reply = self._run(session, command, (*(b"",) * command.skip, *waiter.block.again(key)))
         except CommandError as error:
-            reply = error
+            reply = error.bare()
         finally:
             self._again = False
             session.db = selected
@@ -233,7 +243,7 @@ class Blocking:
             place = waiter.database.index, key
             kinds = self._waiters[place]
             for kind in waiter.kinds:
-                kinds[kind].remove(waiter)
+                del kinds[kind][waiter]
                 if not kinds[kind]:
                     del kinds[kind]
             if not kinds:

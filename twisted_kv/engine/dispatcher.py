@@ -118,7 +118,7 @@ class Dispatcher:
                 command = self._admit(session, words)
             except CommandError as error:
                 self._statistics.errors[error.code] += 1
-                return error
+                return error.bare()
             except AttackError:
                 return NO_REPLY
             except Exception:
@@ -140,7 +140,7 @@ class Dispatcher:
         except CommandError as error:
             command.failed += 1
             self._statistics.errors[error.code] += 1
-            reply = error.spelled(words) if type(error) is SubcommandError else error
+            reply = error.spelled(words) if type(error) is SubcommandError else error.bare()
         except Exception:
             command.failed += 1
             reply = self._internal_error(command.name)
@@ -163,7 +163,7 @@ class Dispatcher:
         except CommandError as error:
             command.failed += 1
             self._statistics.errors[error.code] += 1
-            return error.spelled(words) if type(error) is SubcommandError else error
+            return error.spelled(words) if type(error) is SubcommandError else error.bare()
         except Exception:
             command.failed += 1
             return self._internal_error(command.name)

@@ -24,6 +24,12 @@ ROUNDS: Final = 100
 """How often in one wake-up those have their turn who join in the midst of it, some 10 ms: clients that serve each other
 (BLMOVE from a to b, and back) could go on for as long as they have sent requests."""
 
+TURN: Final = 10
+"""Milliseconds after which what is left of a wake-up waits for the next one; a single request may take longer."""
+
+REQUESTS: Final = 16
+"""Requests, or datagrams, after which the time is looked at."""
+
 Commit = Callable[[Callable[[bool], None]], None]
 """Makes lasting what was changed, and calls what it was given when that is done, in the order of the calls; with False
 when it could not be done."""
@@ -71,6 +77,7 @@ class WakeUp:
         self._is_running = False
         self.load = 0
         self.elapsed = now.elapsed
+        self._end_of_turn = self.elapsed + TURN
         self.commit: Commit = commit_nothing
 
     def open(self) -> None:
@@ -90,6 +97,11 @@ class WakeUp:
         self._next.append(member)
         return True
 
+    @property
+    def is_late(self) -> bool:
+        """Whether this wake-up has taken its time, so that what is left should wait for the next one."""
+        return self._now.elapsed > self._end_of_turn
+
     def close(self) -> None:
         """Run the requests of all who joined, commit, and answer."""
         self._is_open = False
@@ -102,6 +114,7 @@ class WakeUp:
             return
         self._now.stale = True
         self.elapsed = self._now.elapsed
+        self._end_of_turn = self.elapsed + TURN
         answers: list[tuple[Member, Any]] = []
         self._is_running = True
         rounds = 0
@@ -110,7 +123,10 @@ class WakeUp:
                 break
             rounds += 1
             members, self._members = self._members, []
-            for member in members:
+            for number, member in enumerate(members):
+                if number & 7 == 7 and self.is_late and self._soon(self.close):
+                    self._next = members[number:] + self._next
+                    break
                 try:
                     answers.append((member, member.run()))
                 except BaseException:  # whatever it is, the others are served

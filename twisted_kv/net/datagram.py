@@ -10,6 +10,7 @@ from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
 from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.wakeup import REQUESTS
 from twisted_kv.errors import CommandError
 from twisted_kv.net.addresses import is_served
 from twisted_kv.sessions.session import Session
@@ -88,10 +89,13 @@ class CacheDatagramProtocol(DatagramProtocol):
     def run(self) -> Datagrams:
         """Run the requests of the datagrams that have come, and give the answers."""
         received, self._received = self._received, []
-        self._statistics.datagrams_received += len(received)
         is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
         answers: Datagrams = []
-        for datagram, address in received:
+        for number, (datagram, address) in enumerate(received):
+            if not number % REQUESTS and number and self._wakeup.is_late and self._wakeup.join_next(self):
+                self._received = received[number:]
+                received = received[:number]
+                break
             if is_served(address[0]):
                 answer = self._answer(choose(datagram), datagram)
                 # A server on such a port would take the answer for a request, and answer it.
@@ -99,6 +103,7 @@ class CacheDatagramProtocol(DatagramProtocol):
                     answers.append((answer, address))
             else:
                 self._statistics.datagrams_refused += 1
+        self._statistics.datagrams_received += len(received)
         return answers
 
     def answer(self, answers: Datagrams) -> None:

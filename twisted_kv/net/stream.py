@@ -121,9 +121,11 @@ class RespProtocol(Protocol):
             awaited, self._awaited = self._awaited, NO_REPLY
             large = self._encode(awaited, parts, large)
         least = reader.pending - PORTION if self._behind else 0  # where others have their turn
+        is_first = True
         try:
             ended = session.closing
-            while reader.more and not ended and not (reader.pending < least and self._join_next()):
+            while reader.more and not ended and (is_first or not self._gives_way(least)):
+                is_first = False
                 reader.authenticated = session.authenticated or not session.must_authenticate
                 requests = reader.take()
                 if not requests:
@@ -157,6 +159,10 @@ class RespProtocol(Protocol):
         if reader.more and not session.closing:
             self._check_query_limit()
         return parts if large else [b"".join(parts)]
+
+    def _gives_way(self, least: int) -> bool:
+        """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
+        return (self._reader.pending < least or self._wakeup.is_late) and self._join_next()
 
     def _join_next(self) -> bool:
         """Leave what is still to be run to the next wake-up; False if there may be none."""

@@ -18,7 +18,8 @@ import binascii
 import math
 import re
 import string
-from typing import Final, Iterable
+from struct import unpack_from
+from typing import Final, Iterable, Sequence
 
 from twisted_kv.numbers import INT64_MIN, UINT64_MAX
 from twisted_kv.values.errors import CorruptError
@@ -37,6 +38,8 @@ _STALE: Final = 0x80
 _HASH_BITS: Final = 50
 _ALPHA: Final = 0.721347520444481703680
 _LARGEST_SPARSE: Final = 32
+_MANY: Final = 200
+"""Elements for which it pays to take all registers apart."""
 _LONGEST_ZEROS: Final = 64
 _LONGEST_VALUES: Final = 4
 
@@ -58,10 +61,9 @@ def murmur64a(data: bytes, seed: int = _SEED) -> int:
     """Hash bytes as A. Appleby's MurmurHash64A does."""
     value = seed ^ (len(data) * _FACTOR & _MASK)
     whole = len(data) & ~7
-    for at in range(0, whole, 8):
-        word = int.from_bytes(data[at : at + 8], "little") * _FACTOR & _MASK
-        word = (word ^ word >> 47) * _FACTOR & _MASK
-        value = (value ^ word) * _FACTOR & _MASK
+    for word in unpack_from(f"<{whole >> 3}Q", data) if whole else ():
+        word = word * _FACTOR & _MASK
+        value = (value ^ (word ^ word >> 47) * _FACTOR) * _FACTOR & _MASK
     if whole < len(data):
         value = (value ^ int.from_bytes(data[whole:], "little")) * _FACTOR & _MASK
     value = (value ^ value >> 47) * _FACTOR & _MASK
@@ -107,6 +109,45 @@ class HyperLogLog:
         place, run = place_and_run(element)
         changed, _ = self._set(place, run)
         return changed
+
+    def add_all(self, elements: Sequence[bytes]) -> int:
+        """Add elements; returns 0 if no register has changed.  Raises `CorruptError` as `add`."""
+        changes = 0
+        for number, element in enumerate(elements):
+            if not self.is_sparse and len(elements) - number > _MANY:
+                return changes + self._add_many(elements[number:])
+            changes += self.add(element)
+        return changes
+
+    def _add_many(self, elements: Sequence[bytes]) -> bool:
+        """Add elements to a dense string, whose registers are taken apart and put together but once."""
+        before = self.registers()
+        registers = bytearray(before)
+        for element in elements:
+            place, run = place_and_run(element)
+            if run > registers[place]:
+                registers[place] = run
+        if registers == before:
+            return False
+        self._data[HEAD:] = _packed(bytes(registers))
+        return True
+
+    def merge_into(self, registers: bytearray) -> None:
+        """Let no register of others be smaller than the one in its place here."""
+        if not self.is_sparse:
+            registers[:] = largest(registers, self.registers())
+            return
+        place = 0
+        for value, length in self._runs():
+            if value:
+                for each in range(place, min(place + length, REGISTERS)):
+                    if registers[each] < value:
+                        registers[each] = value
+            place += length
+            if place > REGISTERS:
+                break
+        if place != REGISTERS:
+            raise CorruptError("runs of another length than there are registers")
 
     def merge(self, registers: bytes) -> None:
         """Let no register be smaller than the one in its place among others."""
@@ -289,7 +330,7 @@ def _packed(registers: bytes) -> bytes:
     return binascii.a2b_base64(registers[::-1].translate(_TO_DIGITS))[::-1]
 
 
-def largest(registers: bytes, others: bytes) -> bytes:
+def largest(registers: bytes | bytearray, others: bytes) -> bytes:
     """Give the larger of each two registers.
 
     They are compared at once, as bytes of two large numbers: where the highest bit survives, nothing was borrowed.

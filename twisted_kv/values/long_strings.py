@@ -55,6 +55,13 @@ class LongString:
         parts[-1] = memoryview(parts[-1])[: stop - last * CHUNK]
         return b"".join(parts)
 
+    def zeros(self, offset: int) -> int:
+        """Return how many zeros that nobody wrote follow from an offset on; 0 if that byte may be another."""
+        at = first = offset // CHUNK
+        while at < len(self._chunks) and self._chunks[at] is _ZEROS:
+            at += 1
+        return at * CHUNK - offset if at > first else 0
+
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes where others are, or behind the end; what lies between is zeros."""
         if offset > self._length:

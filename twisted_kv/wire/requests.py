@@ -14,7 +14,9 @@ behind a carriage return.
 
 from __future__ import annotations
 
-from typing import Final, Iterable
+from itertools import chain, islice
+from operator import length_hint
+from typing import Final, Iterable, Iterator
 
 from twisted_kv.errors import ProtocolError, as_text
 from twisted_kv.numbers import parse_integer
@@ -39,6 +41,10 @@ _TRIES: Final = 2
 """How often in a portion plain requests are looked for: at the start, and behind one that was not whole."""
 
 
+AT_ONCE: Final = 32
+"""The most plain requests that are given at once."""
+
+
 class RequestReader:
     """Cuts a byte stream into requests.
 
@@ -58,6 +64,7 @@ class RequestReader:
         "_held_bytes",
         "_left",
         "_missing",
+        "_taken",
         "_tries",
         "authenticated",
         "inline",
@@ -77,6 +84,7 @@ class RequestReader:
         self._chunk_bytes = 0
         self._held: list[bytes] = []  # comes behind the buffer, in which much is still unread
         self._held_bytes = 0
+        self._taken: Iterator[list[bytes]] = iter(())  # plain requests that `take` has found and not given yet
         self._missing = 0  # bytes that must come before it is worth looking again
         self._tries = _TRIES
         self._left = 0  # arguments that the request under way still wants
@@ -117,7 +125,14 @@ class RequestReader:
         self._tries = _TRIES
 
     def take(self) -> list[list[bytes]]:
-        """Give the next requests, as far as they are whole and plain; none where `gets()` has to look."""
+        """Give the next requests, as far as they are whole and plain; none where `gets()` has to look.
+
+        They are no more than `AT_ONCE`, so that whoever runs them can look at the time.
+        """
+        if length_hint(self._taken):
+            requests = list(islice(self._taken, AT_ONCE))
+            self.more = bool(length_hint(self._taken) or self._at < len(self._buffer) or self._held_bytes)
+            return requests
         if self._left or self._missing or not self._tries or not self.authenticated:
             return []
         unread = len(self._buffer) - self._at
@@ -135,11 +150,15 @@ class RequestReader:
             self._buffer = b""
             self._at = 0
             self.more = self._held_bytes > 0
+        if len(requests) > AT_ONCE:
+            self._taken = iter(requests)
+            requests = list(islice(self._taken, AT_ONCE))
+            self.more = True
         return requests
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
         """Put back requests that were taken and shall be read again, with more care."""
-        data = b"".join(map(encode_request, requests))
+        data = b"".join(map(encode_request, chain(requests, self._taken)))
         if data:
             self._tries = 0
             if self._at:
