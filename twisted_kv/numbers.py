@@ -54,6 +54,23 @@ def leading_integer(text: bytes) -> int:
     return (value + 2**31) % 2**32 - 2**31
 
 
+_LONG: Final = 400
+"""Bytes of a number from which on an expression that has to go back takes too long."""
+
+
+def _is_decimal(text: bytes) -> bool:
+    """Whether a text is a decimal number with or without a fraction and an exponent."""
+    if len(text) <= _LONG:
+        return _DECIMAL.match(text) is not None
+    digits = text[1:] if text[:1] in (b"+", b"-") else text
+    mantissa, mark, exponent = digits.replace(b"E", b"e").partition(b"e")
+    whole, _, fraction = mantissa.partition(b".")
+    if exponent[:1] in (b"+", b"-"):
+        exponent = exponent[1:]
+    places = whole.isdigit() and (fraction.isdigit() or not fraction)
+    return (places or (not whole and fraction.isdigit())) and (exponent.isdigit() if mark else True)
+
+
 def parse_double(text: bytes) -> float:
     """Read a double as C's strtod does; raises ValueError for what Redis calls "not a valid float".
 
@@ -61,7 +78,7 @@ def parse_double(text: bytes) -> float:
     """
     if _INFINITY.match(text):
         return -math.inf if text.startswith(b"-") else math.inf
-    if _DECIMAL.match(text):
+    if _is_decimal(text):
         value = float(text)
     elif _HEXADECIMAL.match(text):
         try:
@@ -118,7 +135,7 @@ def parse_bound(text: bytes) -> float:
     digits = text.lstrip(b" \t\n\v\f\r")
     if _INFINITY.match(digits):
         return -math.inf if digits.startswith(b"-") else math.inf
-    if _DECIMAL.match(digits):
+    if _is_decimal(digits):
         return float(digits)
     if _HEXADECIMAL.match(digits):
         try:
@@ -133,11 +150,13 @@ def parse_long_double(text: bytes) -> Fraction | None:
 
     Raises ValueError for what Redis calls "not a valid float".
     """
+    if len(text) > LONG_DOUBLE_DIGITS:
+        raise ValueError(text)
     if _INFINITY.match(text):
         return None
     decimal = _DECIMAL.match(text)
     match = decimal or _HEXADECIMAL.match(text)
-    if match is None or len(text) > LONG_DOUBLE_DIGITS:
+    if match is None:
         raise ValueError(text)
     sign, whole, fraction, fraction_only, exponent = match.groups()
     places = fraction or fraction_only or b""

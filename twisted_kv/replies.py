@@ -120,10 +120,11 @@ class Block:
     Whoever runs the command waits until one of the `keys` holds a value of type `kind`, and runs it again then, with
     the words that `again` gives for that key; that may raise `CommandError`.  After `timeout` milliseconds (0: never)
     the reply is a null array, in a transaction it is `otherwise` at once.  With `gone` it is what that gives when a key
-    is gone, or holds another type.
+    is gone, or holds another type.  With `is_for`, the command is run again for a key only if that says so: many may
+    wait for one key, and most of them for something else.
     """
 
-    __slots__ = ("again", "gone", "keys", "kind", "otherwise", "timeout")
+    __slots__ = ("again", "gone", "is_for", "keys", "kind", "otherwise", "timeout")
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class Block:
         otherwise: Reply,
         *,
         gone: Callable[[], CommandError] | None = None,
+        is_for: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.keys = keys
         self.kind = kind
@@ -141,6 +143,7 @@ class Block:
         self.again = again
         self.otherwise = otherwise
         self.gone = gone
+        self.is_for = is_for
 
 
 OK: Final = Status(b"OK")

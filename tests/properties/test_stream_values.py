@@ -13,8 +13,8 @@ from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.values import streams
 from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup
 from twisted_kv.values.sizes import TABLE
-from twisted_kv.values.stream_nodes import LAST_ID, Fields, make_id
-from twisted_kv.values.streams import ENTRY_SIZE, NODE_SIZE, PART_SIZE, Stream
+from twisted_kv.values.stream_nodes import ENTRY_SIZE, LAST_ID, PART_SIZE, Fields, make_id
+from twisted_kv.values.streams import NODE_SIZE, Stream
 
 FIELDS = st.one_of(
     st.binary(max_size=9).map(lambda value: (b"f", value)),

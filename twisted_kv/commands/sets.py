@@ -196,7 +196,8 @@ def _sources(session: Session, keys: Sequence[bytes]) -> list[Set]:
 
 def _common(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
     """Give the members that all sets have, no more than a limit that is not 0."""
-    smallest, *others = sorted(sources, key=len)
+    different = {id(source): source for source in sources}  # a set that is named twice is asked once
+    smallest, *others = sorted(different.values(), key=len)
     found = []
     for member in smallest.listed() if smallest.is_packed else smallest:
         if all(member in other for other in others):
@@ -222,6 +223,7 @@ def _without(sources: Sequence[Set]) -> list[bytes]:
     """Give the members of the first set that no other has: by whichever way asks less."""
     whole, *others = sources
     if len(whole) * len(sources) <= 2 * sum(map(len, sources)):
+        others.sort(key=len, reverse=True)  # a large one has it most likely
         return [member for member in whole if not any(member in other for other in others)]
     left = dict.fromkeys(whole)
     for other in others:

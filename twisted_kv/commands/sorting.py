@@ -117,19 +117,28 @@ class SortOptions:
 
 
 def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]:
+    """Return what is to be sorted, or the part that is asked for where nothing is sorted."""
     value = session.db.read(key)
     if value is None:
         return []
     if isinstance(value, SortedSet):
         value.is_packed = False  # Redis sorts a skip list only, and makes one of what was packed
         if options.keeps_order:
-            return [member for _, member in value.slice(0, len(value), reverse=options.descending)]
+            start, stop = options.bounds(len(value))
+            if options.descending:
+                start, stop = len(value) - stop, len(value) - start
+            return [member for _, member in value.slice(start, stop, reverse=options.descending)]
         return list(value)
     if isinstance(value, List):
-        elements = list(value)
-        return elements[::-1] if options.keeps_order and options.descending else elements
+        if not options.keeps_order:
+            return list(value)
+        start, stop = options.bounds(len(value))
+        if options.descending:
+            return value.slice(len(value) - stop, len(value) - start)[::-1]
+        return value.slice(start, stop)
     if isinstance(value, Set):
-        return [member for member, _ in value.packed_items()] if value.is_packed else list(value)
+        members = [member for member, _ in value.packed_items()] if value.is_packed else list(value)
+        return members[slice(*options.bounds(len(members)))] if options.keeps_order else members
     raise WrongTypeError
 
 
@@ -149,8 +158,6 @@ def _number(text: bytes) -> float:
 def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> list[bytes]:
     """Sort, and give the part that is asked for; as numbers, equal elements are told apart by their bytes."""
     start, stop = options.bounds(len(elements))
-    if options.keeps_order:
-        return elements[start:stop]
 
     def looked_up(element: bytes) -> bytes | None:
         return element if options.by is None else follow(session.db, options.by, element)
@@ -183,11 +190,12 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
 
 def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bool) -> Reply:
     options = SortOptions.parse(words, may_store=may_store)
-    elements = _elements(session, key, options)
     if options.keeps_order and options.target is not None and isinstance(session.db.peek(key), Set):
         options.keeps_order = False  # so that what is stored does not depend on chance
         options.by, options.as_text = None, True
-    elements = _in_order(session, elements, options)
+    elements = _elements(session, key, options)
+    if not options.keeps_order:
+        elements = _in_order(session, elements, options)
     replies: Iterable[bytes | None] = elements
     if options.get:
         replies = [follow(session.db, pattern, element) for element in elements for pattern in options.get]

@@ -264,7 +264,16 @@ def xreadgroup(
             raise CommandError("the consumer group this client was blocked on no longer exists", "NOGROUP")
         return options.again(ready, b">")
 
-    return Block(options.keys, Stream, options.timeout, again, NULL_ARRAY, gone=_stream_is_gone)
+    database = session.db
+
+    def is_for(ready: bytes) -> bool:
+        stream = database.peek(ready)
+        if not isinstance(stream, Stream):
+            return True
+        known = stream.groups.get(group)
+        return known is None or stream.largest > known.last_id
+
+    return Block(options.keys, Stream, options.timeout, again, NULL_ARRAY, gone=_stream_is_gone, is_for=is_for)
 
 
 def _stream_is_gone() -> CommandError:

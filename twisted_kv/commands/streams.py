@@ -14,6 +14,7 @@ from twisted_kv.groups import Group, behind_streams, first
 from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.replies import NULL_ARRAY, OK, Block, Pairs, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
 from twisted_kv.values.streams import NODE_ENTRIES, Stream
@@ -438,6 +439,12 @@ def by_key(session: Session, found: Sequence[tuple[bytes, Reply]]) -> Reply:
     return by_names if len(by_names) == len(found) else Pairs(found)
 
 
+def _has_newer(database: Database, key: bytes, start: int) -> bool:
+    """Whether a stream may have entries above an ID."""
+    stream = database.peek(key)
+    return not isinstance(stream, Stream) or (stream.length > 0 and stream.largest > start)
+
+
 @streams.command(
     "XREAD",
     since="5.0.0",
@@ -463,9 +470,10 @@ def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words:
             start = parse_id(word)
         starts.setdefault(each, start)
         asked.append((each, start))
+    database = session.db
     found: list[tuple[bytes, Reply]] = []
     for each, start in asked:
-        stream = session.db.read_as(each, Stream)
+        stream = database.read_as(each, Stream)
         if stream is not None and stream.length and stream.largest > start:
             entries = limited(stream.range(start + 1, LAST_ID), options.count or -1)
             found.append((each, [entry_reply(entry) for entry in entries]))
@@ -480,4 +488,5 @@ def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words:
         options.timeout,
         lambda ready: options.again(ready, id_text(starts[ready])),
         NULL_ARRAY,
+        is_for=lambda ready: _has_newer(database, ready, starts[ready]),
     )

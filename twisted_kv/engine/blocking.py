@@ -179,7 +179,8 @@ class Blocking:
         while len(waiting) > passed_over and type(database.peek(key)) is kind:
             for waiter in list(islice(waiting, passed_over, passed_over + _AT_ONCE)):
                 if waiter in waiting:
-                    self._try(waiter, key)
+                    if waiter.block.is_for is None or waiter.block.is_for(key):
+                        self._try(waiter, key)
                     passed_over += waiter in waiting
                 if type(database.peek(key)) is not kind:
                     break

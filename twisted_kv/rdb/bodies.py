@@ -33,7 +33,7 @@ def kind_and_body(value: Value, *, compressed: bool = False) -> tuple[int, bytes
     if packed is not None:
         kind, body = packed
         return kind, write_string(body, compressed=compressed)
-    if isinstance(value, List):
+    if isinstance(value, List) and len(value) <= _LIST_NODE_BYTES // 2:  # each takes two bytes at least
         node = write_listpack(value)
         if len(node) <= _LIST_NODE_BYTES:
             return rdb.LIST_OF_LISTPACKS, b"\1\2" + write_string(node, compressed=compressed)

@@ -139,8 +139,11 @@ class List:
             self.memory = TABLE
             return removed
         behind = self._length - stop
-        self._cut(range(start), left=True)
-        self._cut(range(behind), left=False)
+        counted = removed < self._length // 2  # what stays is counted, if that is less
+        self._cut(start, left=True, counted=counted)
+        self._cut(behind, left=False, counted=counted)
+        if not counted:
+            self.memory = TABLE + sum([SLOT + bytes_size(element) for chunk in self._chunks for element in chunk])
         return removed
 
     def remove(self, element: bytes, count: int) -> int:
@@ -238,9 +241,8 @@ class List:
             chunk = self._chunks[at] = chunk.copy()
         return chunk
 
-    def _cut(self, places: range, *, left: bool) -> None:
-        """Remove so many elements from one end."""
-        count = len(places)
+    def _cut(self, count: int, *, left: bool, counted: bool) -> None:
+        """Remove so many elements from one end, and take them off the memory if that is `counted`."""
         while count:
             at = 0 if left else len(self._chunks) - 1
             chunk = self._chunks[at]
@@ -256,7 +258,8 @@ class List:
                     del chunk[-count:]
             count -= len(gone)
             self._length -= len(gone)
-            self.memory -= sum([SLOT + bytes_size(element) for element in gone])
+            if counted:
+                self.memory -= sum([SLOT + bytes_size(element) for element in gone])
 
 
 def _remove_some(chunk: list[bytes], element: bytes, count: int, *, backward: bool) -> None:

@@ -12,8 +12,14 @@ from itertools import compress
 from typing import Final, Iterator, Tuple
 
 from twisted_kv.numbers import UINT64_MAX, parse_integer
+from twisted_kv.values.sizes import BYTES, SLOT
 
 LAST_ID: Final = (1 << 128) - 1
+
+ENTRY_SIZE: Final = 44 + 40 + 2 * SLOT
+"""Bytes of an entry beside its fields: the ID, the tuple of the fields, and both places."""
+PART_SIZE: Final = BYTES + 8
+"""Bytes of a field or a value beside its own."""
 
 Fields = Tuple[bytes, ...]
 """Fields and values by turns."""
@@ -75,7 +81,7 @@ class Node:
     `size` is what they would take packed, the two counts at the front aside.
     """
 
-    __slots__ = ("count", "deleted", "holes", "ids", "items", "live", "names", "size", "start")
+    __slots__ = ("count", "deleted", "holes", "ids", "items", "live", "names", "size", "start", "weight")
 
     def __init__(self, start: int, names: Fields) -> None:
         self.start = start
@@ -92,6 +98,8 @@ class Node:
         """How many entries are there; a file may say anything, and Redis goes by what it says (64 bits, signed)."""
         self.deleted = 0
         """The same of those that were deleted."""
+        self.weight = 0
+        """Bytes of memory of all entries, as an estimate."""
         self.size = 9 + sum([packed_size(name) for name in names]) + number_size(len(names))
 
     @property
@@ -108,6 +116,7 @@ class Node:
         own.items = self.items.copy()
         own.live = self.live.copy()
         own.holes, own.count, own.deleted, own.size = self.holes, self.count, self.deleted, self.size
+        own.weight = self.weight
         return own
 
     def append(self, entry_id: int, fields: Fields) -> None:
@@ -130,6 +139,7 @@ class Node:
         self.items.append(fields)
         self.live.append(is_live)
         self.holes += not is_live
+        self.weight += ENTRY_SIZE + PART_SIZE * len(fields) + sum(map(len, fields))
 
     def delete(self, index: int) -> None:
         """Mark an entry that is there as deleted."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import groupby
-from typing import Any, Final, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Final, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 from sortedcontainers import SortedDict
 
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
-from twisted_kv.values.sizes import BYTES, SLOT, TABLE
+from twisted_kv.values.sizes import TABLE
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, Node, signed
 
 NODE_ENTRIES: Final = 100
@@ -25,10 +25,6 @@ NODE_BYTES: Final = 4096
 _COUNTS_BYTES: Final = 4
 """Bytes of the two counts at the front of a node that is not full: of its entries, and of those that were deleted."""
 
-ENTRY_SIZE: Final = 44 + 40 + 2 * SLOT
-"""Bytes of an entry beside its fields: the ID, the tuple of the fields, and both places."""
-PART_SIZE: Final = BYTES + 8
-"""Bytes of a field or a value beside its own."""
 NODE_SIZE: Final = 400
 
 
@@ -66,6 +62,7 @@ class Stream:
         "_nodes",
         "_starts",
         "_tallies",
+        "_tree",
         "_weight",
         "counted",
         "deleted_id",
@@ -80,6 +77,7 @@ class Stream:
         self._nodes: list[Node] = []
         self._starts: list[int] = []  # the first ID of each node, to look one up
         self._is_plain = True  # IDs ascend from entry to entry and from node to node
+        self._tree: tuple[Any, int] = None, 0  # for which nodes the tree was counted, and what came of it
         self._tallies = True  # nodes and stream have the entries that they say they have
         self.length = 0
         """How many entries there are: 64 bits without a sign."""
@@ -125,7 +123,10 @@ class Stream:
 
     def tree_nodes(self) -> int:
         """Tell how many nodes the radix tree has in which Redis keeps the nodes of a stream by their first IDs."""
-        return _tree_nodes([start.to_bytes(16, "big") for start in self._starts], 0)
+        ends = len(self._starts), self._starts[:1], self._starts[-1:]
+        if self._tree[0] != ends:  # nodes come at the end and go at the front; others are counted anew in any case
+            self._tree = ends, _tree_nodes([start.to_bytes(16, "big") for start in self._starts], 0)
+        return self._tree[1]
 
     # Entries
 
@@ -135,13 +136,14 @@ class Stream:
         node = self._node_for(entry_id, fields, size)
         if self._is_plain and node.ids and node.ids[-1] >= entry_id:
             self._is_plain = False  # XSETID has set the last ID below one that was deleted
+        before = node.weight
         node.append(entry_id, fields)
+        self._weight += node.weight - before
         self.length = self.length + 1 & UINT64_MAX
         self.entries_added = self.entries_added + 1 & UINT64_MAX
         self.last_id = entry_id
         if self.length == 1:
             self.first_id = entry_id
-        self._weight += ENTRY_SIZE + PART_SIZE * len(fields) + size
 
     def load(self, node: Node) -> bool:
         """Add a node of a file, False if there is one with that first ID; all else has to be set by itself."""
@@ -154,7 +156,7 @@ class Stream:
             self._is_plain = False
         self._nodes.insert(at, node)
         self._starts.insert(at, node.start)
-        self._weight += NODE_SIZE + _entries_memory(node.items)
+        self._weight += NODE_SIZE + node.weight
         self._tallies = self._tallies and node.is_plain
         return True
 
@@ -421,6 +423,7 @@ class Stream:
             self._drop_nodes(at, at + 1)
             self._tallies = False  # the length still counts what it had
         node = Node(entry_id, names)
+        self._tree = None, 0
         self._nodes.insert(at, node)
         self._starts.insert(at, entry_id)
         self._weight += NODE_SIZE
@@ -467,8 +470,9 @@ class Stream:
         return node
 
     def _drop_nodes(self, start: int, stop: int) -> None:
+        self._tree = None, 0
         for node in self._nodes[start:stop]:
-            self._weight -= NODE_SIZE + _entries_memory(node.items)
+            self._weight -= NODE_SIZE + node.weight
         del self._nodes[start:stop]
         del self._starts[start:stop]
 
@@ -477,10 +481,6 @@ class Stream:
             self.first_id = 0
         else:
             self.first_id = next((entry_id for entry_id, _ in self.range(0, LAST_ID)), LAST_ID)
-
-
-def _entries_memory(items: List[Fields]) -> int:
-    return sum([ENTRY_SIZE + PART_SIZE * len(fields) + sum(map(len, fields)) for fields in items])
 
 
 def _tree_nodes(keys: Sequence[bytes], start: int) -> int:
