@@ -21,7 +21,7 @@ PATIENCE = 60.0
 """Seconds after which a benchmark that should take a few has failed."""
 
 ALONE = ["in_process"]
-BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "durability", "data_types", "host"]
+BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "durability", "data_types", "host", "hostile"]
 PEERS = ["redis-server", "redis-benchmark"]
 
 
