@@ -205,7 +205,8 @@ class SavePoints(Kind):
     repeatable = True
 
     def parse(self, text: str) -> tuple[SavePoint, ...]:
-        words = _until_nul(text).split(" ") if text else []
+        text = _until_nul(text)
+        words = text.split(" ") if text else []
         numbers = [parse_integer(word.encode("utf-8", "surrogateescape")) or 0 for word in words]
         points = tuple(SavePoint(*pair) for pair in zip(numbers[::2], numbers[1::2]))
         known = all(word.isdigit() and word.isascii() for word in words)

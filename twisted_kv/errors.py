@@ -8,6 +8,7 @@ SYNTAX: Final = "syntax error"
 NOT_AN_INTEGER: Final = "value is not an integer or out of range"
 NOT_A_FLOAT: Final = "value is not a valid float"
 OVERFLOW: Final = "increment or decrement would overflow"
+NO_FOLDER: Final = "this cache has no folder to write to: it was started without dir, save and appendonly"
 STRING_TOO_LONG: Final = "string exceeds maximum allowed size (proto-max-bulk-len)"
 
 
@@ -93,6 +94,17 @@ class ExpireTimeError(CommandError):
 
     def __init__(self, command: str) -> None:
         super().__init__(f"invalid expire time in '{command}' command")
+
+
+class SaveError(CommandError):
+    """A snapshot could not be saved: Redis answers `-ERR` alone, and so do we; in process the reason is told."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the snapshot could not be saved: {why}")
+
+    @property
+    def line(self) -> bytes:
+        return b"ERR"
 
 
 class WouldWait(CommandError):  # noqa: N818  # it names what would happen

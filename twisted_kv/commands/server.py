@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.config import SETTINGS
-from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
+from twisted_kv.errors import NO_FOLDER, SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group
 from twisted_kv.replies import NO_REPLY, OK, Reply
@@ -124,9 +124,6 @@ def shutdown(session: Session, *words: bytes) -> Reply:
     session.closing = True
     server.shutdown()
     return NO_REPLY
-
-
-NO_FOLDER = "this cache has no folder to write to: it was started without dir, save and appendonly"
 
 
 def _persistence(session: Session) -> Persistence:

@@ -22,7 +22,7 @@ from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.errors import ArityError, AttackError, CommandError, SubcommandError, as_text, c_string
+from twisted_kv.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text, c_string
 from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.sessions.transactions import Transaction
@@ -78,6 +78,8 @@ class Dispatcher:
         self.server.set_active_expire = self._housekeeping.set_active_expire
         self._spelled: dict[bytes, Command] = {}
         self.admission_changed()
+        for name in ("save", "appendonly"):
+            self.server.setting_changed[name] = self._refuse_files
         self.server.setting_changed["maxmemory"] = self.admission_changed
         self.server.setting_changed["maxmemory-policy"] = self._eviction.policy_changed
 
@@ -222,6 +224,12 @@ class Dispatcher:
         server = self.server
         careful = server.settings.maxmemory or server.loading or server.misconf is not None
         self._spelled = {} if careful else server.commands.spelled
+
+    def _refuse_files(self) -> None:
+        """Refuse settings that ask for files where there is no folder for them; raises ValueError."""
+        settings = self.server.settings
+        if settings.save or settings.appendonly:
+            raise ValueError(f"{NO_FOLDER} (--dir, or dir in the config)")
 
     def _find(self, session: Session, words: Sequence[bytes]) -> Command:
         """Find a command, however it is spelled; raises `CommandError` if there is none."""

@@ -21,7 +21,7 @@ from twisted_kv.replies import NO_REPLY, OK, Later, Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
-from twisted_kv.wire.requests import PORTION, RequestReader
+from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -162,7 +162,11 @@ class RespProtocol(Protocol):
 
     def _gives_way(self, least: int) -> bool:
         """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
-        return (self._reader.pending < least or self._wakeup.is_late) and self._join_next()
+        if self._wakeup.is_late:
+            self._reader.at_once = 1  # until some were quick again
+            return self._join_next()
+        self._reader.at_once = min(2 * self._reader.at_once, AT_ONCE)
+        return self._reader.pending < least and self._join_next()
 
     def _join_next(self) -> bool:
         """Leave what is still to be run to the next wake-up; False if there may be none."""

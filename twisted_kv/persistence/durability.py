@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted_kv.clock import Now
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import commit_nothing
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import CommandError, SaveError
 from twisted_kv.persistence.append_only import AppendOnlyFile
 from twisted_kv.persistence.errors import DataFolderError, LoadError
 from twisted_kv.persistence.files import Folder, Worker
@@ -129,6 +129,13 @@ class Durability:
             self._loader = None
             self._is_loaded = True
             self._dispatcher.admission_changed()
+            if self._loaded_keys and not (self._settings.save or self._settings.appendonly):
+                self._log.warn(
+                    "{path}: {keys} keys were loaded, and none will be saved by itself: neither save nor appendonly "
+                    "is set (SAVE and BGSAVE do it)",
+                    path=self._folder.path,
+                    keys=self._loaded_keys,
+                )
         elif self._settings.appendonly:
             self._begin_log()
         self._tick_call = self._now.clock.callLater(TICK, self._tick)
@@ -170,7 +177,7 @@ class Durability:
         if self._starting is not None:
             self._starting.cancel()
         self._save_scheduled = self._rewrite_scheduled = False
-        self._answer_all(self._waiting_saves, CommandError(""))
+        self._answer_all(self._waiting_saves, SaveError("the cache was stopped"))
         self._answer_all(self._shutdowns, CommandError(CANNOT_SHUT_DOWN))
         for closing in self._closing.copy():
             await closing
@@ -375,7 +382,7 @@ class Durability:
             failed = error is not None and not isinstance(error, CancelledError)
             if not (failed and is_asked_for):  # who asked for it is told; Redis refuses no writes for that
                 self._rdb.ended(error)
-            self._answer_all(self._waiting_saves, OK if error is None else CommandError(""))
+            self._answer_all(self._waiting_saves, OK if error is None else SaveError(_reason(error)))
 
         writer = RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
         saved = self._take_snapshot(writer, self._folder, temporary, self._rdb).finished
@@ -611,6 +618,12 @@ class Durability:
         answered, waiting[:] = waiting[:], []
         for each in answered:
             each.give(reply)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CancelledError):
+        return "it was cancelled"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class _Saves:

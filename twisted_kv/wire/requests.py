@@ -43,6 +43,8 @@ _TRIES: Final = 2
 
 AT_ONCE: Final = 32
 """The most plain requests that are given at once."""
+FIRST: Final = 4
+"""How many are given at first: nobody knows yet how long they take."""
 
 
 class RequestReader:
@@ -66,6 +68,7 @@ class RequestReader:
         "_missing",
         "_taken",
         "_tries",
+        "at_once",
         "authenticated",
         "inline",
         "max_bulk",
@@ -75,6 +78,8 @@ class RequestReader:
     def __init__(self, max_bulk: int = MAX_BULK, *, inline: bool = True) -> None:
         self.max_bulk = max_bulk
         self.inline = inline
+        self.at_once = FIRST
+        """How many plain requests are given at once; up to `AT_ONCE`, for who runs them to set."""
         self.authenticated = True
         self.more = False
         """Whether there are bytes that were not given yet, as a whole request or as part of one under way."""
@@ -127,10 +132,10 @@ class RequestReader:
     def take(self) -> list[list[bytes]]:
         """Give the next requests, as far as they are whole and plain; none where `gets()` has to look.
 
-        They are no more than `AT_ONCE`, so that whoever runs them can look at the time.
+        They are no more than `at_once`, so that whoever runs them can look at the time.
         """
         if length_hint(self._taken):
-            requests = list(islice(self._taken, AT_ONCE))
+            requests = list(islice(self._taken, self.at_once))
             self.more = bool(length_hint(self._taken) or self._at < len(self._buffer) or self._held_bytes)
             return requests
         if self._left or self._missing or not self._tries or not self.authenticated:
@@ -150,9 +155,9 @@ class RequestReader:
             self._buffer = b""
             self._at = 0
             self.more = self._held_bytes > 0
-        if len(requests) > AT_ONCE:
+        if len(requests) > self.at_once:
             self._taken = iter(requests)
-            requests = list(islice(self._taken, AT_ONCE))
+            requests = list(islice(self._taken, self.at_once))
             self.more = True
         return requests
 

@@ -130,8 +130,11 @@ def test_a_setting_of_files_cannot_be_changed(cache: MemoryCache, name: str) -> 
 
 
 @pytest.mark.parametrize("name", CHANGEABLE)
-def test_a_setting_of_durability_can_be_changed(cache: MemoryCache, name: str) -> None:
+def test_a_setting_of_durability_can_be_changed(name: str) -> None:
+    cache = MemoryCache({"dir": "/memory"}, disk=MemoryDisk())
     client = cache.connect()
+    cache.clock.advance(0)
     for text, told in CHANGEABLE[name]:
         assert client.call("CONFIG", "SET", name, text) == b"OK"
         assert client.call("CONFIG", "GET", name) == [name.encode(), told.encode()]
+    cache.stop()
