@@ -24,6 +24,7 @@ LAYERS = (
         "glob",
         "timers",
         "clock",
+        "logs",
         "names",
         "table",
         "groups",
@@ -31,7 +32,7 @@ LAYERS = (
         "version",
     ),  # the vocabulary
     ("wire", "values"),
-    ("config",),
+    ("config", "setting_kinds", "settings_table", "redis_conf"),
     ("store",),
     ("rdb",),
     ("sessions",),

@@ -7,15 +7,33 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-from typing import Any, Callable, Final, Iterable, Iterator, Mapping, Union
+from typing import Any, Callable, Final, Iterable, Mapping, Union
 
 import attrs
 
-from twisted_kv.numbers import INT64_MAX, UINT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MAX, UINT64_MAX
+from twisted_kv.redis_conf import FOREIGN, REFUSED, TWISTD
+from twisted_kv.setting_kinds import (
+    BufferLimitKind,
+    BufferLimits,
+    Choice,
+    FileName,
+    FilePath,
+    FolderPath,
+    Integer,
+    Kind,
+    Memory,
+    Networks,
+    Permissions,
+    Ports,
+    SavePoint,
+    SavePoints,
+    Several,
+    Words,
+    YesNo,
+)
+from twisted_kv.settings_table import FIXED, PROTECTED, Setting
 from twisted_kv.wire.words import split_words
-
-INT32_MAX: Final = 2**31 - 1
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -32,219 +50,8 @@ POLICIES: Final = (
 )
 """The values of `maxmemory-policy`, in Redis's order."""
 
-
-class Kind:
-    """How the value of a setting is read and written.  `parse` raises ValueError with Redis's text."""
-
-    placeholder = "TEXT"
-    repeatable = False
-
-    def parse(self, text: str) -> Any:
-        return text
-
-    def format(self, value: Any) -> str:
-        return str(value)
-
-
-@attrs.frozen
-class Integer(Kind):
-    """A whole number between two bounds."""
-
-    least: int
-    most: int
-    placeholder = "N"
-
-    def parse(self, text: str) -> int:
-        value = parse_integer(text.encode("utf-8", "surrogateescape"))
-        if value is None:
-            raise ValueError("argument couldn't be parsed into an integer")
-        return self._bounded(value)
-
-    def _bounded(self, value: int) -> int:
-        if not self.least <= value <= self.most:
-            raise ValueError(f"argument must be between {self.least} and {self.most} inclusive")
-        return value
-
-
-class Memory(Integer):
-    """A number of bytes: `1048576`, `1mb` (1024 * 1024), `1m` (1000 * 1000)."""
-
-    placeholder = "BYTES"
-    _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
-
-    def parse(self, text: str) -> int:
-        return self._bounded(parse_memory(_until_nul(text)))
-
-
-def parse_memory(text: str) -> int:
-    """Read a number of bytes with or without a unit; raises ValueError."""
-    digits = text.rstrip("bBkKmMgG")
-    unit = Memory._UNITS.get(text[len(digits) :].lower())
-    if unit is None or (digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 20)):
-        raise ValueError("argument must be a memory value")
-    return int(digits or "0") * unit
-
-
-def _until_nul(text: str) -> str:
-    """Cut a text where C's strings end, as Redis does for all but whole numbers."""
-    return text.partition("\0")[0]
-
-
-class YesNo(Kind):
-    """`yes` or `no`."""
-
-    placeholder = "yes|no"
-
-    def parse(self, text: str) -> bool:
-        word = _until_nul(text).lower()
-        if word not in ("yes", "no"):
-            raise ValueError("argument must be 'yes' or 'no'")
-        return word == "yes"
-
-    def format(self, value: bool) -> str:
-        return "yes" if value else "no"
-
-
-@attrs.frozen
-class Choice(Kind):
-    """One of a few words."""
-
-    words: tuple[str, ...]
-
-    @property
-    def placeholder(self) -> str:  # type: ignore[override]  # a constant for the other kinds
-        return "|".join(self.words)
-
-    def parse(self, text: str) -> str:
-        word = _until_nul(text)
-        if not word.isascii() or word.lower() not in self.words:  # a Kelvin sign in lower case is a k
-            raise ValueError("argument(s) must be one of the following: " + ", ".join(self.words))
-        return word.lower()
-
-
-class Words(Kind):
-    """Any number of words; the option may be repeated."""
-
-    repeatable = True
-
-    def __init__(self, placeholder: str) -> None:
-        self.placeholder = placeholder
-
-    def parse(self, text: str) -> tuple[str, ...]:
-        return tuple(text.split())
-
-    def format(self, value: tuple[Any, ...]) -> str:
-        return " ".join(map(str, value))
-
-
-class Ports(Words):
-    """Numbers of ports."""
-
-    def parse(self, text: str) -> tuple[Any, ...]:
-        ports = tuple(parse_integer(word.encode("utf-8", "surrogateescape")) for word in text.split())
-        if not all(port is not None and 0 < port < 65536 for port in ports):
-            raise ValueError("argument must be port numbers from 1 to 65535")
-        return ports
-
-
-class Networks(Words):
-    """Networks in CIDR notation, such as 10.0.0.0/8."""
-
-    def parse(self, text: str) -> tuple[Any, ...]:
-        try:
-            return tuple(ipaddress.ip_network(word) for word in text.split())
-        except ValueError as error:
-            raise ValueError(f"argument must be networks as 10.0.0.0/8: {error}") from None
-
-
-@attrs.frozen
-class BufferLimit:
-    """How many bytes of replies may wait for a client: never over `hard`, nor over `soft` for `seconds`; 0 is none."""
-
-    hard: int
-    soft: int
-    seconds: int
-
-
-class BufferLimitKind(Kind):
-    """`normal HARD SOFT SECONDS`, as in redis.conf.  There are no other classes of clients yet."""
-
-    placeholder = "LIMITS"
-
-    def parse(self, text: str) -> BufferLimit:
-        words = text.split(" ")
-        if len(words) != 4:
-            raise ValueError("Wrong number of arguments in buffer limit configuration.")
-        if words[0].lower() != "normal":
-            raise ValueError("Invalid client class specified in buffer limit configuration.")
-        try:
-            hard, soft = map(parse_memory, words[1:3])
-        except ValueError:
-            hard = -1
-        seconds = parse_integer(words[3].encode("utf-8", "surrogateescape"))
-        if hard < 0 or seconds is None or seconds < 0:
-            raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
-        return BufferLimit(hard, soft, seconds)
-
-    def format(self, value: BufferLimit) -> str:
-        return f"normal {value.hard} {value.soft} {value.seconds}"
-
-
-@attrs.frozen
-class SavePoint:
-    """A snapshot is saved when so many changes were made and the last was saved so many seconds ago."""
-
-    seconds: int
-    changes: int
-
-
-class SavePoints(Kind):
-    """Pairs of seconds and changes: `3600 1 300 100`; several in a file or on the command line add up."""
-
-    placeholder = '"SECONDS CHANGES"'
-    repeatable = True
-
-    def parse(self, text: str) -> tuple[SavePoint, ...]:
-        text = _until_nul(text)
-        words = text.split(" ") if text else []
-        numbers = [parse_integer(word.encode("utf-8", "surrogateescape")) or 0 for word in words]
-        points = tuple(SavePoint(*pair) for pair in zip(numbers[::2], numbers[1::2]))
-        known = all(word.isdigit() and word.isascii() for word in words)
-        if len(words) % 2 or not known or any(not point.seconds or point.changes > INT32_MAX for point in points):
-            raise ValueError("Invalid save parameters")
-        return points
-
-    def format(self, value: tuple[SavePoint, ...]) -> str:
-        return " ".join(f"{point.seconds} {point.changes}" for point in value)
-
-
-class FolderPath(Kind):
-    """A folder of this machine; a relative path is completed at once, because a daemon changes its own."""
-
-    placeholder = "PATH"
-
-    def parse(self, text: str) -> str:
-        return os.path.abspath(os.path.expanduser(text)) if text else ""
-
-
-@attrs.frozen
-class FileName(Kind):
-    """The name of a file or of a folder, without a path."""
-
-    setting: str
-    what: str
-    placeholder = "NAME"
-
-    def parse(self, text: str) -> str:
-        if not text or text in (".", "..") or "\0" in text:
-            raise ValueError(f"{self.setting} can't be empty")
-        if "/" in text or os.sep in text:
-            raise ValueError(f"{self.setting} can't be a path, just a {self.what}")
-        return text
-
-
-FIXED: Final = "immutable"
-PROTECTED: Final = "protected"
+ENDS: Final = ("default", "save", "nosave", "now", "force")
+"""The values of `shutdown-on-sigterm` and `-sigint`."""
 
 
 def setting(kind: Kind, default: str, purpose: str, *, fixed: str = "") -> Any:
@@ -274,6 +81,10 @@ class Settings:
         "one more Twisted endpoint for Redis clients, as unix:/run/owncache.sock",
         fixed=FIXED,
     )
+    unixsocket: str = setting(
+        FilePath(), "", "a Unix socket for Redis clients; one that was left by another process is removed", fixed=FIXED
+    )
+    unixsocketperm: int = setting(Permissions(), "0", "its permissions, in octal; 0 is 700", fixed=FIXED)
     udp_dialect: str = setting(
         Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=FIXED
     )
@@ -296,8 +107,10 @@ class Settings:
     maxclients: int = setting(Integer(1, 2**32 - 1), "10000", "clients that may be connected")
     proto_max_bulk_len: int = setting(Memory(1 << 20, INT64_MAX), "512mb", "longest value of a request")
     client_query_buffer_limit: int = setting(Memory(1 << 20, INT64_MAX), "1gb", "longest request of a client")
-    client_output_buffer_limit: BufferLimit = setting(
-        BufferLimitKind(), "normal 1gb 64mb 60", "replies that may wait for a client: hard, soft, seconds"
+    client_output_buffer_limit: BufferLimits = setting(
+        BufferLimitKind(),
+        "normal 1gb 64mb 60 slave 256mb 64mb 60 pubsub 32mb 8mb 60",
+        "replies that may wait for a client: class, hard, soft, seconds",
     )
 
     maxmemory: int = setting(
@@ -341,9 +154,24 @@ class Settings:
     aof_load_truncated: bool = setting(YesNo(), "yes", "load a log whose end is torn, less that end")
     aof_use_rdb_preamble: bool = setting(YesNo(), "yes", "rewrite the log to a snapshot instead of to commands")
     aof_timestamp_enabled: bool = setting(YesNo(), "no", "note in the log when what was written")
+    loglevel: str = setting(
+        Choice(("debug", "verbose", "notice", "warning")), "notice", "what is logged, by the whole process"
+    )
+    syslog_enabled: bool = setting(YesNo(), "no", "log to the system's log, too", fixed=FIXED)
+    syslog_ident: str = setting(Kind(), "redis", "under which name", fixed=FIXED)
+    syslog_facility: str = setting(
+        Choice(("user", *(f"local{number}" for number in range(8)))), "local0", "and which facility", fixed=FIXED
+    )
+    shutdown_on_sigterm: tuple[str, ...] = setting(
+        Several(ENDS), "default", "what SIGTERM does about a last snapshot; default: as the save points say"
+    )
+    shutdown_on_sigint: tuple[str, ...] = setting(Several(ENDS), "default", "the same of SIGINT")
     transport: str = setting(
         Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=FIXED
     )
+
+    others: dict[str, Any] = attrs.field(factory=dict)
+    """Values of settings of Redis's that have nothing to do here, by their names."""
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Settings:
@@ -354,71 +182,111 @@ class Settings:
         return settings
 
     def get(self, name: str) -> str:
-        """Give a setting in the form that redis.conf has it in; raises KeyError for a name that is none."""
-        return SETTINGS[name].kind.format(getattr(self, SETTINGS[name].attribute))
+        """Return a setting in the form that redis.conf has it in; raises KeyError for a name that is none."""
+        described = KNOWN[name]
+        return described.kind.format(described.get(self))
 
     def set(self, name: str, text: str) -> None:
         """Change a setting; raises ValueError that names it."""
-        described = SETTINGS.get(name)
+        described = KNOWN.get(name)
         if described is None:
             raise ValueError(f"unknown setting '{name}'")
         try:
-            setattr(self, described.attribute, described.kind.parse(text))
+            described.put(self, described.kind.parse(text))
         except ValueError as error:
             raise ValueError(f"setting '{name}': {error}") from None
 
-
-@attrs.frozen
-class Setting:
-    """What is known of one setting: its redis.conf name, its attribute, how it is read, what it is for."""
-
-    name: str
-    attribute: str
-    kind: Kind
-    purpose: str
-    fixed: str
+    def notes(self) -> list[str]:
+        """Return what somebody should know who gave settings that have nothing to do here."""
+        different = [
+            name for name, value in self.others.items() if value != KNOWN[name].kind.parse(FOREIGN[name].default)
+        ]
+        twistds = [name for name in different if name in TWISTD]
+        idle = [name for name in different if name not in TWISTD]
+        notes = []
+        if idle:
+            notes.append(f"these settings of Redis's have nothing to do here: {', '.join(sorted(idle))}")
+        if twistds:
+            notes.append(
+                f"{', '.join(sorted(twistds))}: that is twistd's business, whose options are -n (stay in the "
+                "foreground), --pidfile and -l (the file of the log)"
+            )
+        return notes
 
 
 SETTINGS: Final[dict[str, Setting]] = {
-    field.name.replace("_", "-"): Setting(field.name.replace("_", "-"), field.name, **field.metadata)
+    field.name.replace("_", "-"): Setting(field.name.replace("_", "-"), **field.metadata)
     for field in attrs.fields(Settings)
+    if field.metadata
 }
-"""Every setting by its redis.conf name."""
+"""Every setting that has something to do here, by its redis.conf name."""
+
+KNOWN: Final[dict[str, Setting]] = {**SETTINGS, **FOREIGN}
+"""Every setting that has a value, also those of Redis's that have nothing to do here."""
 
 
-def read_config(lines: Iterable[bytes]) -> Iterator[tuple[int, str, str]]:
-    """Read the lines of a file in redis.conf's syntax: gives line numbers, names and values.
+def apply_config(
+    lines: Iterable[bytes],
+    apply: Callable[[str, str], None],
+    *,
+    include: Callable[[str], Iterable[bytes]] | None = None,
+    unknown: Callable[[str], None] | None = None,
+) -> None:
+    """Give each setting of a file in redis.conf's syntax to `apply`.
 
-    Raises ValueError that names the line.
+    Raises ValueError with a line for everything that is wrong in the file; what is right has been applied then.
+    `include` opens the files that are included, and `unknown` is told of names that nobody knows; without it, such a
+    name is wrong.
     """
-    for number, line in enumerate(lines, 1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith(b"#"):
-            continue
-        try:
-            name, *values = (word.decode() for word in split_words(stripped))
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
-        name = name.lower()
-        if name not in SETTINGS:
-            raise ValueError(f"line {number}: unknown setting '{name}'")
-        if not values:
-            raise ValueError(f"line {number}: setting '{name}' has no value")
-        if len(values) > 1 and isinstance(SETTINGS[name].kind, (Integer, YesNo, Choice)):
-            raise ValueError(f"line {number}: setting '{name}' takes one value")
-        yield number, name, " ".join(values)
+    points: list[str] = []
 
-
-def apply_config(lines: Iterable[bytes], apply: Callable[[str, str], None]) -> None:
-    """Give each setting of a configuration file to `apply`; a ValueError of it gets the number of the line."""
-    points = ""
-    for number, name, value in read_config(lines):
-        if isinstance(SETTINGS[name].kind, SavePoints):
-            points = value = f"{points} {value}".strip() if value else ""  # they add up, and an empty one clears
-        try:
+    def one(text: bytes) -> None:
+        name, values = _read_line(text)
+        if name == "include" and include is not None:
+            for path in values:
+                every(include(path))
+        elif name in REFUSED:
+            raise ValueError(f"'{name}': there is no {REFUSED[name]} here")
+        elif name not in KNOWN:
+            if unknown is None:
+                raise ValueError(f"unknown setting '{name}'")
+            unknown(name)
+        else:
+            value = _one_value(name, values)
+            if isinstance(KNOWN[name].kind, SavePoints):
+                points[:] = [*points, value] if value else []  # they add up, and an empty one clears
+                value = " ".join(points)
             apply(name, value)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+
+    def every(lines: Iterable[bytes]) -> None:
+        errors: list[str] = []
+        for number, line in enumerate(lines, 1):
+            stripped = line.strip()
+            if not stripped or stripped.startswith(b"#"):
+                continue
+            try:
+                one(stripped)
+            except ValueError as error:
+                errors += (f"line {number}: {each}" for each in str(error).split("\n"))
+        if errors:
+            raise ValueError("\n".join(errors))
+
+    every(lines)
+
+
+def _read_line(text: bytes) -> tuple[str, list[str]]:
+    """Read a line of a configuration file: the name of a setting, and its values."""
+    name, *values = (word.decode() for word in split_words(text))
+    return name.lower(), values
+
+
+def _one_value(name: str, values: list[str]) -> str:
+    """Put the values of a line together; raises ValueError if there are too few, or too many."""
+    if not values:
+        raise ValueError(f"setting '{name}' has no value")
+    if len(values) > 1 and isinstance(KNOWN[name].kind, (Integer, YesNo, Choice)):
+        raise ValueError(f"setting '{name}' takes one value")
+    return " ".join(values)
 
 
 def _as_text(name: str, value: object) -> str:

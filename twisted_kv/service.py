@@ -9,7 +9,6 @@ from typing import Any, Callable, Mapping, TypeVar
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
 from twisted.internet.threads import blockingCallFromThread
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
@@ -17,6 +16,7 @@ from twisted_kv.clock import Clock, SystemClock
 from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.local import LocalSession, Owner
+from twisted_kv.logs import Logger, log_to_system, set_log_level
 from twisted_kv.net import listeners
 from twisted_kv.net.open_files import allow_clients
 from twisted_kv.persistence.durability import Durability
@@ -51,7 +51,10 @@ class CacheService(MultiService):
     `DataFolderError` for a folder that cannot be used.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
+
+    owns_process = False
+    """Whether the process is there for this cache alone, so that its signals are the cache's business."""
 
     def __init__(
         self,
@@ -70,6 +73,11 @@ class CacheService(MultiService):
             named.update({"tcp": False, "udp": False} if port is None else {"port": port})
             config = Settings.of({**named, **(config or {})})
         listeners.check(config)
+        if not self.owns_process:
+            for name in ("shutdown-on-sigterm", "shutdown-on-sigint"):
+                if config.get(name) != "default":
+                    raise ValueError(f"setting '{name}': signals are the business of your application here")
+        set_log_level(config.loglevel)
         self._reactor = reactor
         self._listeners: listeners.Listeners | None = None
         self.settings = config
@@ -85,9 +93,13 @@ class CacheService(MultiService):
             disk = disk or RealDisk(self._global_reactor)
             folder = disk.folder(config.dir)
             self._durability = Durability(self.dispatcher, folder, disk.worker(), disk.worker())
+        self._syslog: Callable[[], None] | None = None  # ends what goes to the system's log
         self._loaded: Failure | None = None  # why the data could not be loaded
         self._waiting: list[Deferred[None]] = []  # for the data to be loaded
         self.dispatcher.server.setting_changed["maxclients"] = self._check_maxclients
+        self.dispatcher.server.setting_changed["loglevel"] = lambda: set_log_level(self.settings.loglevel)
+        for note in () if self.owns_process else config.notes():
+            self._log.warn("{note}", note=note)
 
     @property
     def port(self) -> int | None:
@@ -184,6 +196,8 @@ class CacheService(MultiService):
         if self.running:
             return
         self._owner.move()
+        if self.settings.syslog_enabled and self._syslog is None:
+            self._syslog = log_to_system(self.settings.syslog_ident, self.settings.syslog_facility)
         self._open()
         super().startService()
         self._loaded = None
@@ -201,10 +215,18 @@ class CacheService(MultiService):
             self.dispatcher.server.port = 0
             ending.append(opened.close())
         stopped = DeferredList(ending, fireOnOneErrback=True, consumeErrors=True)
+        if self._syslog is not None:
+            stopped.addBoth(self._leave_syslog)
         if self._durability is not None:  # when nobody can change anything any more
             durability = self._durability
             stopped.addBoth(lambda result: ensureDeferred(durability.stop()).addCallback(lambda _: result))
         return stopped
+
+    def _leave_syslog(self, result: Any) -> Any:
+        leave, self._syslog = self._syslog, None
+        if leave is not None:
+            leave()
+        return result
 
     def _ready(self, _: None) -> None:
         """Take note that all is loaded."""
@@ -230,7 +252,7 @@ class CacheService(MultiService):
         if self._durability is not None:
             self._durability.lock()
         opened = listeners.Listeners(self._global_reactor(), self.settings, self.dispatcher)
-        if self.settings.tcp or self.settings.endpoint:
+        if self.settings.tcp or self.settings.endpoint or self.settings.unixsocket:
             self._allow_clients()
         opened.open()
         self._listeners = opened

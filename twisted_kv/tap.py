@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from typing import Any, Callable
 
@@ -16,10 +17,13 @@ from twisted.internet.error import CannotListenError
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from twisted_kv.config import SETTINGS, Setting, Settings, YesNo, apply_config
+from twisted_kv.config import KNOWN, SETTINGS, Settings, apply_config
 from twisted_kv.net import listeners
 from twisted_kv.persistence.errors import DataFolderError
 from twisted_kv.service import CacheService
+from twisted_kv.sessions.session import SettingError
+from twisted_kv.setting_kinds import YesNo
+from twisted_kv.settings_table import Setting
 from twisted_kv.version import VERSION
 
 
@@ -46,6 +50,11 @@ class Options(usage.Options):
     def __init__(self) -> None:
         self.given: dict[str, list[str]] = {}
         self.files: list[str] = []
+        self.named: set[str] = set()
+        """The settings that the files name."""
+        self.notes: list[str] = []
+        """What somebody should know of what was given, to be logged at the start."""
+        self._unknown_is_wrong = True
         self._options_are_known = False
         super().__init__()
         self.settings = Settings()
@@ -58,6 +67,12 @@ class Options(usage.Options):
     def opt_config(self, path: str) -> None:
         """Read settings from a file in redis.conf's syntax."""
         self.files.append(path)
+
+    def opt_config_unknown(self, what: str) -> None:
+        """Say what becomes of a name in a configuration file that Redis does not know either: error|warn"""
+        if what not in ("error", "warn"):
+            raise usage.UsageError(f"--config-unknown is error or warn, not '{what}'")
+        self._unknown_is_wrong = what == "error"
 
     def parseOptions(self, options: Any = None) -> None:
         try:
@@ -73,7 +88,7 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         self._options_are_known = True
         for path in self.files:
-            self._read(path)
+            self.named |= self.read(path, self.settings.set, self.notes.append)
         try:
             for name, values in self.given.items():
                 if SETTINGS[name].kind.repeatable:
@@ -81,24 +96,49 @@ class Options(usage.Options):
                     values = [" ".join(values[last + 1 :])]  # an empty one clears those before it
                 self.settings.set(name, values[-1])
             listeners.check(self.settings)
-            if not (self.settings.tcp or self.settings.udp or self.settings.endpoint):
+            if not (self.settings.tcp or self.settings.udp or self.settings.endpoint or self.settings.unixsocket):
                 raise ValueError("with neither TCP nor UDP nor an endpoint, nobody could reach it")
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         self._check_endpoints()
+        self._note()
         try:
             listeners.check_ports(self.settings)
         except OSError as error:
             raise usage.UsageError(str(error)) from None
 
-    def _read(self, path: str) -> None:
+    def read(self, path: str, apply: Callable[[str, str], None], note: Callable[[str], None]) -> set[str]:
+        """Give the settings of a file to `apply`; returns their names, raises `usage.UsageError` for what is wrong."""
+        named: set[str] = set()
+
+        def unknown(name: str) -> None:
+            note(f"{path}: nobody knows a setting '{name}'")
+
+        def take(name: str, text: str) -> None:
+            apply(name, text)
+            named.add(name)
+
         try:
-            with open(os.path.expanduser(path), "rb") as file:
-                apply_config(file, self.settings.set)
+            apply_config(_lines(path), take, include=_lines, unknown=None if self._unknown_is_wrong else unknown)
         except OSError as error:
-            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
+            raise usage.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
         except ValueError as error:
-            raise usage.UsageError(f"{path}: {error}") from None
+            raise usage.UsageError("\n".join(f"{path}: {line}" for line in str(error).split("\n"))) from None
+        return named
+
+    def _note(self) -> None:
+        settings = self.settings
+        if self.files and not {"save", "appendonly"} & {*self.named, *self.given}:
+            self.notes.append(
+                "the configuration file has no save line: redis-server saves snapshots then (save 3600 1 300 100 60 "
+                "10000), and here nothing is saved"
+            )
+        if "requirepass" in self.given:
+            self.notes.append(
+                "--requirepass on the command line can be read by all users of this machine: put it into a file, and "
+                "name that with --config"
+            )
+        self.notes += settings.notes()
 
     def _check_endpoints(self) -> None:
         from twisted.internet import reactor
@@ -108,6 +148,12 @@ class Options(usage.Options):
                 serverFromString(reactor, description)
             except Exception as error:  # each kind of endpoint has its own parser, and each parser its own errors
                 raise usage.UsageError(f"setting 'endpoint': '{description}': {error}") from None
+
+
+def _lines(path: str) -> list[bytes]:
+    """Read the lines of a configuration file; raises OSError."""
+    with open(os.path.expanduser(path), "rb") as file:
+        return file.readlines()
 
 
 def _option(setting: Setting) -> Callable[[Options, str], None]:
@@ -151,11 +197,84 @@ for _setting in SETTINGS.values():
 
 
 class PluginService(CacheService):
-    """The cache as a program of its own: SHUTDOWN ends it, and a port in use is told in one line."""
+    """The cache as a program of its own: SHUTDOWN ends it, and a port in use is told in one line.
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(config=settings, on_shutdown=self._end)
+    SIGHUP has it read its configuration files again, SIGTERM and SIGINT end it as `shutdown-on-sigterm` and
+    `-sigint` say, and SIGUSR1 is for twistd, which opens its log anew, if it has one.
+    """
+
+    owns_process = True
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(config=options.settings, on_shutdown=self._end)
+        self._options = options
         self._ending = False
+
+    def startService(self) -> None:
+        super().startService()
+        for note in self._options.notes:
+            self._log.warn("{note}", note=note)
+        self._global_reactor().callWhenRunning(self._take_signals)
+
+    def _take_signals(self) -> None:
+        """React to signals; the reactor has its own reactions by now."""
+        signal.signal(signal.SIGHUP, lambda *_: self._global_reactor().callFromThread(self.reload))
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # it would end the process
+            signal.signal(signal.SIGUSR1, lambda *_: self._global_reactor().callFromThread(self._ignore_rotation))
+        for number, name in ((signal.SIGTERM, "shutdown-on-sigterm"), (signal.SIGINT, "shutdown-on-sigint")):
+            signal.signal(number, self._ends_as(name, signal.getsignal(number)))
+
+    def _ends_as(self, name: str, before: Any) -> Callable[[int, Any], None]:
+        """Make the reaction to a signal that ends the process: what a setting says, and then what was done before."""
+
+        def react(number: int, frame: Any) -> None:
+            ends = KNOWN[name].get(self.settings)
+            if self._durability is not None and {"save", "nosave"} & set(ends):
+                self._durability.save_at_end("save" in ends)
+            if callable(before):
+                before(number, frame)
+
+        return react
+
+    def _ignore_rotation(self) -> None:
+        self._log.info("SIGUSR1 is ignored: there is no log file of twistd's (-l) to be opened anew")
+
+    def reload(self) -> None:
+        """Read the configuration files again, and change what they name: all of it, or nothing.
+
+        Settings that CONFIG SET may not change are told; options of the command line hold; what a file does not name
+        any more keeps its value.
+        """
+        options = self._options
+        if not options.files:
+            self._log.info("SIGHUP is ignored: there is no configuration file (--config)")
+            return
+        found = Settings()
+        notes: list[str] = []
+        try:
+            named = {name for path in options.files for name in options.read(path, found.set, notes.append)}
+            fixed, wanted = [], {}
+            for name in sorted(named - set(options.given)):
+                text = found.get(name)
+                if text != self.settings.get(name):
+                    if KNOWN[name].fixed:
+                        fixed.append(name)
+                    else:
+                        wanted[name] = text
+            self.dispatcher.server.change_settings(wanted)
+        except usage.UsageError as error:
+            self._log.error("the configuration is left as it is: {error}", error=error)
+            return
+        except SettingError as error:
+            self._log.error(
+                "the configuration is left as it is: setting '{name}': {error}", name=error.name, error=error
+            )
+            return
+        for note in [*notes, *found.notes()]:
+            self._log.warn("{note}", note=note)
+        if fixed:
+            self._log.warn("these settings hold from the next start on: {names}", names=", ".join(fixed))
+        self._log.info("read the configuration again: {names}", names=", ".join(wanted) or "nothing has changed")
 
     def _open(self) -> None:
         try:
@@ -190,4 +309,4 @@ class PluginService(CacheService):
 
 def makeService(options: Options) -> PluginService:
     """Make the service that twistd runs."""
-    return PluginService(options.settings)
+    return PluginService(options)

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IReactorFDSet, IReactorThreads, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from twisted_kv.logs import Logger
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -59,7 +60,7 @@ class DescriptorTimers:
     The descriptor is open, and known to the reactor, only while there is something to be called.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, reactor: Any, system: SystemTimer) -> None:
         self._reactor = reactor

@@ -290,7 +290,6 @@ NOT_COMPARED = {
     "XADD MAXLEN 0": "those who wait get an empty stream in Redis; here they wait for an entry",
     "*1048577 and more": "Redis 7.0 takes 2,147,483,647 arguments; here, as in Redis before it, 1,048,576 are the most",
     "CONFIG SET port": "Redis really changes it; here it is fixed",
-    "CONFIG SET client-output-buffer-limit ''": "changes nothing in Redis; here it is an error, like all that is none",
     "names of commands and settings with a NUL": "Redis finds them by hash, and the answer depends on its random seed",
 }
 """What is not even asked, and why."""

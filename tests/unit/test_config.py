@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from twisted_kv.config import SETTINGS, BufferLimit, SavePoint, Settings, apply_config, parse_memory, read_config
+import twisted_kv
+from tests.capture import listening
+from twisted_kv.config import SETTINGS, Settings, apply_config
+from twisted_kv.redis_conf import FOREIGN
+from twisted_kv.setting_kinds import BufferLimit, SavePoint, parse_memory
+from twisted_kv.testing import MemoryCache
+
+NORMAL = "normal 1073741824 67108864 60"
+OTHERS = "slave 268435456 67108864 60 pubsub 33554432 8388608 60"
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
@@ -68,7 +79,7 @@ def test_what_is_no_memory_value_is_refused(text: str) -> None:
         ("client-output-buffer-limit", "normal 1 1", "Wrong number of arguments in buffer limit configuration."),
         (
             "client-output-buffer-limit",
-            "pubsub 1 1 1",
+            "master 1 1 1",
             "Invalid client class specified in buffer limit configuration.",
         ),
         (
@@ -111,7 +122,21 @@ def test_a_name_that_is_no_setting_is_refused() -> None:
         ("bind", "127.0.0.1   ::1", "127.0.0.1 ::1"),
         ("udp-allow", "10.0.0.0/8 fd00::/8", "10.0.0.0/8 fd00::/8"),
         ("proto-max-bulk-len", "2mb", "2097152"),
-        ("client-output-buffer-limit", "NORMAL 1kb 1k 5", "normal 1024 1000 5"),
+        (
+            "client-output-buffer-limit",
+            "NORMAL 1kb 1k 5",
+            f"normal 1024 1000 5 {OTHERS}",
+        ),
+        (
+            "client-output-buffer-limit",
+            "replica 1 2 3 pubsub 4 5 6 slave 7 8 9",
+            f"{NORMAL} slave 7 8 9 pubsub 4 5 6",
+        ),
+        (
+            "client-output-buffer-limit",
+            "",
+            f"{NORMAL} {OTHERS}",
+        ),
         ("requirepass", "geheim\udcff", "geheim\udcff"),
     ],
 )
@@ -130,7 +155,7 @@ def test_settings_are_made_from_python_values() -> None:
     assert settings.protected_mode
     assert settings.bind == ("127.0.0.1", "::1")
     assert settings.endpoint == ("unix:/x",)
-    assert settings.client_output_buffer_limit == BufferLimit(1 << 30, 64 << 20, 60)
+    assert settings.client_output_buffer_limit.normal == BufferLimit(1 << 30, 64 << 20, 60)
 
 
 def test_two_settings_objects_share_nothing() -> None:
@@ -149,11 +174,9 @@ requirepass "a b"
 
 
 def test_a_file_is_read_line_by_line() -> None:
-    assert list(read_config(CONFIG.splitlines(keepends=True))) == [
-        (4, "port", "7000"),
-        (5, "bind", "127.0.0.1 -::1"),
-        (6, "requirepass", "a b"),
-    ]
+    found: list[tuple[str, str]] = []
+    apply_config(CONFIG.splitlines(keepends=True), lambda name, value: found.append((name, value)))
+    assert found == [("port", "7000"), ("bind", "127.0.0.1 -::1"), ("requirepass", "a b")]
 
 
 @pytest.mark.parametrize(
@@ -258,3 +281,131 @@ def test_the_name_of_a_file_has_no_path(name: str, what: str) -> None:
     assert settings == Settings()
     settings.set(name, "my file")
     assert settings.get(name) == "my file"
+
+
+# What Redis has, and is not here
+
+
+def read(text: str, **how: Any) -> Settings:
+    settings = Settings()
+    apply_config(text.encode().splitlines(), settings.set, **how)
+    return settings
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the text is compared below
+        read("port x\ntimeout 5\nnope 1\nuser alice on\nloadmodule x.so\nrename-command A B\nport\n")
+    assert str(caught.value).split("\n") == [
+        "line 1: setting 'port': argument couldn't be parsed into an integer",
+        "line 3: unknown setting 'nope'",
+        "line 4: 'user': there is no ACL here",
+        "line 5: 'loadmodule': there is no module here",
+        "line 6: 'rename-command': there is no way to rename commands here",
+        "line 7: setting 'port' has no value",
+    ]
+
+
+def test_names_that_nobody_knows_may_be_told_and_passed_over() -> None:
+    unknown: list[str] = []
+    assert read("nope 1\ntimeout 5", unknown=unknown.append).timeout == 5
+    assert unknown == ["nope"]
+
+
+def test_a_file_may_include_others() -> None:
+    files = {"a": b"timeout 7\nsave 1 1", "b": b"include a\nsave 2 2"}
+    settings = read("include b\nport 7", include=lambda path: files[path].splitlines())
+    assert (settings.timeout, settings.port, settings.get("save")) == (7, 7, "1 1 2 2")
+    with pytest.raises(ValueError, match="line 1: line 1: unknown setting 'nope'"):
+        read("include c", include=lambda path: [b"nope 1"])
+
+
+def test_what_has_nothing_to_do_here_is_given_back_and_told_if_it_is_not_redis_s_default() -> None:
+    settings = read("hz 50\nactiverehashing no\ndynamic-hz yes\nproc-title-template '{title}'")
+    assert (settings.get("hz"), settings.get("activerehashing"), settings.get("dynamic-hz")) == ("50", "no", "yes")
+    assert settings.notes() == [
+        "these settings of Redis's have nothing to do here: activerehashing, hz, proc-title-template"
+    ]
+    with pytest.raises(ValueError, match="setting 'hz': argument must be between 0 and 2147483647 inclusive"):
+        settings.set("hz", "-1")
+
+
+def test_what_is_twistds_business_is_told_with_its_options() -> None:
+    [note] = read("daemonize yes\npidfile /run/x.pid\nlogfile ''\nsupervised no").notes()
+    assert note.startswith("daemonize, pidfile: that is twistd's business, whose options are -n")
+    assert "--pidfile and -l" in note
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_each_foreign_setting_is_taken_at_redis_s_default_and_where_it_is_off(name: str) -> None:
+    each = FOREIGN[name]
+    settings = Settings()
+    told = settings.get(name)
+    for text in {each.default, each.truth, told}:
+        settings.set(name, text)
+        assert settings.get(name) == told or not each.missing
+    assert settings.notes() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("slowlog-log-slower-than", "5", "there is no slow log here: it can only be '-1' or '10000'"),
+        ("notify-keyspace-events", "KEA", "there is no keyspace events here"),
+        ("hash-max-listpack-entries", "2", "there is no choice of encodings here: it can only be '512'"),
+        ("replicaof", "127.0.0.1 6379", "there is no replication here"),
+        ("tls-port", "6380", "there is no TLS by this name"),
+        ("cluster-enabled", "yes", "there is no cluster here: it can only be 'no'"),
+        ("slowlog-max-len", "x", "argument couldn't be parsed into an integer"),
+    ],
+)
+def test_what_belongs_to_what_is_not_there_is_refused_at_any_other_value(name: str, value: str, why: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the text is compared below
+        Settings().set(name, value)
+    assert str(caught.value).startswith(f"setting '{name}': {why}")
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_each_setting_is_asked_for_somewhere(name: str) -> None:
+    """One that nobody reads would be taken without effect."""
+    package = Path(twisted_kv.__file__).parent
+    sources = "".join(path.read_text() for path in package.rglob("*.py") if path.name != "config.py")
+    asked = re.search(rf"(settings|_settings|config|server\.settings)\.{SETTINGS[name].attribute}\b", sources)
+    assert asked or f'"{name}"' in sources
+
+
+@pytest.mark.parametrize("text", ["default", "save", "nosave now", "FORCE"])
+def test_how_a_signal_ends_the_process_may_be_several_words(text: str) -> None:
+    settings = Settings()
+    settings.set("shutdown-on-sigterm", text)
+    assert settings.get("shutdown-on-sigterm") == text.lower()
+
+
+@pytest.mark.parametrize("text", ["", "maybe", "save maybe"])
+def test_other_words_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="one of the following: default, save, nosave, now, force"):
+        Settings().set("shutdown-on-sigint", text)
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0", 0), ("700", 0o700), ("777", 0o777)])
+def test_permissions_are_octal(text: str, mode: int) -> None:
+    settings = Settings()
+    settings.set("unixsocketperm", text)
+    assert settings.unixsocketperm == mode
+    assert settings.get("unixsocketperm") == text
+
+
+@pytest.mark.parametrize("text", ["778", "1000", "x", "-1", ""])
+def test_permissions_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="argument must be between 0 and 777 inclusive"):
+        Settings().set("unixsocketperm", text)
+
+
+def test_what_a_signal_does_is_not_the_business_of_an_embedded_cache() -> None:
+    with pytest.raises(ValueError, match="signals are the business of your application"):
+        MemoryCache({"shutdown-on-sigterm": "nosave"})
+
+
+def test_an_embedded_cache_tells_what_has_nothing_to_do() -> None:
+    with listening() as said:
+        MemoryCache({"hz": 50})
+    assert said.warnings == ["these settings of Redis's have nothing to do here: hz"]

@@ -8,13 +8,13 @@ import re
 from typing import Callable, Final, Iterable, Mapping
 
 from twisted_kv.commands.objects import encoding, references
-from twisted_kv.config import parse_memory
 from twisted_kv.errors import CommandError, as_text, c_string, c_text
 from twisted_kv.groups import Group
 from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.replies import OK, Later, Reply, Status
 from twisted_kv.sessions.session import Session
+from twisted_kv.setting_kinds import parse_memory
 from twisted_kv.store.database import TYPE_NAMES, Database, Value
 from twisted_kv.table import Lasting
 from twisted_kv.values.hashes import Hash

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from twisted_kv.commands.connection import database_number, database_of
-from twisted_kv.config import SETTINGS
+from twisted_kv.config import KNOWN
 from twisted_kv.errors import NO_FOLDER, SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group
 from twisted_kv.replies import NO_REPLY, OK, Reply
-from twisted_kv.sessions.session import Persistence, Session
+from twisted_kv.sessions.session import Persistence, Session, SettingError
 from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 
@@ -184,10 +182,10 @@ def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     for each in (pattern, *patterns):
         if set(b"*?[") & set(each):
             matches = compile_pattern(c_string(each), ignore_case=True)
-            for name in SETTINGS:
+            for name in KNOWN:
                 if matches(name.encode()):
                     found.setdefault(name, name.encode())
-        elif as_text(each).lower() in SETTINGS:
+        elif as_text(each).lower() in KNOWN:
             found.setdefault(as_text(each).lower(), each)
     return {shown: settings.get(name).encode("utf-8", "surrogateescape") for name, shown in found.items()}
 
@@ -207,7 +205,7 @@ def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Rep
     words = [as_text(word) for word in (name, value, *more)]
     wanted: dict[str, str] = {}
     for given, text in zip(words[::2], words[1::2]):
-        setting = SETTINGS.get(given.lower())
+        setting = KNOWN.get(given.lower())
         if setting is None:
             shown = given.partition("\0")[0]
             raise CommandError(f"Unknown option or number of arguments for CONFIG SET - '{shown}'")
@@ -216,29 +214,11 @@ def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Rep
         if setting.name in wanted:
             raise _refused(given, "duplicate parameter")
         wanted[setting.name] = text
-    _apply(session, wanted)
-    return OK
-
-
-def _apply(session: Session, wanted: dict[str, str]) -> None:
-    """Change settings one after the other; when one cannot be, put back those before it."""
-    settings = session.server.settings
-    before = {name: getattr(settings, SETTINGS[name].attribute) for name in wanted}
-    name = ""
     try:
-        for name, text in wanted.items():
-            setattr(settings, SETTINGS[name].attribute, SETTINGS[name].kind.parse(text))
-        for name in wanted:
-            if name in session.server.setting_changed:
-                session.server.setting_changed[name]()
-    except ValueError as error:
-        for each, value in before.items():
-            setattr(settings, SETTINGS[each].attribute, value)
-        for each in wanted:
-            if each in session.server.setting_changed:
-                with suppress(ValueError):  # which it was refused for
-                    session.server.setting_changed[each]()
-        raise _refused(name, str(error)) from None
+        session.server.change_settings(wanted)
+    except SettingError as error:
+        raise _refused(error.name, str(error)) from None
+    return OK
 
 
 def _refused(name: str, why: str) -> CommandError:

@@ -11,10 +11,9 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Callable, Deque, Dict, Tuple, Type
 
-from twisted.logger import Logger
-
 from twisted_kv.clock import Now
 from twisted_kv.errors import CommandError, SessionEnded, WouldWait
+from twisted_kv.logs import Logger
 from twisted_kv.replies import NULL_ARRAY, Block, Later, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -64,7 +63,7 @@ class Blocking:
     that go while no request runs.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, now: Now, run: Run, soon: Callable[[Callable[[], None]], bool]) -> None:
         self._now = now

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Callable, Sequence
 
-from twisted.logger import Logger
-
 from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
 from twisted_kv.commands.debugging import check_debug_allowed
@@ -23,6 +21,7 @@ from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text, c_string
+from twisted_kv.logs import Logger
 from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.sessions.transactions import Transaction
@@ -43,7 +42,7 @@ class Dispatcher:
     `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process is somebody else's.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(
         self,

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final, Protocol
 
-from twisted.logger import Logger
-
 from twisted_kv.clock import Now
+from twisted_kv.logs import Logger
 from twisted_kv.sessions.statistics import Statistics
 
 READ_SIZE: Final = 16 * 1024
@@ -65,7 +64,7 @@ class WakeUp:
     `elapsed` is when the last wake-up was (see `Now.elapsed`), for what need not be more exact.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, now: Now, statistics: Statistics, soon: Callable[[Callable[[], None]], bool] = _never) -> None:
         self._now = now

@@ -22,7 +22,8 @@ from mmap import mmap
 from typing import Any, Dict, Final, List, Tuple
 
 from twisted.internet import udp
-from twisted.logger import Logger
+
+from twisted_kv.logs import Logger
 
 BATCH: Final = 64
 """Datagrams that are received before others have their turn."""
@@ -151,7 +152,7 @@ class BatchPort(udp.Port):
     here; both take a list of bytes and addresses.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def startListening(self) -> None:
         self._incoming = _Messages(BATCH * SLOT)

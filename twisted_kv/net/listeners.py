@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.udp import Port as UDPPort
-from twisted.logger import Logger
 
 from twisted_kv.config import Settings
+from twisted_kv.logs import Logger
 from twisted_kv.net import multiplexer
 from twisted_kv.net.addresses import address_name, parse_address
 from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 100
 """How many free TCP ports are tried until one is found whose number is free for UDP too."""
+
+PRIVATE: Final = 0o700
+"""The permissions of a Unix socket, unless others are asked for."""
 
 _WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104  # only if somebody asks for it
 _NOT_THERE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
@@ -83,7 +89,7 @@ class Listeners:
     `port` and `udp_port` are the numbers that were bound, or None.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, reactor: Any, settings: Settings, dispatcher: Dispatcher) -> None:
         fast = multiplexer.is_possible and settings.transport == "fast"
@@ -102,6 +108,8 @@ class Listeners:
         try:
             self._open_pair()
             self._dispatcher.server.count_drops = self._count_drops
+            if self._settings.unixsocket:
+                self._open_unix(self._settings.unixsocket)
             for description in self._settings.endpoint:
                 self._open_endpoint(description)
         except BaseException:
@@ -196,7 +204,16 @@ class Listeners:
         ask_for_room(port.socket)  # whatever kind of port it is
         return port
 
+    def _open_unix(self, path: str) -> None:
+        """Open a Unix socket, in the place of one that another process has left."""
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                os.unlink(path)
+        self._opened(self._reactor.listenUNIX(path, self._factory, mode=self._settings.unixsocketperm or PRIVATE), path)
+
     def _open_endpoint(self, description: str) -> None:
+        if description.startswith("unix:") and "mode=" not in description:
+            description += f":mode={PRIVATE:o}"  # Twisted's own lets everybody in
         opened = serverFromString(self._reactor, description).listen(self._factory)
         failures: list[BaseException] = []
         opened.addCallbacks(self._opened, lambda failure: failures.append(failure.value), callbackArgs=(description,))

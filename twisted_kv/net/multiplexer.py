@@ -30,11 +30,11 @@ from twisted.internet import tcp, udp, unix
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_kv.engine.wakeup import READ_SIZE, WakeUp
+from twisted_kv.logs import Logger
 from twisted_kv.net import datagram_batches
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _UnixPort(unix.Port):
 class Multiplexer:
     """Serves descriptors as a reactor does, while itself being one descriptor of `reactor`."""
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, reactor: Any, wakeup: WakeUp) -> None:
         self._reactor = reactor

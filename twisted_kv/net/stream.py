@@ -10,15 +10,16 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ISystemHandle, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
+from twisted_kv.logs import Logger
 from twisted_kv.net.addresses import address_name, is_loopback
 from twisted_kv.replies import NO_REPLY, OK, Later, Push, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.setting_kinds import BufferLimit
 from twisted_kv.table import Lasting
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
@@ -51,7 +52,7 @@ class RespProtocol(Protocol):
     can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is passed.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, factory: RespFactory) -> None:
         self.factory = self._factory = factory
@@ -406,9 +407,15 @@ class RespProtocol(Protocol):
             parts.clear()
         return large
 
+    @property
+    def _output_limit(self) -> BufferLimit:
+        limit = self._settings.client_output_buffer_limit.normal
+        assert limit is not None  # each class has one
+        return limit
+
     def _may_hold(self, size: int) -> bool:
         """Tell whether so many bytes of replies may be held; the client is disconnected if not."""
-        hard = self._settings.client_output_buffer_limit.hard
+        hard = self._output_limit.hard
         if self._closing:
             return False
         if hard and size > max(hard, CHUNK):  # a chunk is handed over in any case
@@ -423,7 +430,7 @@ class RespProtocol(Protocol):
 
     def _check_output_limits(self, now: int) -> None:
         """Disconnect the client if too many replies wait for it."""
-        limit = self._settings.client_output_buffer_limit
+        limit = self._output_limit
         over = bool(limit.soft) and self._waiting_bytes > limit.soft
         if not over:
             self._soft_since = None
@@ -455,7 +462,7 @@ class RespFactory(Factory):
     """Makes the connections of Redis clients, and looks after all of them.  All it needs is a dispatcher."""
 
     noisy = False
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher

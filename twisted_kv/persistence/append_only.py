@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Callable, Final, TypeVar
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
 
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
+from twisted_kv.logs import Logger
 from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.log_format import date_note, write_effects
 from twisted_kv.persistence.manifest import Manifest, Part
@@ -73,7 +73,7 @@ class AppendOnlyFile:
     `changed` is called when `error` has changed, and when something was written.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(
         self, folder: Folder, settings: Settings, now: Now, worker: Worker, changed: Callable[[], None]

@@ -12,13 +12,13 @@ import os
 from typing import TYPE_CHECKING, Callable, Final, Mapping
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_kv.clock import Now
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import commit_nothing
 from twisted_kv.errors import CommandError, SaveError
+from twisted_kv.logs import Logger
 from twisted_kv.persistence.append_only import AppendOnlyFile
 from twisted_kv.persistence.errors import DataFolderError, LoadError
 from twisted_kv.persistence.files import Folder, Worker
@@ -59,7 +59,7 @@ class Durability:
     is served; the Deferred that it gives fails with `LoadError`, and then nobody ever is.
     """
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, dispatcher: Dispatcher, folder: Folder, save_worker: Worker, log_worker: Worker) -> None:
         self._dispatcher = dispatcher
@@ -196,6 +196,10 @@ class Durability:
         self._worker.stop()
         self._log_worker.stop()
         self._folder.unlock()
+
+    def save_at_end(self, save: bool) -> None:
+        """Have the end save a last snapshot, or none, whatever the save points say."""
+        self._final_save = save
 
     # The commands' part
 

@@ -13,10 +13,10 @@ from typing import Callable, Final, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_kv.errors import ArityError, CommandError, as_text
+from twisted_kv.logs import Logger
 from twisted_kv.persistence.append_only import read_manifest
 from twisted_kv.persistence.errors import LoadError, LogError, ManifestError
 from twisted_kv.persistence.files import File, Folder, Worker
@@ -103,7 +103,7 @@ class _Source:
 class Loader:
     """Loads the data of one server from a folder."""
 
-    _log = Logger("owncache")
+    _log = Logger()
 
     def __init__(self, server: Server, folder: Folder, worker: Worker) -> None:
         self._server = server

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 import os
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Callable, Mapping, Protocol, Sequence, Tuple
 
 from twisted_kv.clock import Now
-from twisted_kv.config import Settings
+from twisted_kv.config import KNOWN, Settings
 from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
@@ -126,6 +127,24 @@ class Server:
         self._last_session += 1
         return self._last_session
 
+    def change_settings(self, wanted: Mapping[str, str]) -> None:
+        """Change settings by their redis.conf names: all of them, or none if one cannot be; raises `SettingError`."""
+        settings = self.settings
+        before = {name: KNOWN[name].get(settings) for name in wanted}
+        name = ""
+        try:
+            for name, text in wanted.items():
+                KNOWN[name].put(settings, KNOWN[name].kind.parse(text))
+            for name in wanted:
+                self.setting_changed.get(name, _nothing)()
+        except ValueError as error:
+            for each, value in before.items():
+                KNOWN[each].put(settings, value)
+            for each in wanted:
+                with suppress(ValueError):  # which it was refused for
+                    self.setting_changed.get(each, _nothing)()
+            raise SettingError(name, str(error)) from None
+
     def reset_statistics(self) -> None:
         """Begin to count anew, as CONFIG RESETSTAT does."""
         self.statistics.reset()
@@ -133,6 +152,18 @@ class Server:
             database.hits = database.misses = database.expired = database.evicted = 0
         for command in self.commands.every():
             command.reset_statistics()
+
+
+def _nothing() -> None:
+    """Nobody needs to know."""
+
+
+class SettingError(ValueError):
+    """A setting that cannot be changed: `name` is its redis.conf name, `str()` says why."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why)
+        self.name = name
 
 
 class Link(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from twisted_kv.commands.server import NO_FOLDER
-from twisted_kv.config import SETTINGS
+from twisted_kv.config import KNOWN
 from twisted_kv.errors import CommandError
 from twisted_kv.service import CacheService
 from twisted_kv.testing import START, Clock, MemoryCache
@@ -188,7 +188,7 @@ class TestConfig:
         assert cache.call("CONFIG", "GET", "MaxClients", "nope") == {b"MaxClients": b"10000"}
         assert cache.call("CONFIG", "GET", "TIME*", "timeou?", "timeout") == {b"timeout": b"0"}
         assert cache.call("CONFIG", "GET", "nope*") == {}
-        assert set(cache.call("CONFIG", "GET", "*")) == {name.encode() for name in SETTINGS}
+        assert set(cache.call("CONFIG", "GET", "*")) == {name.encode() for name in KNOWN}
 
     def test_settings_are_changed_together(self, cache: MemoryCache) -> None:
         assert cache.call("CONFIG", "SET", "timeout", 5, "TCP-KeepAlive", 7) == b"OK"
