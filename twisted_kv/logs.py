@@ -48,7 +48,7 @@ def log_to_system(identity: str, facility: str) -> Callable[[], None]:
 
     @implementer(logger.ILogObserver)
     def ours(event: Any) -> None:
-        if event.get("log_namespace") == NAMESPACE:
+        if isinstance(event.get("log_logger"), Logger):
             observer(event)
 
     logger.globalLogPublisher.addObserver(ours)

@@ -128,7 +128,7 @@ class Options(usage.Options):
 
     def _note(self) -> None:
         settings = self.settings
-        if self.files and not {"save", "appendonly"} & {*self.named, *self.given}:
+        if self.files and "save" not in {*self.named, *self.given} and not settings.appendonly:
             self.notes.append(
                 "the configuration file has no save line: redis-server saves snapshots then (save 3600 1 300 100 60 "
                 "10000), and here nothing is saved"

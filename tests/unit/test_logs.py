@@ -6,6 +6,7 @@ import syslog
 from typing import Any, Iterator, List, Tuple
 
 import pytest
+from twisted.logger import Logger as TwistedLogger
 from twisted.python.syslog import SyslogObserver
 
 from tests.capture import listening
@@ -47,7 +48,7 @@ def test_the_systems_log_gets_what_the_cache_says_and_nothing_else(monkeypatch: 
     assert lines[0][0] == "cache"
     assert lines[0][2] == syslog.LOG_LOCAL3
     Logger().warn("full")
-    Logger("others").warn("not ours")
+    TwistedLogger().warn("not ours")
     assert "full" in lines[-1][0]
     cache.stop()
     Logger().warn("after the end")
