@@ -24,6 +24,8 @@ _TOKEN: Final = re.compile(
        | (?P<plain>[^*?\[\\]+|\\)""",
     re.VERBOSE | re.DOTALL,
 )
+_ONE_BYTE: Final = re.compile(rb"\\.|\[\^?(?:\\.|[^\]]-.|[^\]])*(?:\]|\Z)", re.DOTALL)
+"""What stands for one byte of a text and is longer itself."""
 _LONGEST_EXPRESSION: Final = 200
 """Atoms of a regular expression: compiling one takes longer than matching it."""
 _LONGEST_KEPT: Final = 200
@@ -43,13 +45,33 @@ def _compile(pattern: bytes, ignore_case: bool) -> Matcher:
         return lambda text: True
     if ignore_case:
         pattern = pattern.lower()
-    pieces = _cut(pattern)
-    least = sum(length for _, length in pieces)
+    least = _least(pattern)
+    known: List[Matcher] = []
+
+    def matches(text: bytes) -> bool:
+        if len(text) < least:  # before the pattern is even cut
+            return False
+        if not known:
+            known.append(_matcher(_cut(pattern), ignore_case))
+        return known[0](text)
+
+    return matches
+
+
+def _least(pattern: bytes) -> int:
+    """Return the least length of a text that matches."""
+    if b"[" in pattern or b"\\" in pattern:
+        pattern = _ONE_BYTE.sub(b"?", pattern)
+    return len(pattern) - pattern.count(b"*")
+
+
+def _matcher(pieces: List[Tuple[_Piece, int]], ignore_case: bool) -> Matcher:
+    """Return what matches texts that are not too short."""
     if len(pieces) == 1:
-        [(whole, _)] = pieces
+        [(whole, length)] = pieces
 
         def equals(text: bytes) -> bool:
-            return len(text) == least and whole.matches(text.lower() if ignore_case else text, 0)
+            return len(text) == length and whole.matches(text.lower() if ignore_case else text, 0)
 
         return equals
     (first, shortest), *middle, (last, tail) = pieces
@@ -57,7 +79,7 @@ def _compile(pattern: bytes, ignore_case: bool) -> Matcher:
 
     def matches(text: bytes) -> bool:
         end = len(text) - tail
-        if not text or len(text) < least:
+        if not text or end < shortest:
             return False
         if ignore_case:
             text = text.lower()

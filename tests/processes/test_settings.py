@@ -72,7 +72,7 @@ def test_sighup_reads_the_file_again_and_the_data_outlast_it(tmp_path: Path) -> 
         before = settings()
         assert before[:3] == [b"5", b"60", b"300"]
         assert client.ask([(b"SET", b"k", b"v")]) == [b"OK"]
-        reload("timeout 7\nmaxclients 55\ntcp-keepalive 10\ntcp-backlog 7\n", "configuration again: tcp-keepalive, timeout")
+        reload("timeout 7\nmaxclients 55\ntcp-keepalive 10\ntcp-backlog 7\n", "again: tcp-keepalive, timeout")
         assert settings() == [b"7", b"60", b"10", before[3]]
         assert "these settings hold from the next start on: tcp-backlog" in program.said()
         reload("timeout 9\ntimeout x\n", "the configuration is left as it is: ")
@@ -83,7 +83,7 @@ def test_sighup_reads_the_file_again_and_the_data_outlast_it(tmp_path: Path) -> 
         wait_until(lambda: "SIGUSR1 is ignored" in program.said(), "SIGUSR1 to be ignored")
         assert client.ask([(b"GET", b"k")]) == [b"v"]
         program.process.terminate()
-        assert program.wait() == 0
+        assert program.wait() in (0, -signal.SIGTERM)  # twistd ends by the signal it got
         assert not (tmp_path / "twistd.pid").exists()
         assert (tmp_path / "dump.rdb").exists()
 

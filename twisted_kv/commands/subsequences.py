@@ -101,6 +101,7 @@ def _pairs(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]
     pairs = []
     at, other = len(first), len(second)
     looked_at, row = -1, b""  # a row is a number as long as the string: it is taken apart once, not for each bit
+    nearest = 0  # behind the last byte of the second string, up to here, that is equal to the one of the first
     while at and other:
         if first[at - 1] == second[other - 1]:
             at -= 1
@@ -109,7 +110,11 @@ def _pairs(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]
             continue
         if looked_at != at:
             looked_at, row = at, rows[at].to_bytes((len(second) >> 3) + 1, "little")
-        if row[other - 1 >> 3] >> (other - 1 & 7) & 1:
+            nearest = second.rfind(first[at - 1 : at], 0, other) + 1
+        if not other & 7 and row[(other >> 3) - 1] == 0xFF:  # eight bits at a time, as far as all are set
+            bytes_set = row[nearest + 7 >> 3 : other >> 3]
+            other -= 8 * (len(bytes_set) - len(bytes_set.rstrip(b"\xff"))) or 1
+        elif row[other - 1 >> 3] >> (other - 1 & 7) & 1:
             other -= 1
         else:
             at -= 1
