@@ -1,15 +1,23 @@
 """owncache: a key-value cache that lives on the Twisted reactor.
 
-What is exported here is the promise; everything else may change.  `twisted_kv.testing` is public too.
+What is exported here is the promise; everything else may change.  `twisted_kv.testing` is public too.  A name is
+imported when it is first asked for: a client needs no cache, and a cache no client.
 """
 
-from twisted_kv.client import DatagramClient, StreamClient
-from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.errors import CommandError, SessionEnded, WouldWait
-from twisted_kv.net.datagram import CacheDatagramProtocol
-from twisted_kv.net.stream import RespFactory
-from twisted_kv.service import CacheService
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from twisted_kv.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from twisted_kv.client import DatagramClient, StreamClient
+    from twisted_kv.engine.dispatcher import Dispatcher
+    from twisted_kv.errors import CommandError, SessionEnded, WouldWait
+    from twisted_kv.net.datagram import CacheDatagramProtocol
+    from twisted_kv.net.stream import RespFactory
+    from twisted_kv.service import CacheService
 
 __all__ = [
     "CacheDatagramProtocol",
@@ -23,3 +31,26 @@ __all__ = [
     "WouldWait",
     "__version__",
 ]
+
+_PLACES = {
+    "CacheDatagramProtocol": "net.datagram",
+    "CacheService": "service",
+    "CommandError": "errors",
+    "DatagramClient": "client",
+    "Dispatcher": "engine.dispatcher",
+    "RespFactory": "net.stream",
+    "SessionEnded": "errors",
+    "StreamClient": "client",
+    "WouldWait": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

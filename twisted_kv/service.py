@@ -251,6 +251,8 @@ class CacheService(MultiService):
             return
         if self._durability is not None:
             self._durability.lock()
+        if not listeners.are_asked_for(self.settings):
+            return
         opened = listeners.Listeners(self._global_reactor(), self.settings, self.dispatcher)
         if self.settings.tcp or self.settings.endpoint or self.settings.unixsocket:
             self._allow_clients()

@@ -12,7 +12,6 @@ import sys
 from typing import Any, Callable
 
 from twisted.internet.defer import CancelledError
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.python import usage
 from twisted.python.failure import Failure
@@ -96,7 +95,7 @@ class Options(usage.Options):
                     values = [" ".join(values[last + 1 :])]  # an empty one clears those before it
                 self.settings.set(name, values[-1])
             listeners.check(self.settings)
-            if not (self.settings.tcp or self.settings.udp or self.settings.endpoint or self.settings.unixsocket):
+            if not listeners.are_asked_for(self.settings):
                 raise ValueError("with neither TCP nor UDP nor an endpoint, nobody could reach it")
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
@@ -141,7 +140,10 @@ class Options(usage.Options):
         self.notes += settings.notes()
 
     def _check_endpoints(self) -> None:
+        if not self.settings.endpoint:
+            return
         from twisted.internet import reactor
+        from twisted.internet.endpoints import serverFromString
 
         for description in self.settings.endpoint:
             try:

@@ -529,7 +529,7 @@ class EndpointTests(ServiceCase):
         told: list[Any] = []
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)
-        with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
+        with mock.patch("twisted.internet.endpoints.serverFromString", return_value=endpoint):
             cache.startService()
         opening.errback(error.CannotListenError("x", 1, OSError("no")))
         errors = [formatEvent(event) for event in told if event["log_level"] is LogLevel.error]
@@ -542,7 +542,7 @@ class EndpointTests(ServiceCase):
         opening: defer.Deferred[Any] = defer.Deferred()
         endpoint, port = mock.Mock(), mock.Mock()
         endpoint.listen.return_value = opening
-        with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
+        with mock.patch("twisted.internet.endpoints.serverFromString", return_value=endpoint):
             cache.startService()
         opening.callback(port)
         port.stopListening.assert_not_called()
@@ -555,7 +555,7 @@ class EndpointTests(ServiceCase):
         opening: defer.Deferred[Any] = defer.Deferred()
         endpoint, port = mock.Mock(), mock.Mock()
         endpoint.listen.return_value = opening
-        with mock.patch.object(listeners, "serverFromString", return_value=endpoint):
+        with mock.patch("twisted.internet.endpoints.serverFromString", return_value=endpoint):
             cache.startService()
         stopping = defer.maybeDeferred(cache.stopService)
         if not opening.called:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.udp import Port as UDPPort
 
@@ -81,6 +80,11 @@ def check(settings: Settings) -> None:
             f"on {foreign[0]}, datagrams of anybody would be answered, also those with a forged sender: "
             "name who is served with udp-allow (--udp-allow NETWORK), or switch udp off (--no-udp)"
         )
+
+
+def are_asked_for(settings: Settings) -> bool:
+    """Whether there is anything to be opened."""
+    return bool(settings.tcp or settings.udp or settings.unixsocket or settings.endpoint)
 
 
 class Listeners:
@@ -214,6 +218,10 @@ class Listeners:
     def _open_endpoint(self, description: str) -> None:
         if description.startswith("unix:") and "mode=" not in description:
             description += f":mode={PRIVATE:o}"  # Twisted's own lets everybody in
+        from twisted.internet.endpoints import (
+            serverFromString,  # with TLS and all: only who asks for one has to load it
+        )
+
         opened = serverFromString(self._reactor, description).listen(self._factory)
         failures: list[BaseException] = []
         opened.addCallbacks(self._opened, lambda failure: failures.append(failure.value), callbackArgs=(description,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -71,13 +72,30 @@ def test_without_cffi_there_are_no_batches() -> None:
 @pytest.mark.parametrize("functions", [{}, {"recvmmsg": len}, {"sendmmsg": len}])
 def test_a_system_that_lacks_one_of_the_two_has_no_batches(functions: dict[str, Any]) -> None:
     ffi = mock.Mock(dlopen=mock.Mock(return_value=SimpleNamespace(**functions)))
-    with mock.patch.object(datagram_batches, "import_module", return_value=mock.Mock(FFI=lambda: ffi)):
+    with mock.patch.object(
+        datagram_batches, "import_module", return_value=mock.Mock(FFI=lambda *name, **prepared: ffi)
+    ):
         assert _load() == (None, None)
+
+
+def test_what_was_prepared_is_what_cffi_makes_of_the_declarations(tmp_path: Path) -> None:
+    cffi = pytest.importorskip("cffi")
+    ffi = cffi.FFI()
+    ffi.set_source("owncache", None)
+    ffi.cdef(datagram_batches.DECLARATIONS)
+    path = tmp_path / "emitted.py"
+    ffi.emit_python_code(str(path))
+    made: dict[str, Any] = {}
+    backend = SimpleNamespace(FFI=lambda name, **prepared: made.update(prepared))
+    exec(path.read_text().replace("import _cffi_backend", ""), {"_cffi_backend": backend})
+    assert made == datagram_batches._PREPARED
 
 
 @pytest.mark.pure
 def test_a_system_that_has_both_has_batches() -> None:
     library = SimpleNamespace(recvmmsg=len, sendmmsg=len)
     ffi = mock.Mock(dlopen=mock.Mock(return_value=library))
-    with mock.patch.object(datagram_batches, "import_module", return_value=mock.Mock(FFI=lambda: ffi)):
+    with mock.patch.object(
+        datagram_batches, "import_module", return_value=mock.Mock(FFI=lambda *name, **prepared: ffi)
+    ):
         assert _load() == (ffi, library)
