@@ -41,7 +41,7 @@ LAYERS = (
     ("persistence",),
     ("net", "local"),
     ("service",),
-    ("client",),
+    ("client", "blocking_client"),
     ("tap", "testing", "cli"),
 )
 PLACES = {f"{PACKAGE}.{name}": place for place, layer in enumerate(LAYERS) for name in layer}

@@ -4,44 +4,47 @@
     owncache-cli                           a prompt, with history and completion (with the `cli` extra)
     echo "GET foo" | owncache-cli          one request a line
 
-Twisted's reactor runs in a thread of its own, so that the prompt and Ctrl-C stay with the main thread.
+At the prompt, `clear` clears the screen, and `quit` leaves.  Its history is kept in ~/.owncache_cli_history, for its
+owner alone, without what holds a password.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 import sys
-import threading
-from typing import Any, BinaryIO, Callable, Sequence
+import time
+from itertools import count
+from typing import Any, BinaryIO, Callable, Final, Sequence
 
-from twisted.internet import error
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.threads import blockingCallFromThread
-
-from twisted_kv.client import DatagramClient, StreamClient
-from twisted_kv.config import Settings
+from twisted_kv.blocking_client import BlockingClient, NoAnswer, Stream
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply, Verbatim
 from twisted_kv.version import VERSION
-from twisted_kv.wire.dialects import DIALECTS
 from twisted_kv.wire.terminal import render, render_raw
 from twisted_kv.wire.words import split_words
+
+DEFAULT_PORT: Final = 6379
 
 PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 """The environment variable that holds the password, as for redis-cli."""
 
-PLAIN_TEXTS = {b"INFO", b"LOLWUT"}
-"""Commands whose reply is a text for people also in RESP2."""
-
-NO_ANSWER = (
-    error.ConnectError,
-    error.ConnectionClosed,
-    error.DNSLookupError,
-    error.TimeoutError,
-    error.MessageLengthError,
+PLAIN_TEXTS: Final = re.compile(
+    rb"(INFO|LOLWUT)( .*)?|CLIENT (LIST|INFO)|MEMORY (DOCTOR|MALLOC-STATS)|CLUSTER (INFO|NODES)|LATENCY (DOCTOR|GRAPH)",
+    re.I | re.S,
 )
+"""Requests whose reply is a text for people also in RESP2."""
+
+HISTORY: Final = "~/.owncache_cli_history"
+
+SECRET: Final = re.compile(
+    r"\s*(AUTH|ACL\s+SETUSER|CONFIG\s+SET\b.*\b(requirepass|masterauth)|HELLO\b.*\bAUTH|MIGRATE)\b", re.I | re.S
+)
+"""Lines that hold a password: no history is kept of them."""
+
+CLEAR: Final = b"\x1b[H\x1b[2J"
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -49,11 +52,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="owncache-cli", description="Talk to owncache, or to any Redis server.", add_help=False
     )
-    default_port = Settings().port
     parser.add_argument("--help", action="help", help="show this and exit")
     parser.add_argument("--version", action="version", version=f"owncache-cli {VERSION}")
     parser.add_argument("-h", "--host", default="127.0.0.1", help="the server's address [%(default)s]")
-    parser.add_argument("-p", "--port", type=_port, default=default_port, help="its port [%(default)s]")
+    parser.add_argument("-p", "--port", type=_port, default=DEFAULT_PORT, help="its port [%(default)s]")
     parser.add_argument("-s", "--socket", metavar="PATH", help="a Unix socket, in place of host and port")
     parser.add_argument("-a", "--password", help=f"the password; {PASSWORD_VARIABLE} in the environment is safer")
     parser.add_argument("--user", default="default", help="the user's name [%(default)s]")
@@ -65,11 +67,16 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--udp", action="store_true", help="send datagrams")
     parser.add_argument(
         "--dialect",
-        choices=[name for name in DIALECTS if name != "auto"],
+        choices=("equals", "command", "resp"),
         default="resp",
         help="of UDP [%(default)s]; more than PING, GET, SET in `command` needs a server of that dialect",
     )
     parser.add_argument("--retries", type=int, default=2, metavar="N", help="of requests that only read [%(default)s]")
+    parser.add_argument(
+        "-r", "--repeat", type=_times, default=1, metavar="N", help="run the request N times, 0: for ever"
+    )
+    parser.add_argument("-i", "--interval", type=_seconds, default=0.0, metavar="S", help="seconds between these times")
+    parser.add_argument("-x", "--stdin", action="store_true", help="read the last word of the request from the input")
     parser.add_argument("--raw", action="store_true", help="write replies as they are, also on a terminal")
     parser.add_argument("--no-raw", action="store_true", help="write replies with their types, also into a pipe")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="a request; without one, a prompt")
@@ -78,6 +85,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         options.password = os.environ.get(PASSWORD_VARIABLE)
     if options.udp and options.password is not None and options.dialect != "resp":
         parser.error("over UDP a password needs --dialect resp")
+    if options.stdin and not options.words:
+        parser.error("-x gives the last word of a request: which one?")
     if options.udp and options.database:
         parser.error("a datagram has no selected database: -n needs a connection")
     return options
@@ -100,45 +109,95 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def make_client(options: argparse.Namespace, reactor: Any) -> StreamClient | DatagramClient:
+def _times(text: str) -> int:
+    try:
+        times = int(text)
+    except ValueError:
+        times = -1
+    if times < 0:
+        raise argparse.ArgumentTypeError("a number of times is needed, 0 for no end")
+    return times
+
+
+def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
     """Make the client that the options ask for; raises OSError for a UDP host that has no address."""
     if options.udp:
-        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)
-        return DatagramClient(
-            str(found[0][4][0]),
-            options.port,
-            dialect=options.dialect,
-            password=options.password,
-            timeout=options.timeout,
-            retries=options.retries,
-            reactor=reactor,
-        )
-    endpoint: Any
-    if options.socket:
-        endpoint = UNIXClientEndpoint(reactor, options.socket, timeout=options.timeout)
-    else:
-        endpoint = HostnameEndpoint(reactor, options.host, options.port, timeout=options.timeout)
-    return StreamClient(
-        endpoint,
+        return DatagramCalls(options)
+
+    def connect() -> Stream:
+        if options.socket:
+            stream = socket.socket(socket.AF_UNIX)
+            stream.settimeout(options.timeout)
+            stream.connect(options.socket)
+            return stream
+        stream = socket.create_connection((options.host, options.port), options.timeout)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+
+    return BlockingClient(
+        connect,
         password=options.password,
         user=options.user,
         database=options.database,
         resp=options.resp,
         timeout=options.timeout,
         retries=options.retries,
-        clock=reactor,
     )
 
 
+class DatagramCalls:
+    """Waits for what a `DatagramClient` gives.  Its reactor runs in a thread of its own, loaded for this alone."""
+
+    database = 0
+    in_transaction = False
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)
+        import threading
+
+        from twisted.internet import error, reactor
+        from twisted.internet.threads import blockingCallFromThread
+
+        from twisted_kv.client import DatagramClient
+
+        loop: Any = reactor
+        self._loop = loop
+        self._call = blockingCallFromThread
+        self._failures = (error.ConnectError, error.ConnectionClosed, error.TimeoutError, error.MessageLengthError)
+        self._client = DatagramClient(
+            str(found[0][4][0]),
+            options.port,
+            dialect=options.dialect,
+            password=options.password,
+            timeout=options.timeout,
+            retries=options.retries,
+            reactor=loop,
+        )
+        self._thread = threading.Thread(target=loop.run, kwargs={"installSignalHandlers": False}, daemon=True)
+        self._thread.start()
+
+    def request(self, *words: bytes) -> Reply:
+        """As `BlockingClient.request`."""
+        try:
+            return self._call(self._loop, self._client.request, *words)
+        except self._failures as failure:
+            raise NoAnswer(str(failure)) from None
+
+    def close(self) -> None:
+        """Stop the reactor, which cannot be started again."""
+        self._loop.callFromThread(self._loop.stop)
+        self._thread.join(5)
+
+
 class Shell:
-    """Runs requests and writes their replies.  `call` gives a reply value or raises.
+    """Runs requests of a client and writes their replies.
 
     With `silent_sets`, SET is not answered, and nothing is written for it.
     """
 
     def __init__(
         self,
-        call: Callable[..., Reply],
+        client: BlockingClient | DatagramCalls,
         output: BinaryIO,
         errors: BinaryIO,
         *,
@@ -146,32 +205,45 @@ class Shell:
         name: str = "",
         silent_sets: bool = False,
     ) -> None:
-        self._call = call
+        self._client = client
         self._output = output
         self._errors = errors
         self._raw = raw
         self._silent_sets = silent_sets
         self.name = name
 
-    def run(self, words: Sequence[bytes | str]) -> int:
+    @property
+    def prompt(self) -> str:
+        """What stands before a line, as redis-cli has it: the server, the database, whether a transaction was begun."""
+        database = f"[{self._client.database}]" if self._client.database else ""
+        return f"{self.name}{database}{'(TX)' if self._client.in_transaction else ''}> "
+
+    def run(self, words: Sequence[bytes]) -> int:
         """Run one request; gives the exit status: 0, 1 for an error reply, 2 if there was no answer."""
         try:
-            reply = self._call(*words)
+            reply = self._client.request(*words)
         except CommandError as refusal:
             self._write(refusal)
             return 1
-        except NO_ANSWER as failure:
+        except NoAnswer as failure:
             self._complain(f"no answer from {self.name}: {failure}")
             return 2
         except ValueError as failure:
             self._complain(str(failure))
             return 2
-        name = words[0] if isinstance(words[0], bytes) else os.fsencode(words[0])
-        if type(reply) is bytes and name.upper() in PLAIN_TEXTS:
+        if type(reply) is bytes and PLAIN_TEXTS.fullmatch(b" ".join(words[:2])):
             reply = Verbatim(reply)
-        if reply is not None or self._answered(name):
+        if reply is not None or self._answered(words[0]):
             self._write(reply)
         return 0
+
+    def run_often(self, words: Sequence[bytes], times: int, interval: float) -> int:
+        """Run one request so many times, 0 for ever, with seconds between; gives the worst exit status."""
+        worst = self.run(words)
+        for _ in range(times - 1) if times else count():
+            time.sleep(interval)
+            worst = max(worst, self.run(words))
+        return worst
 
     def _answered(self, name: bytes) -> bool:
         """Tell whether there was a reply at all: a SET of the `equals` dialect has none."""
@@ -186,8 +258,13 @@ class Shell:
             return 2
         if not words:
             return 0
-        if len(words) == 1 and words[0].lower() in (b"exit", b"quit"):
+        name = words[0].lower()
+        if len(words) == 1 and name in (b"exit", b"quit"):
             return None
+        if len(words) == 1 and name == b"clear":
+            self._output.write(CLEAR)
+            self._output.flush()
+            return 0
         return self.run(words)
 
     def run_lines(self, lines: Any) -> int:
@@ -203,8 +280,8 @@ class Shell:
     def command_names(self) -> list[str]:
         """Ask the server for the names of its commands, for completion; none if it does not tell."""
         try:
-            docs = self._call(b"COMMAND", b"DOCS")
-        except (CommandError, ValueError, *NO_ANSWER):
+            docs = self._client.request(b"COMMAND", b"DOCS")
+        except (CommandError, ValueError, NoAnswer):
             return []
         if isinstance(docs, list):
             docs = dict(zip(docs[::2], docs[1::2]))
@@ -232,67 +309,103 @@ class Shell:
 
 
 def interact(shell: Shell) -> int:
-    """Read requests at a prompt until the person leaves."""
+    """Read requests at a prompt until the person leaves.  Ctrl-C ends what waits for a reply, and its connection."""
     read = _reader(shell)
     while True:
         try:
-            line = read(f"{shell.name}> ")
+            if shell.run_line(read(shell.prompt).encode("utf-8", "surrogateescape")) is None:
+                return 0
         except KeyboardInterrupt:
             continue
         except EOFError:
             return 0
-        if shell.run_line(line.encode("utf-8", "surrogateescape")) is None:
-            return 0
 
 
 def _reader(shell: Shell) -> Callable[[str], str]:
-    """Give the prompt: prompt_toolkit's where it is installed, Python's own otherwise."""
+    """Give the prompt: prompt_toolkit's where it is installed, Python's own with readline otherwise."""
+    path = os.path.expanduser(HISTORY)
     try:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import WordCompleter
-        from prompt_toolkit.history import FileHistory
+        from prompt_toolkit.history import FileHistory, InMemoryHistory
     except ImportError:
-        return input
+        return _plain_reader(path + ".plain")  # its lines are written in another way
+
+    class SafeHistory(FileHistory):
+        def store_string(self, string: str) -> None:
+            if not SECRET.match(string):
+                super().store_string(string)
+
     completer = WordCompleter(shell.command_names(), ignore_case=True, sentence=True)
-    history = FileHistory(os.path.expanduser("~/.owncache_cli_history"))
+    history = SafeHistory(path) if _keep_to_oneself(path) else InMemoryHistory()
     session: PromptSession[str] = PromptSession(history=history, completer=completer, complete_while_typing=False)
     return session.prompt
+
+
+def _plain_reader(path: str) -> Callable[[str], str]:
+    try:
+        import readline
+    except ImportError:  # not in every Python
+        return input
+    readline.set_auto_history(False)
+    is_kept = _keep_to_oneself(path)
+    if is_kept:
+        readline.read_history_file(path)
+
+    def read(prompt: str) -> str:
+        line = input(prompt)
+        if line.strip():
+            readline.add_history(line)
+            if is_kept and not SECRET.match(line):
+                with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(line + "\n")
+        return line
+
+    return read
+
+
+def _keep_to_oneself(path: str) -> bool:
+    """Make the file of the history if there is none, and let nobody else read it; False if it cannot be kept."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.chmod(path, 0o600)
+    except OSError:
+        return False
+    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit status."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    from twisted.internet import reactor
-
-    loop: Any = reactor
-    thread = threading.Thread(target=loop.run, kwargs={"installSignalHandlers": False}, daemon=True)
-    thread.start()
     try:
-        try:
-            client = make_client(options, loop)
-        except OSError as failure:
-            print(f"no answer from {options.host}: {failure}", file=sys.stderr)
-            return 2
-        name = options.socket or f"{options.host}:{options.port}"
-        raw = options.raw or not (sys.stdout.isatty() or options.no_raw)
-        shell = Shell(
-            lambda *words: blockingCallFromThread(loop, client.request, *words),
-            sys.stdout.buffer,
-            sys.stderr.buffer,
-            raw=raw,
-            name=name,
-            silent_sets=options.udp and options.dialect == "equals",
-        )
+        client = make_client(options)
+    except OSError as failure:
+        print(f"no answer from {options.host}: {failure}", file=sys.stderr)
+        return 2
+    shell = Shell(
+        client,
+        sys.stdout.buffer,
+        sys.stderr.buffer,
+        raw=options.raw or not (sys.stdout.isatty() or options.no_raw),
+        name=options.socket or f"{options.host}:{options.port}",
+        silent_sets=options.udp and options.dialect == "equals",
+    )
+    try:
         if options.words:
-            return shell.run([os.fsencode(word) for word in options.words])
+            words = [os.fsencode(word) for word in options.words]
+            if options.stdin:
+                words.append(sys.stdin.buffer.read())
+            return shell.run_often(words, options.repeat, options.interval)
         if sys.stdin.isatty():
             return interact(shell)
         return shell.run_lines(sys.stdin.buffer)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        sys.stdout = None  # or Python complains that it cannot flush it
+        return 141
     finally:
-        loop.callFromThread(loop.stop)
-        thread.join(5)
+        client.close()
 
 
 if __name__ == "__main__":

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
+import socket
+import stat
 import sys
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 import twisted.internet
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.error import ConnectionLost, ConnectionRefusedError, TimeoutError
-from twisted.python.failure import Failure
 
+from tests.memory_stream import MemoryStream
 from twisted_kv import cli
-from twisted_kv.cli import Shell, interact, make_client, parse_arguments
-from twisted_kv.client import DatagramClient, StreamClient
+from twisted_kv.blocking_client import BlockingClient, NoAnswer
+from twisted_kv.cli import DatagramCalls, Shell, interact, make_client, parse_arguments
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
-from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.testing import MemoryCache
 from twisted_kv.version import VERSION
 
 # The arguments
@@ -70,6 +70,9 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
         (["--udp", "--dialect", "equals", "-a", "secret"], "a password needs --dialect resp"),
         (["--udp", "-n", "1"], "a datagram has no selected database"),
         (["-t"], "expected one argument"),
+        (["-r-5", "PING"], "a number of times"),
+        (["-r", "x", "PING"], "a number of times"),
+        (["-x"], "which one?"),
     ],
 )
 def test_wrong_arguments_are_told_and_end_with_status_2(
@@ -92,28 +95,48 @@ def test_the_version_and_the_help_are_printed(capsys: pytest.CaptureFixture[str]
 # The client that they ask for
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind"),
-    [
-        ([], HostnameEndpoint),
-        (["-h", "localhost"], HostnameEndpoint),
-        (["-h", "::1"], HostnameEndpoint),
-        (["-s", "/run/owncache.sock"], UNIXClientEndpoint),
-    ],
-)
-def test_the_address_chooses_the_kind_of_stream(arguments: list[str], kind: type) -> None:
-    from twisted.internet import reactor
+class Loop:
+    """A reactor that does nothing, and is stopped in the end."""
 
-    client = make_client(parse_arguments(arguments), reactor)
-    assert isinstance(client, StreamClient)
-    assert type(client._endpoint) is kind
+    def __init__(self) -> None:
+        self.stopped = 0
+
+    def run(self, installSignalHandlers: bool) -> None:  # noqa: N803  # as Twisted has it
+        assert not installSignalHandlers
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def callFromThread(self, call: Callable[[], None]) -> None:
+        call()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-def test_datagrams_are_sent_when_asked_for(host: str) -> None:
-    client = make_client(parse_arguments(["--udp", "-h", host]), Clock())
-    assert isinstance(client, DatagramClient)
-    assert client._host == ("127.0.0.1" if host == "localhost" else host)
+def test_datagrams_are_sent_when_asked_for(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    loop = Loop()
+    monkeypatch.setattr(twisted.internet, "reactor", loop, raising=False)
+    client = make_client(parse_arguments(["--udp", "-h", host]))
+    assert isinstance(client, DatagramCalls)
+    assert client._client._host == ("127.0.0.1" if host == "localhost" else host)
+    client.close()
+    assert loop.stopped == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "family"), [(["-p", "{port}"], socket.AF_INET), (["-s", "{path}"], socket.AF_UNIX)]
+)
+def test_the_address_chooses_the_kind_of_stream(arguments: list[str], family: int, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(family) as listening:
+        listening.bind(("127.0.0.1", 0) if family == socket.AF_INET else path)
+        listening.listen()
+        port = listening.getsockname()[1] if family == socket.AF_INET else 0
+        client = make_client(parse_arguments([each.format(port=port, path=path) for each in arguments]))
+        assert isinstance(client, BlockingClient)
+        stream = client._connect()
+        listening.accept()[0].close()
+        assert stream.recv(1) == b""
+        stream.close()
 
 
 # The shell
@@ -125,10 +148,11 @@ class Fake:
     def __init__(self, answer: Reply = b"v", *, raw: bool = False) -> None:
         self.answer = answer
         self.asked: list[tuple[Any, ...]] = []
+        self.database, self.in_transaction = 0, False
         self.output, self.errors = io.BytesIO(), io.BytesIO()
-        self.shell = Shell(self.call, self.output, self.errors, raw=raw, name="here:1")
+        self.shell = Shell(self, self.output, self.errors, raw=raw, name="here:1")
 
-    def call(self, *words: Any) -> Reply:
+    def request(self, *words: Any) -> Reply:
         self.asked.append(words)
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -153,10 +177,10 @@ def test_replies_are_written_with_types_or_raw(reply: Reply, typed: bytes, raw: 
         assert fake.errors.getvalue() == b""
 
 
-@pytest.mark.parametrize("name", ["INFO", b"info", "lolwut"])
-def test_a_text_for_people_is_not_quoted(name: str | bytes) -> None:
+@pytest.mark.parametrize("line", [b"INFO", b"info server", b"lolwut", b"client list", b"CLIENT INFO", b"memory doctor"])
+def test_a_text_for_people_is_not_quoted(line: bytes) -> None:
     fake = Fake(b"# Server\r\nport:1\r\n")
-    assert fake.shell.run([name]) == 0
+    assert fake.shell.run_line(line) == 0
     assert fake.output.getvalue() == b"# Server\r\nport:1\r\n\n"
 
 
@@ -166,11 +190,8 @@ def test_an_error_reply_is_status_1() -> None:
     assert fake.output.getvalue() == b"(error) ERR no such key\n"
 
 
-@pytest.mark.parametrize(
-    "failure", [ConnectionRefusedError("nobody"), ConnectionLost("gone"), TimeoutError(string="slow")]
-)
-def test_no_answer_is_status_2_and_told_on_the_other_stream(failure: Exception) -> None:
-    fake = Fake(failure)
+def test_no_answer_is_status_2_and_told_on_the_other_stream() -> None:
+    fake = Fake(NoAnswer("nobody there"))
     assert fake.shell.run([b"GET", b"k"]) == 2
     assert fake.output.getvalue() == b""
     told = fake.errors.getvalue()
@@ -239,14 +260,15 @@ def test_the_server_tells_the_names_for_completion(docs: Reply) -> None:
     assert fake.asked == [(b"COMMAND", b"DOCS")]
 
 
-@pytest.mark.parametrize("answer", [CommandError("unknown"), TimeoutError(), ValueError("no"), b"what", None])
+@pytest.mark.parametrize("answer", [CommandError("unknown"), NoAnswer("slow"), ValueError("no"), b"what", None])
 def test_a_server_that_does_not_tell_gives_no_names(answer: Reply) -> None:
     assert Fake(answer).shell.command_names() == []
 
 
 def test_the_names_come_from_a_real_cache(cache: MemoryCache) -> None:
-    for call in (cache.call, cache.connect().call):
-        names = Shell(call, io.BytesIO(), io.BytesIO(), raw=False).command_names()
+    for resp in (2, 3):
+        client = BlockingClient(lambda: MemoryStream(cache), resp=resp)
+        names = Shell(client, io.BytesIO(), io.BytesIO(), raw=False).command_names()
         assert {"GET", "SET", "CONFIG GET", "CLIENT LIST"} <= set(names)
 
 
@@ -276,11 +298,97 @@ def test_the_prompt_runs_lines_until_the_person_leaves(monkeypatch: pytest.Monke
     assert fake.output.getvalue() == b'"v"\n"v"\n'
 
 
-def test_without_the_extra_the_prompt_is_pythons_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+def test_the_prompt_tells_the_database_and_the_transaction(cache: MemoryCache) -> None:
+    client = BlockingClient(lambda: MemoryStream(cache))
+    shell = Shell(client, io.BytesIO(), io.BytesIO(), raw=False, name="here:1")
+    seen = []
+    for line in (b"PING", b"select 3", b"MULTI", b"select 4", b"EXEC", b"select 99", b"RESET"):
+        shell.run_line(line)
+        seen.append(shell.prompt)
+    assert seen == [
+        "here:1> ",
+        "here:1[3]> ",
+        "here:1[3](TX)> ",
+        "here:1[3](TX)> ",
+        "here:1[4]> ",
+        "here:1[4]> ",
+        "here:1> ",
+    ]
+
+
+def test_clear_clears_the_screen() -> None:
     fake = Fake()
-    assert cli._reader(fake.shell) is input
+    assert fake.shell.run_line(b"clear") == 0
+    assert fake.output.getvalue() == b"\x1b[H\x1b[2J"
     assert fake.asked == []
+
+
+def test_an_interrupt_ends_what_waits_and_not_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_reader", typed("BLPOP q 0", "PING", EOFError()))
+    fake = Fake()
+    answers: list[Any] = [KeyboardInterrupt(), b"PONG"]
+
+    def request(*words: Any) -> Reply:
+        answer = answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(fake, "request", request)
+    assert interact(fake.shell) == 0
+    assert fake.output.getvalue() == b'"PONG"\n'
+
+
+SECRETS = [
+    "AUTH secret",
+    "  auth user secret",
+    "ACL  SETUSER me >secret",
+    "config set maxclients 3 requirepass secret",
+    "HELLO 3 AUTH default secret",
+    "MIGRATE h 1 k 0 5 AUTH secret",
+]
+PLAIN = ["GET auth", "CONFIG SET maxclients 3", "HELLO 3", "ACL LIST"]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_without_the_extra_the_prompt_is_pythons_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
+) -> None:
+    path = tmp_path / ".owncache_cli_history.plain"
+    if is_there:
+        path.write_text("PING\n")
+        path.chmod(0o644)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+    lines = [*SECRETS, *PLAIN, " "]
+    monkeypatch.setattr("builtins.input", lambda prompt: lines.pop(0))
+    fake = Fake()
+    read = cli._reader(fake.shell)
+    for _ in range(len(lines)):
+        read("here:1> ")
+    assert path.read_text().split("\n") == [*(["PING"] if is_there else []), *PLAIN, ""]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert fake.asked == []
+
+
+def test_a_python_without_readline_has_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("prompt_toolkit", "readline"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert cli._reader(Fake().shell) is input
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_where_no_history_can_be_kept_there_is_a_prompt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, extra: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    if not extra:
+        monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+        monkeypatch.setattr("builtins.input", lambda prompt: "PING")
+        assert cli._reader(Fake().shell)("here:1> ") == "PING"
+    else:
+        assert callable(cli._reader(Fake(DOCS).shell))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_with_the_extra_the_prompt_has_history_and_completion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -290,31 +398,21 @@ def test_with_the_extra_the_prompt_has_history_and_completion(monkeypatch: pytes
 
     monkeypatch.setenv("HOME", str(tmp_path))
     fake = Fake(DOCS)
+    path = tmp_path / ".owncache_cli_history"
+    path.touch(0o644)
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         read = cli._reader(fake.shell)
-        keys.send_text("GET k\n")
-        assert read("here:1> ") == "GET k"
-    assert "GET k" in (tmp_path / ".owncache_cli_history").read_text()
+        for line in [*SECRETS, *PLAIN]:
+            keys.send_text(line + "\n")
+            assert read("here:1> ") == line
+    kept = path.read_text()
+    assert all("+" + line in kept for line in PLAIN)
+    assert "secret" not in kept
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert fake.asked == [(b"COMMAND", b"DOCS")]
 
 
 # The whole program, its reactor and its client replaced
-
-
-class Loop:
-    """A reactor that does nothing, and is stopped in the end."""
-
-    def __init__(self) -> None:
-        self.stopped = 0
-
-    def run(self, installSignalHandlers: bool) -> None:  # noqa: N803  # as Twisted has it
-        assert not installSignalHandlers
-
-    def stop(self) -> None:
-        self.stopped += 1
-
-    def callFromThread(self, call: Callable[[], None]) -> None:
-        call()
 
 
 class Console:
@@ -334,22 +432,9 @@ class Console:
 @pytest.fixture
 def program(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, bytes, bytes]]:
     """Run the program against a cache in memory; gives its status and what it wrote."""
-    loop = Loop()
-    monkeypatch.setattr(twisted.internet, "reactor", loop, raising=False)
-
-    def client(options: Any, reactor: Any) -> StreamClient:
-        assert reactor is loop
-        return StreamClient(cache.endpoint(), resp=options.resp, clock=cache.clock)
-
-    def wait(reactor: Any, call: Callable[..., Any], *words: Any) -> Reply:
-        found: list[Any] = []
-        call(*words).addBoth(found.append)
-        if isinstance(found[0], Failure):
-            found[0].raiseException()
-        return found[0]
-
-    monkeypatch.setattr(cli, "make_client", client)
-    monkeypatch.setattr(cli, "blockingCallFromThread", wait)
+    monkeypatch.setattr(
+        cli, "make_client", lambda options: BlockingClient(lambda: MemoryStream(cache), resp=options.resp)
+    )
 
     def run(*arguments: str, lines: bytes = b"", terminal: bool = False) -> tuple[int, bytes, bytes]:
         streams = Console(lines, terminal=terminal), Console(terminal=terminal), Console()
@@ -359,7 +444,6 @@ def program(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Callable[...
             status = cli.main(list(arguments))
         finally:
             monkeypatch.undo()
-        assert loop.stopped == 1
         return status, streams[1].buffer.getvalue(), streams[2].buffer.getvalue()
 
     return run
@@ -395,6 +479,38 @@ def test_an_error_reply_makes_the_program_end_with_status_1(program: Any) -> Non
     assert output.startswith(b"ERR unknown command 'FLY'")
 
 
+def test_the_last_word_may_come_from_the_input(cache: MemoryCache, program: Any) -> None:
+    assert program("-x", "SET", "k", lines=b"a\n\xff\n") == (0, b"OK\n", b"")
+    assert cache.call("GET", "k") == b"a\n\xff\n"
+
+
+def test_a_request_may_be_run_many_times(cache: MemoryCache, program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(cli.time, "sleep", slept.append)
+    assert program("-r", "3", "-i", "0.5", "INCR", "k") == (0, b"1\n2\n3\n", b"")
+    assert slept == [0.5, 0.5]
+
+
+def test_a_request_may_be_run_for_ever(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.time, "sleep", sleep)
+    assert program("-r", "0", "INCR", "k") == (130, b"1\n2\n3\n4\n5\n", b"")
+
+
+def test_an_output_that_nobody_reads_ends_the_program(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*ignored: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Shell, "_write", broken)
+    assert program("PING")[0] == 141
+
+
 def test_lines_from_a_pipe_are_requests(cache: MemoryCache, program: Any) -> None:
     assert program(lines=b"SET a 1\nINCR a\n\nGET a\n") == (0, b"OK\n2\n2\n", b"")
     assert cache.call("GET", "a") == b"2"
@@ -426,7 +542,7 @@ def test_an_interrupt_ends_the_program_with_status_130(program: Any, monkeypatch
     def interrupted(*ignored: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "blockingCallFromThread", interrupted)
+    monkeypatch.setattr(Shell, "run", interrupted)
     assert program("GET", "k")[0] == 130
 
 

@@ -1,0 +1,186 @@
+"""A client that waits for each reply: what a person at a prompt has.  It needs no reactor.
+
+Unlike `StreamClient`, it remembers what was selected: when its connection was lost, the next request makes another,
+which has the database, the protocol version and the password of the one before.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Callable, Final, Protocol, Sequence
+
+from twisted_kv.errors import CommandError, ProtocolError
+from twisted_kv.names import READ_ONLY, waiting_seconds
+from twisted_kv.replies import Push, Reply
+from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.reply_reader import ReplyReader
+from twisted_kv.wire.words import Word, encode_words
+
+CHUNK: Final = 65536
+
+
+class NoAnswer(Exception):  # noqa: N818  # it says what there was
+    """A request that was not answered: `str()` says why.  It may have been carried out."""
+
+
+class Stream(Protocol):
+    """As much of a socket as is needed."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, flags: int = 0, /) -> bytes: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class BlockingClient:
+    """A client over a stream, which `connect` makes; the first request connects.
+
+    `timeout` is in seconds, for each time that it sends or receives; a request that may have the server wait (BLPOP)
+    has as many more as it asks for, and no end if it waits for ever.  A request that only reads is tried again
+    `retries` times.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Stream],
+        *,
+        user: str = "default",
+        password: str | None = None,
+        database: int = 0,
+        resp: int = 2,
+        timeout: float = 5.0,
+        retries: int = 2,
+    ) -> None:
+        self._connect = connect
+        self._login = None if password is None else [user.encode(), password.encode()]
+        self.database = database
+        """The selected database."""
+        self._resp = resp
+        self._timeout = timeout
+        self._retries = retries
+        self._queue: list[list[bytes]] | None = None  # what was sent since MULTI
+        self._stream: Stream | None = None
+        self._reader = ReplyReader()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether MULTI was said, and neither EXEC nor DISCARD since."""
+        return self._queue is not None
+
+    def request(self, *words: Word) -> Reply:
+        """Send a request and wait for its reply value; raises `CommandError` for an error reply, or `NoAnswer`.
+
+        What was queued since MULTI is gone when there is no answer.  Raises TypeError for a word that cannot be sent.
+        """
+        request = encode_words(words)
+        left = self._retries if self._queue is None and request[0].lower() in READ_ONLY else 0
+        while True:
+            try:
+                reply = self._ask(request)
+                break
+            except NoAnswer:
+                if not left:
+                    raise
+                left -= 1
+        self._remember(request, reply)
+        if isinstance(reply, CommandError):
+            raise reply
+        return reply
+
+    def close(self) -> None:
+        """End the connection, and what was queued; the next request makes another."""
+        stream, self._stream = self._stream, None
+        self._queue = None
+        self._reader = ReplyReader()
+        if stream is not None:
+            stream.close()
+
+    def _ask(self, request: Sequence[bytes]) -> Reply:
+        try:
+            if self._stream is not None and self._was_ended(self._stream):
+                transaction = self.in_transaction
+                self.close()
+                if transaction:
+                    raise NoAnswer("the connection was lost, and the transaction with it")
+            if self._stream is None:
+                self._greet()
+            seconds = waiting_seconds(request) if self._queue is None else None
+            return self._exchange(request, self._timeout if seconds is None else seconds and self._timeout + seconds)
+        except BaseException as error:
+            self.close()  # a reply that still comes would be taken for the next one's
+            if isinstance(error, ProtocolError):
+                raise NoAnswer(f"the server does not speak RESP: {error}") from None
+            if isinstance(error, socket.timeout):
+                raise NoAnswer(f"no answer within {self._timeout:g} s") from None
+            if isinstance(error, OSError):
+                raise NoAnswer(error.strerror or str(error)) from None
+            raise
+
+    def _greet(self) -> None:
+        """Connect, and have the new connection be as the one before; raises `CommandError` if it cannot."""
+        self._stream = self._connect()
+        greeting: list[list[bytes]] = []
+        if self._resp == 3:
+            greeting.append([b"HELLO", b"3", *([b"AUTH", *self._login] if self._login else [])])
+        elif self._login:
+            greeting.append([b"AUTH", *self._login])
+        if self.database:
+            greeting.append([b"SELECT", b"%d" % self.database])
+        for request in greeting:
+            reply = self._exchange(request, self._timeout)
+            if isinstance(reply, CommandError):
+                raise reply
+
+    def _exchange(self, request: Sequence[bytes], seconds: float) -> Reply:
+        """Send a request and wait for its reply; 0 seconds are no limit."""
+        assert self._stream is not None
+        self._stream.settimeout(seconds or None)
+        self._stream.sendall(encode_request(request))
+        while True:
+            while (reply := self._reader.gets()) is None:
+                data = self._stream.recv(CHUNK)
+                if not data:
+                    raise NoAnswer("the connection ended before the reply came")
+                self._reader.feed(data)
+            if not isinstance(reply[0], Push):
+                return reply[0]
+
+    @staticmethod
+    def _was_ended(stream: Stream) -> bool:
+        """Tell whether the other side has ended the connection since the last reply."""
+        stream.settimeout(0)
+        try:
+            return not stream.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _remember(self, request: list[bytes], reply: Reply) -> None:
+        """Take note of what a request has changed of the connection."""
+        name = request[0].lower()
+        queue = self._queue
+        refused = isinstance(reply, CommandError)
+        if queue is not None and (name == b"exec" or (name in (b"discard", b"reset") and not refused)):
+            self._queue = None
+            if name == b"exec" and isinstance(reply, list):
+                for each, given in zip(queue, reply):
+                    self._remember(each, given)
+        if refused:
+            return
+        if self._queue is not None:
+            self._queue.append(request)
+        elif name == b"multi":
+            self._queue = []
+        elif name == b"select":
+            self.database = int(request[1])
+        elif name == b"auth":
+            self._login = [b"default", request[1]] if len(request) == 2 else request[1:]
+        elif name == b"hello" and len(request) > 1:
+            self._resp = int(request[1])
+            options = [word.lower() for word in request]
+            if b"auth" in options[2:]:
+                at = options.index(b"auth", 2)
+                self._login = request[at + 1 : at + 3]
+        elif name == b"reset":
+            self.database, self._resp, self._login = 0, 2, None
