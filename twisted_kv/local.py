@@ -111,6 +111,12 @@ class LocalSession:
             return fail(reply)
         return succeed(None if reply is NULL_ARRAY else reply)
 
+    def reset(self) -> None:
+        """Begin the conversation anew, as RESET does for a client; Deferreds that wait fail with `SessionEnded`."""
+        self._dispatcher.end(self._session)
+        self._session.reset()
+        self._session.resp = 3
+
     def close(self) -> None:
         """End the conversation; a Deferred that still waits for a key fails with `SessionEnded`."""
         self._dispatcher.end(self._session)

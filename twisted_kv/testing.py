@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import cycle
+from types import TracebackType
 from typing import Any, Callable, Mapping, TypeVar
+from weakref import WeakSet
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
@@ -32,6 +34,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_kv.config import KNOWN
 from twisted_kv.errors import CommandError
 from twisted_kv.local import LocalSession
 from twisted_kv.net.datagram import CacheDatagramProtocol
@@ -276,7 +279,8 @@ class MemoryCache:
     """A started `CacheService` without ports, on a `Clock`, with as many clients as a test wants.
 
     `config` gives settings by their redis.conf names.  With `dir`, `save` or `appendonly` among them it does keep
-    files; what takes several turns of a reactor goes on when the clock is advanced, be it by 0.
+    files; what takes several turns of a reactor goes on when the clock is advanced, be it by 0.  A context manager,
+    which stops it.
     """
 
     def __init__(
@@ -288,6 +292,10 @@ class MemoryCache:
         self.factory = RespFactory(self.service.dispatcher)
         self.factory.doStart()
         self._ports = cycle(range(50_000, 60_000))
+        self._sessions: WeakSet[LocalSession] = WeakSet()
+        self._began = self.clock.seconds()
+        settings = self.service.settings
+        self._settings = {name: each.get(settings) for name, each in KNOWN.items() if not each.fixed}
 
     def call(self, *words: Word) -> Reply:
         """Run one request in process and return its reply value; raises as `CacheService.call`."""
@@ -299,7 +307,9 @@ class MemoryCache:
 
     def session(self) -> LocalSession:
         """Give a conversation in process."""
-        return self.service.session()
+        session = self.service.session()
+        self._sessions.add(session)
+        return session
 
     def connect(self, peer: str = "127.0.0.1", capacity: int | None = None) -> MemoryConnection:
         """Connect a Redis client; `capacity` is as for `StreamTransport`."""
@@ -313,6 +323,40 @@ class MemoryCache:
         """Give a datagram face, in a dialect by name, or in the one that the settings name."""
         chosen = None if dialect is None else DIALECTS[dialect](binary)
         return MemoryDatagrams(self.service, chosen)
+
+    def reset(self, *, clock: bool = False) -> None:
+        """Make it as it was at first, for the next test: no data, the settings it was made with, nothing counted.
+
+        Connections of `connect` and `endpoint` end, those of `session` begin anew, and what waits for a key fails with
+        `SessionEnded`.  The service, the factory and the endpoints may be used on.  With `clock` its date is set to
+        that of the beginning, too.
+        """
+        server = self.service.dispatcher.server
+        self.factory.abort_all()
+        self.service.dispatcher.blocking.stop()
+        settings = self.service.settings
+        server.change_settings(
+            {
+                name: KNOWN[name].kind.format(value)
+                for name, value in self._settings.items()
+                if KNOWN[name].get(settings) != value
+            }
+        )
+        server.set_active_expire(True)
+        for session in self._sessions:
+            session.reset()
+        self.service.call("FLUSHALL")
+        server.reset_statistics()
+        if clock:
+            self.clock.jump(self._began - self.clock.seconds())
+
+    def __enter__(self) -> MemoryCache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Stop the cache; no timer is left on the clock."""

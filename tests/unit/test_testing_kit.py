@@ -7,7 +7,7 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import CommandError, SessionEnded
 from twisted_kv.testing import START, Clock, DatagramTransport, MemoryCache, MemoryDatagrams, StreamTransport
 from twisted_kv.wire.dialects import DIALECTS
 
@@ -331,3 +331,80 @@ def test_a_call_is_made_when_its_time_was_added_up(before: int) -> None:
         clock.callLater(delay / 1000, calls.append, delay)
         clock.advance(delay / 1000)
         assert calls == [delay]
+
+
+# From one test to the next
+
+
+def test_a_cache_stops_where_its_with_ends() -> None:
+    with MemoryCache() as cache:
+        client = cache.connect()
+        assert client.call("PING") == b"PONG"
+    assert client.transport.lost
+    assert cache.clock.getDelayedCalls() == []
+
+
+def test_reset_leaves_nothing_of_the_test_before() -> None:
+    with MemoryCache({"maxclients": "7"}) as cache:
+        client = cache.connect()
+        client.call("SELECT", 3)
+        client.call("SET", "k", "v", "EX", 100)
+        session = cache.session()
+        session.call("SELECT", 1)
+        session.call("WATCH", "w")
+        session.call("MULTI")
+        cache.call("CONFIG", "SET", "maxclients", "9", "client-output-buffer-limit", "pubsub 1 1 1")
+        cache.call("CONFIG", "SET", "maxmemory", "1gb")
+        failures: list[Failure] = []
+        for each in (cache, cache.session()):
+            each.request("BLPOP", "waited", 0).addErrback(failures.append)
+        cache.call("GET", "nobody")
+        with pytest.raises(CommandError):
+            cache.call("LPUSH", "nobody")
+        cache.reset()
+        assert client.transport.lost
+        assert [failure.type for failure in failures] == [SessionEnded, SessionEnded]
+        assert session.call("CLIENT", "INFO").split(b" db=")[1].startswith(b"0 ")
+        assert session.call("SET", "a", "b") == b"OK"
+        assert cache.call("DBSIZE") == 1
+        assert cache.call("CONFIG", "GET", "maxclients") == {b"maxclients": b"7"}
+        assert cache.call("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"0"}
+        assert (
+            b"pubsub 33554432 8388608 60"
+            in cache.call("CONFIG", "GET", "client-output*")[b"client-output-buffer-limit"]
+        )
+        information = cache.call("INFO", "everything")
+        assert b"keyspace_misses:0\r\n" in information
+        assert b"errorstat_" not in information
+        assert b"cmdstat_blpop" not in information
+        assert cache.connect().call("GET", "k") is None
+
+
+def test_an_endpoint_may_be_used_on_after_a_reset() -> None:
+    with MemoryCache() as cache:
+        lost: list[Failure] = []
+
+        class Client(Protocol):
+            def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]  # as Twisted's
+                lost.append(reason)
+
+        endpoint = cache.endpoint()
+        endpoint.connect(Factory.forProtocol(Client))
+        cache.reset()
+        assert len(lost) == 1
+        endpoint.connect(Factory.forProtocol(Client))
+        assert len(lost) == 1
+        assert len(cache.factory.connections) == 1
+
+
+def test_reset_sets_the_clock_back_if_it_is_asked_to() -> None:
+    with MemoryCache() as cache:
+        cache.clock.advance(1000.5)
+        cache.clock.jump(-7)
+        cache.reset()
+        assert cache.clock.seconds() == START + 993.5
+        cache.reset(clock=True)
+        assert cache.clock.seconds() == START
+        cache.call("SET", "k", "v", "PX", 100)
+        cache.clock.advance(0.1)
+        assert cache.call("GET", "k") is None

@@ -516,13 +516,14 @@ class RespFactory(Factory):
         if not self.connections and not self._refused:
             return
         self._all_lost = Deferred()
-        giving_up = self.dispatcher.server.now.clock.callLater(PATIENCE, self._abort_all)
+        giving_up = self.dispatcher.server.now.clock.callLater(PATIENCE, self.abort_all)
         await self._all_lost
         self._all_lost = None
         if giving_up.active():
             giving_up.cancel()
 
-    def _abort_all(self) -> None:
+    def abort_all(self) -> None:
+        """End all connections at once, whatever they are owed."""
         for connection in self._all():
             connection.close(abort=True)
 
