@@ -17,8 +17,8 @@ VOLUME /data
 EXPOSE 6379/tcp 6379/udp
 # An error reply (status 1: a password is asked for) is a sign of life too; no answer is status 2.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 \
-    CMD ["sh", "-c", "owncache-cli -t 2 PING; test $? -lt 2"]
+    CMD ["sh", "-c", "owncache-cli -t 2 --address-file /tmp/owncache.address PING; test $? -lt 2"]
 # It listens on all addresses of the container, so it refuses strangers (protected mode) and datagrams until it is told
 # otherwise by the options that follow the image's name.
-ENTRYPOINT ["twistd", "--nodaemon", "--pidfile=", "owncache", "--bind", "*"]
+ENTRYPOINT ["twistd", "--nodaemon", "--pidfile=", "owncache", "--bind", "*", "--address-file", "/tmp/owncache.address"]
 CMD ["--no-udp"]

@@ -1,35 +1,40 @@
-"""What all tests share: a cache in memory, how hard generated cases are looked for, and which transport is tested.
+"""What all tests share: a cache in memory, how hard faults are looked for, and which transport is tested.
 
 With `--transport plain` the ports of all tests are Twisted's own, and every program that is started is told so; tests
-of the fast transport itself are left out.  With `--reactor NAME` twistd is started with that reactor.
+of the fast transport itself are left out.  With `--reactor NAME` twistd is started with that reactor.  `--effort` is
+told in `tests/effort.py`.
 """
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from typing import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-from tests import launch
+from tests import effort, launch
 from twisted_kv.net import datagram_batches, multiplexer
 from twisted_kv.testing import Clock, MemoryCache
 
-_SLOW_IS_FINE = [HealthCheck.too_slow]
-settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_SLOW_IS_FINE)
-settings.register_profile("long", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_IS_FINE)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+SEED = 1
+"""Of the order of the tests, and of their random choices, where they are the same every time."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--transport", choices=("fast", "plain"), default="fast", help="the transport that is tested")
-    parser.addoption("--kills", type=int, default=3, help="how often a server is killed in each mode of test_kill")
+    parser.addoption("--effort", choices=tuple(effort.EXAMPLES), default="quick", help="how hard faults are looked for")
+    parser.addoption("--kills", type=int, help="how often a server is killed in each mode of test_kill")
     parser.addoption("--reactor", metavar="NAME", help="the reactor of each twistd that a test starts")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose, before the first test is imported; workers of xdist are told the same options."""
+    effort.choose(config.getoption("effort"))
+    if config.option.kills is None:
+        config.option.kills = effort.examples(3)
+    if effort.is_the_same_every_time() and getattr(config.option, "randomly_seed", None) == "default":
+        config.option.randomly_seed = SEED
     transport = config.getoption("transport")
     launch.choose(transport, config.getoption("reactor"))
     if transport == "plain":
@@ -38,12 +43,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of the fast transport where the plain one is tested."""
-    if config.getoption("transport") != "plain":
-        return
-    of_fast = [item for item in items if item.get_closest_marker("fast")]
-    items[:] = [item for item in items if not item.get_closest_marker("fast")]
-    config.hook.pytest_deselected(items=of_fast)
+    """Leave out what the options do: tests of the fast transport, and of long tables most in the quick run."""
+    wanted = items
+    if config.getoption("transport") == "plain":
+        wanted = [item for item in wanted if not item.get_closest_marker("fast")]
+    if effort.is_quick():
+        wanted = _sampled(wanted)
+    kept = set(wanted)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = wanted
+
+
+def _sampled(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Keep every n-th case of each test that is marked `every(n)`, beginning with the first."""
+    counts: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        marker = item.get_closest_marker("every")
+        name = item.nodeid.partition("[")[0]
+        if marker is None or counts[name] % marker.args[0] == 0:
+            kept.append(item)
+        counts[name] += 1
+    return kept
 
 
 @pytest.fixture

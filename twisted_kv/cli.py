@@ -57,6 +57,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-h", "--host", default="127.0.0.1", help="the server's address [%(default)s]")
     parser.add_argument("-p", "--port", type=_port, default=DEFAULT_PORT, help="its port [%(default)s]")
     parser.add_argument("-s", "--socket", metavar="PATH", help="a Unix socket, in place of host and port")
+    parser.add_argument(
+        "--address-file",
+        metavar="PATH",
+        help="the file in which a server tells where it listens, in place of an address",
+    )
     parser.add_argument("-a", "--password", help=f"the password; {PASSWORD_VARIABLE} in the environment is safer")
     parser.add_argument("--user", default="default", help="the user's name [%(default)s]")
     parser.add_argument("-n", "--database", type=int, default=0, metavar="N", help="the database [%(default)s]")
@@ -143,6 +148,22 @@ def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
         timeout=options.timeout,
         retries=options.retries,
     )
+
+
+def take_address(options: argparse.Namespace) -> None:
+    """Take the address that a server has told in its file; raises OSError if there is none, or no server."""
+    with open(options.address_file, encoding="utf-8", errors="surrogateescape") as file:
+        told = dict(line.rstrip("\n").split(" ", 1) for line in reversed(file.readlines()))  # the first of a kind
+    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in told), None)
+    if kind is None:
+        raise OSError(f"{options.address_file} tells of no such address")
+    if kind == "unix":
+        options.socket = told[kind]
+        return
+    host, _, port = told[kind].rpartition(":")
+    options.udp = kind == "udp"
+    options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all
+    options.port = int(port)
 
 
 class DatagramCalls:
@@ -378,9 +399,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit status."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     try:
+        if options.address_file:
+            take_address(options)
         client = make_client(options)
     except OSError as failure:
-        print(f"no answer from {options.host}: {failure}", file=sys.stderr)
+        print(f"no answer from {options.address_file or options.host}: {failure}", file=sys.stderr)
         return 2
     shell = Shell(
         client,

@@ -85,6 +85,9 @@ class Settings:
         FilePath(), "", "a Unix socket for Redis clients; one that was left by another process is removed", fixed=FIXED
     )
     unixsocketperm: int = setting(Permissions(), "0", "its permissions, in octal; 0 is 700", fixed=FIXED)
+    address_file: str = setting(
+        FilePath(), "", "a file that tells where it listens, from then on until it ends", fixed=FIXED
+    )
     udp_dialect: str = setting(
         Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=FIXED
     )

@@ -7,6 +7,7 @@ from typing import Any, Tuple
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tests import effort
 from tests import rdb_files as make
 from tests.rdb_cases import VALUES as TYPED_VALUES
 
@@ -291,5 +292,5 @@ def sequences(*groups: Strategy, most: int = 20) -> Strategy:
 
 protocols = st.sampled_from([2, 3])
 
-thorough = settings(max_examples=max(100, settings.default.max_examples))
+thorough = settings(max_examples=effort.examples(100))
 """At least so many examples in any profile: a request takes both servers less than a millisecond."""

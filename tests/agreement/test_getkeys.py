@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests import effort
 from twisted_kv.table import Command
 
 from .requests_introspection import COMMANDS, argument_lists
@@ -13,7 +12,7 @@ from .servers import BothServers
 
 pytestmark = pytest.mark.peer
 
-COUNT = 25 if os.environ.get("HYPOTHESIS_PROFILE", "default") == "default" else 400
+COUNT = 400 if effort.is_long() else effort.examples(25)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[each.name for each in COMMANDS])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
+
+from tests import effort
 
 from .grammar import Entry, is_read, read_grammar
 from .grammar_play import play, shortest
@@ -16,7 +17,7 @@ from .servers import BothServers
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(7200)]
 
-SEQUENCES = 20 if os.environ.get("HYPOTHESIS_PROFILE", "default") == "default" else 2_000
+SEQUENCES = 2_000 if effort.is_long() else effort.examples(20)
 
 
 @pytest.fixture(scope="module")

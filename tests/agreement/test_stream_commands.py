@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import effort
+
 from .digests import says_the_time
 from .generated import FAR, KEYS, Words, protocols, sequences
 from .replies import Word
@@ -48,7 +50,7 @@ def play(servers: BothServers, requests: Sequence[Words], resp: int, setting: Se
     compare_streams(servers)
 
 
-generated = settings(max_examples=max(200, settings.default.max_examples))
+generated = settings(max_examples=effort.examples(200))
 before = st.sampled_from([(), SETTING, SETTING])
 
 
@@ -103,7 +105,7 @@ def fill(servers: BothServers, runs: Sequence[Run]) -> List[str]:
     return ids
 
 
-@settings(max_examples=max(60, settings.default.max_examples // 2))
+@settings(max_examples=effort.examples(60))
 @given(
     filled=st.lists(runs, min_size=1, max_size=6),
     steps=st.lists(st.one_of(trims, st.integers(0, 400), st.tuples(st.integers(0, 300), st.integers(1, 130)))),

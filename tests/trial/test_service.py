@@ -521,6 +521,22 @@ class EndpointTests(ServiceCase):
         assert cache.port is None
         self.flushLoggedErrors()
 
+    @inlineCallbacks
+    def test_the_addresses_are_told_in_a_file_until_the_end(self) -> Any:
+        folder = tempfile.mkdtemp(dir=".")
+        path, unix = os.path.abspath(f"{folder}/addresses"), os.path.abspath(f"{folder}/s")
+        cache = self.service(config={"address-file": path, "unixsocket": unix})
+        with open(path, encoding="utf-8") as file:
+            told = file.read()
+        assert told == f"udp 127.0.0.1:{cache.udp_port}\ntcp 127.0.0.1:{cache.port}\nunix {unix}\n"
+        yield cache.stopService()
+        assert os.listdir(folder) == []
+
+    def test_a_file_of_addresses_that_cannot_be_written_is_an_error(self) -> None:
+        cache = self.service(start=False, config={"address-file": "/does/not/exist/addresses"})
+        raised(error.CannotListenError, cache.startService)
+        assert cache.port is None
+
     def test_an_endpoint_that_fails_later_is_logged(self) -> None:
         cache = self.service(start=False, port=None, config={"endpoint": "later"})
         opening: defer.Deferred[Any] = defer.Deferred()

@@ -15,7 +15,7 @@ import twisted.internet
 from tests.memory_stream import MemoryStream
 from twisted_kv import cli
 from twisted_kv.blocking_client import BlockingClient, NoAnswer
-from twisted_kv.cli import DatagramCalls, Shell, interact, make_client, parse_arguments
+from twisted_kv.cli import DatagramCalls, Shell, interact, make_client, parse_arguments, take_address
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
 from twisted_kv.testing import MemoryCache
@@ -137,6 +137,40 @@ def test_the_address_chooses_the_kind_of_stream(arguments: list[str], family: in
         listening.accept()[0].close()
         assert stream.recv(1) == b""
         stream.close()
+
+
+# The file in which a server tells where it listens
+
+
+@pytest.mark.parametrize(
+    ("told", "arguments", "found"),
+    [
+        ("udp 127.0.0.1:1\ntcp 0.0.0.0:7\ntcp [::]:7\nunix /s\n", [], ("127.0.0.1", 7, None, False)),
+        ("udp 127.0.0.1:1\ntcp 0.0.0.0:7\n", ["--udp"], ("127.0.0.1", 1, None, True)),
+        ("tcp [::]:7\n", [], ("::1", 7, None, False)),
+        ("tcp [2001:db8::1]:7\n", [], ("2001:db8::1", 7, None, False)),
+        ("unix /run/a b\nudp 127.0.0.1:1\n", [], ("127.0.0.1", 6379, "/run/a b", False)),
+        ("udp 127.0.0.1:1\n", [], ("127.0.0.1", 1, None, True)),
+    ],
+)
+def test_an_address_is_taken_from_the_file_of_a_server(
+    tmp_path: Path, told: str, arguments: list[str], found: tuple[Any, ...]
+) -> None:
+    path = tmp_path / "addresses"
+    path.write_text(told)
+    options = parse_arguments([*arguments, "--address-file", str(path)])
+    take_address(options)
+    assert (options.host, options.port, options.socket, options.udp) == found
+
+
+@pytest.mark.parametrize("told", [None, "", "tcp 127.0.0.1:1\n"])
+def test_a_file_without_the_address_is_no_answer(program: Any, tmp_path: Path, told: str | None) -> None:
+    path = tmp_path / "addresses"
+    if told is not None:
+        path.write_text(told)
+    status, output, errors = program("--udp", "--address-file", str(path), "PING")
+    assert (status, output) == (2, b"")
+    assert errors.startswith(f"no answer from {path}: ".encode())
 
 
 # The shell

@@ -104,21 +104,40 @@ class Listeners:
         self._factory = RespFactory(dispatcher)
         self._ports: list[Any] = []
         self._closed = False
+        self._told = ""  # the file of addresses
         self.port: int | None = None
         self.udp_port: int | None = None
 
     def open(self) -> None:
-        """Open all ports; raises `CannotListenError`, and then none is open."""
+        """Open all ports, and tell it in the file of addresses; raises `CannotListenError`, and then none is open."""
         try:
             self._open_pair()
+            addresses = [
+                f"{'udp' if isinstance(port, UDPPort) else 'tcp'} {address_name(port.getHost())}\n"
+                for port in self._ports
+            ]
             self._dispatcher.server.count_drops = self._count_drops
             if self._settings.unixsocket:
                 self._open_unix(self._settings.unixsocket)
+                addresses.append(f"unix {self._settings.unixsocket}\n")
             for description in self._settings.endpoint:
                 self._open_endpoint(description)
+            if self._settings.address_file:
+                self._tell("".join(addresses))
         except BaseException:
             self.close()
             raise
+
+    def _tell(self, addresses: str) -> None:
+        """Write the file of addresses, so that whoever reads it finds all of them or the file of before."""
+        path = self._settings.address_file
+        try:
+            with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(addresses)
+            os.replace(path + ".new", path)
+        except OSError as error:
+            raise CannotListenError(None, path, error) from None
+        self._told = path
 
     def _count_drops(self) -> int:
         return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
@@ -126,6 +145,10 @@ class Listeners:
     def close(self) -> Deferred[Any]:
         """Close all ports and end all connections, for good; fires when that is done."""
         self._closed = True
+        told, self._told = self._told, ""
+        if told:
+            with suppress(OSError):
+                os.unlink(told)
         closed = self._close_ports()
         if self._multiplexer is not None:
             closed.addCallback(self._left, self._multiplexer)

@@ -1,16 +1,16 @@
 """Every file of ours, cut at every byte and with every byte turned: loaded in part where that is safe, else refused.
 
 Never is there a traceback, a hang, data that are served though something is missing in their midst, or a cut that drops
-whole requests.  The profile `long` turns each bit of larger files.
+whole requests.  The long run turns each bit of larger files.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Iterator, Sequence
 
 import pytest
 
+from tests import effort
 from tests.memory_disk import Files
 from tests.starts import (
     BASE,
@@ -30,7 +30,7 @@ from tests.starts import (
 )
 from twisted_kv.wire.encoder import encode_request
 
-LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+LONG = effort.is_long()
 COUNT = 300 if LONG else 36
 MASKS = (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF) if LONG else (0x01, 0xFF)
 FAR = 4_102_444_800_000
