@@ -115,7 +115,7 @@ def _node_entries(node: Node) -> Iterator[bytes]:
     yield from node.names
     yield b"0"
     first_milliseconds, first_sequence = id_parts(node.start)
-    for entry_id, fields, is_live in zip(node.ids, node.items, node.live):
+    for entry_id, fields, is_live in zip(node.ids, node.items, bytes(node.live)):  # mypyc walks no bytearray
         milliseconds, sequence = id_parts(entry_id)
         count = len(fields) // 2
         same = fields[::2] == node.names
