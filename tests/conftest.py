@@ -55,12 +55,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _sampled(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Keep every n-th case of each test that is marked `every(n)`, beginning with the first."""
+    """Keep every n-th case of each test that is marked `every(n)`, and none that is marked `thorough`."""
     counts: Counter[str] = Counter()
     kept = []
     for item in items:
         marker = item.get_closest_marker("every")
         name = item.nodeid.partition("[")[0]
+        if item.get_closest_marker("thorough"):
+            continue
         if marker is None or counts[name] % marker.args[0] == 0:
             kept.append(item)
         counts[name] += 1

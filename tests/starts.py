@@ -102,7 +102,8 @@ def start(files: Files, **config: object) -> Start:
         loaded.addErrback(lambda failure: refused.append(str(failure.value)))
         data = contents(cache)
         assert bool(refused) is cache.service.dispatcher.server.loading
-    return Start(data, refused[0] if refused else None, said.warnings, said.tracebacks)
+    warnings = [each for each in said.warnings if "none will be saved by itself" not in each]  # it is as asked for
+    return Start(data, refused[0] if refused else None, warnings, said.tracebacks)
 
 
 def after(requests: Sequence[Request], config: Mapping[str, object] | None = None) -> list[Data]:

@@ -15,7 +15,6 @@ from collections import deque
 from itertools import cycle
 from types import TracebackType
 from typing import Any, Callable, Mapping, TypeVar
-from weakref import WeakSet
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
@@ -292,7 +291,7 @@ class MemoryCache:
         self.factory = RespFactory(self.service.dispatcher)
         self.factory.doStart()
         self._ports = cycle(range(50_000, 60_000))
-        self._sessions: WeakSet[LocalSession] = WeakSet()
+        self._sessions: list[LocalSession] = []
         self._began = self.clock.seconds()
         settings = self.service.settings
         self._settings = {name: each.get(settings) for name, each in KNOWN.items() if not each.fixed}
@@ -308,7 +307,7 @@ class MemoryCache:
     def session(self) -> LocalSession:
         """Give a conversation in process."""
         session = self.service.session()
-        self._sessions.add(session)
+        self._sessions.append(session)
         return session
 
     def connect(self, peer: str = "127.0.0.1", capacity: int | None = None) -> MemoryConnection:

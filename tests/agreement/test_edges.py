@@ -80,6 +80,7 @@ def play(both: BothServers, *requests: Requests) -> None:
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("options", SET_OPTIONS)
+@pytest.mark.every(5)
 def test_set_understands_its_options_alike(both: BothServers, options: str, before: str) -> None:
     play(both, BEFORE[before], lines(f"SET k new {options}"), AFTER)
 
@@ -92,6 +93,7 @@ def test_getex_understands_its_options_alike(both: BothServers, options: str, be
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("command", EXPIRE_TIMES)
+@pytest.mark.every(5)
 def test_times_to_live_are_set_alike(both: BothServers, command: str, before: str) -> None:
     for time in EXPIRE_TIMES[command]:
         for options in EXPIRE_OPTIONS:
@@ -137,6 +139,7 @@ NUMBERS = [
     [*NUMBERS, " 1", "1 ", "1\n", "\t1", b"1\0", b"\0", b"\xff", "1" * 5000, "0." + "1" * 5110, "0" * 5119, "0" * 5120],
 )
 @pytest.mark.parametrize("command", ["INCRBYFLOAT", "INCRBY", "DECRBY", "HINCRBY"])
+@pytest.mark.every(5)
 def test_numbers_are_read_alike(both: BothServers, command: str, number: Word) -> None:
     number = b"" if number == "''" else number
     words: tuple[Word, ...] = (command, "k", "f") if command == "HINCRBY" else (command, "k")
@@ -256,6 +259,7 @@ OTHERS = lines(
 
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("words", OTHERS, ids=lambda words: " ".join(words)[:60])
+@pytest.mark.every(5)
 def test_a_request_picked_by_hand_is_answered_alike(servers: BothServers, words: tuple[Word, ...], resp: int) -> None:
     servers.begin(resp)
     play(servers, lines("MSET s text n 5", "HSET h f 1 g 9223372036854775807 t text", "EXPIRE n 500000"))

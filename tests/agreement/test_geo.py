@@ -37,6 +37,7 @@ def place(random: Random) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.every(4)
 def test_what_is_found_and_in_which_order_is_the_same(both: BothServers, seed: int) -> None:
     random = Random(seed)
     for number in range(300):

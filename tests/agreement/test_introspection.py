@@ -29,6 +29,7 @@ def described(reply: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.every(5)
 def test_a_command_is_described_as_in_redis(servers: BothServers, name: str, resp: int) -> None:
     servers.begin(resp)
     theirs, ours = servers.both("COMMAND", "INFO", name)
@@ -37,6 +38,7 @@ def test_a_command_is_described_as_in_redis(servers: BothServers, name: str, res
 
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(WITH_SUBCOMMANDS)))
+@pytest.mark.every(5)
 def test_the_raw_description_is_the_same_to_the_byte(servers: BothServers, name: str, resp: int) -> None:
     servers.begin(resp)
     theirs, ours = servers.both("COMMAND", "INFO", name)
@@ -76,6 +78,7 @@ def docs(reply: bytes) -> dict[bytes, Any]:
 
 @pytest.mark.parametrize("field", [b"since", b"group", b"doc_flags"])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.every(5)
 def test_the_documents_agree_on_what_is_not_prose(both: BothServers, name: str, field: bytes) -> None:
     theirs, ours = map(docs, both.both("COMMAND", "DOCS", name))
     assert ours.get(field) == theirs.get(field)

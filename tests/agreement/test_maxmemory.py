@@ -219,6 +219,7 @@ ANSWERED = [
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
 @pytest.mark.parametrize("request_", [*REFUSED, *ANSWERED])
+@pytest.mark.every(5)
 def test_over_the_limit_requests_are_answered_alike(
     limited: BothServers, request_: str, policy: str, resp: int
 ) -> None:
@@ -245,6 +246,7 @@ LEAST = {each.name: each.least for each in CommandTable(GROUPS)}
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.every(5)
 def test_every_command_on_keys_is_refused_or_not_as_in_redis(limited: BothServers, name: str, more: int) -> None:
     play(limited, *KEYS, "CONFIG SET maxmemory 1")
     limited.call(name, *["s"] * (LEAST[name] - 1 + more))

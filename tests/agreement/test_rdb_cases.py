@@ -45,6 +45,7 @@ def write(folder: Path, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+@pytest.mark.every(5)
 def test_a_file_holds_what_is_said(folder: Path, case: Case) -> None:
     with started("redis", write(folder, case.data), "--save", "") as redis:
         if case.version > NEWEST:
@@ -83,6 +84,7 @@ STRICTER = "a stream's node with a deleted entry that is not announced"
 
 @pytest.mark.parametrize("is_deep", [False, True], ids=["as ever", "sanitized"])
 @pytest.mark.parametrize("refusal", [pytest.param(each, id=each.name) for each in DAMAGED if each.version <= NEWEST])
+@pytest.mark.every(5)
 def test_what_redis_makes_of_a_damaged_file_we_make_of_it(folder: Path, refusal: Refusal, is_deep: bool) -> None:
     is_loaded = (LOADED_EVEN_SO if is_deep else LOADED).match(refusal.name)
     sanitize = "yes" if is_deep else "no"
@@ -127,6 +129,7 @@ def check_payload(redis: Program, value: Typed) -> None:
 
 
 @pytest.mark.parametrize("each", VALUES, ids=lambda each: each.name)
+@pytest.mark.every(5)
 def test_redis_takes_what_we_make_of_a_value(shared: Program, each: Typed) -> None:
     kind = type_of(each.value)
     assert shared.ask("RESTORE", "k", 0, dump(restore(each.payload())), "REPLACE") == b"OK"

@@ -178,6 +178,7 @@ def fresh(servers: BothServers, requests: Sequence[Sequence[Word]], resp: int = 
 
 
 @pytest.mark.parametrize("request_", OF_AN_ID)
+@pytest.mark.every(9)
 def test_ids_are_read_alike(servers: BothServers, request_: str) -> None:
     for each in IDS:
         request = tuple(each.replace("''", "") if word == "{}" else word for word in request_.split(" "))

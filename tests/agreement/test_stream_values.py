@@ -144,6 +144,7 @@ def restored(payload: bytes) -> Stream:
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.every(5)
 def test_a_stream_is_cut_into_the_nodes_of_redis(redis: Connection, seed: int) -> None:
     redis.ask([("CONFIG", "SET", "sanitize-dump-payload", "yes")])
     pair = Pair(redis, random.Random(seed))

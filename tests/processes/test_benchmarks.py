@@ -67,12 +67,14 @@ def need_peers() -> None:
 
 @pytest.mark.peer
 @pytest.mark.parametrize("name", BESIDE_PEERS)
+@pytest.mark.every(4)
 def test_a_benchmark_measures_beside_its_peers(name: str, tmp_path: Path) -> None:
     need_peers()
     assert_measures(name, tmp_path)
 
 
 @pytest.mark.peer
+@pytest.mark.thorough
 def test_durability_is_measured_of_any_servers(tmp_path: Path) -> None:
     need_peers()
     command = "redis-server --port {port} --bind 127.0.0.1 --save ''"

@@ -411,6 +411,7 @@ def refused(folder: Path, *options: str, launcher: str = "twistd") -> str:
         (["--port", "0", "--endpoint", "carrier-pigeon:1"], "setting 'endpoint': 'carrier-pigeon:1'"),
     ],
 )
+@pytest.mark.every(5)
 def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, launcher: str, options: list[str], why: str) -> None:
     assert why in refused(tmp_path, *options, launcher=launcher)
 

@@ -158,14 +158,17 @@ def test_without_inline_commands_it_is_the_same(stream: bytes, cuts: list[int]) 
     assert_the_same(stream, cuts, inline=False)
 
 
-@given(st.lists(plain, min_size=1, max_size=8), st.lists(plain, max_size=3), st.integers(0, 9))
-def test_what_is_given_back_is_read_again_before_all_else(first: list[bytes], later: list[bytes], kept: int) -> None:
+@given(st.lists(plain, min_size=1, max_size=8), st.lists(plain, max_size=3), st.integers(0, 9), st.integers(1, 9))
+def test_what_is_given_back_is_read_again_before_all_else(
+    first: list[bytes], later: list[bytes], kept: int, at_once: int
+) -> None:
     stream = b"".join(first)
     expected = read_by_gets([stream, *later], RequestReader()).requests
     reader = RequestReader()
+    reader.at_once = at_once
     reader.feed(stream)
     taken = reader.take()
-    assert taken == expected[: len(first)]
+    assert taken == expected[: min(len(first), at_once)]
     reader.give_back(iter(taken[kept:]))
     found = taken[:kept]
     for piece in (b"", *later):
@@ -260,6 +263,7 @@ SHAPES = {
 @pytest.mark.pure
 @pytest.mark.parametrize("size", [1, 7, 1000, 1 << 30])
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.every(9)
 def test_more_bytes_are_no_more_work_each_however_slowly_they_drip(shape: str, size: int) -> None:
     once, often = (work(SHAPES[shape](count), size) for count in (1200, 4800))
     assert often < 1.5 * max(once, 2)  # a portion of many bytes is cut out, which takes one more look at each

@@ -72,6 +72,7 @@ def test_what_comes_packed_stays_so_however_long_its_members_are(
 
 
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)
+@pytest.mark.every(5)
 def test_a_value_of_any_encoding_is_restored(cache: MemoryCache, case: Typed) -> None:
     assert cache.call("RESTORE", "k", 0, case.payload()) == b"OK"
     database = cache.service.dispatcher.server.databases[0]

@@ -460,6 +460,7 @@ FAILING = [
 
 @pytest.mark.parametrize(("kind", "place"), FAILING)
 @pytest.mark.parametrize("fsync", ["always", "everysec"])
+@pytest.mark.every(5)
 def test_whatever_fails_of_a_rewrite_nothing_is_lost_or_doubled_then_or_later(
     disk: MemoryDisk, kind: str, place: int, fsync: str
 ) -> None:
