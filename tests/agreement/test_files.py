@@ -78,7 +78,7 @@ def check_log(folder: Path) -> None:
 
 @ways
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.every(7)
+@pytest.mark.every(13)
 def test_a_snapshot_is_read_by_the_other(folder: Path, writer: str, reader: str, data: str) -> None:
     with running(writer, folder, *NO_SAVE) as program:
         written = fill(program, DATA[data]())
@@ -95,7 +95,7 @@ OPTIONS = [(), ("--rdbcompression", "no"), ("--rdbchecksum", "no"), ("--dbfilena
 
 @ways
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(options) or "BGSAVE")
-@pytest.mark.every(5)
+@pytest.mark.every(8)
 def test_a_snapshot_with_other_options_is_read_by_the_other(
     folder: Path, writer: str, reader: str, options: tuple[str, ...]
 ) -> None:
@@ -164,7 +164,7 @@ def test_keys_that_expire_while_nobody_runs_are_not_loaded(folder: Path, writer:
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.every(5)
+@pytest.mark.every(7)
 def test_what_dump_gives_is_restored_by_the_other(folder: Path, data: str) -> None:
     other = folder.parent / "other"
     other.mkdir()
@@ -208,7 +208,7 @@ LARGE = {"an incr file", "a base of commands", "a log that was rewritten at its 
 @pytest.mark.parametrize(
     ("kind", "data"), [(kind, data) for kind in LOGS for data in CHANGES if kind in LARGE or data != "data"]
 )
-@pytest.mark.every(9)
+@pytest.mark.every(13)
 def test_a_log_is_read_by_the_other(folder: Path, writer: str, reader: str, kind: str, data: str) -> None:
     options, rewritten = LOGS[kind]
     with running(writer, folder, *LOG, *options) as program:
@@ -513,7 +513,7 @@ def met(
     ("kind", "option"),
     [(kind, option) for kind in FOLDERS for option in OPTIONS if option not in MET_OTHERWISE.get(kind, ("", set()))[1]],
 )
-@pytest.mark.every(13)
+@pytest.mark.every(37)
 def test_a_folder_as_it_may_be_found_is_met_alike(tmp_path: Path, kind: str, option: str) -> None:
     tool("redis-server")
     theirs, *rest = met(tmp_path, "redis", kind, OPTIONS[option])
@@ -526,7 +526,7 @@ def test_a_folder_as_it_may_be_found_is_met_alike(tmp_path: Path, kind: str, opt
 @pytest.mark.parametrize(
     ("kind", "option"), [(kind, option) for kind in MET_OTHERWISE for option in MET_OTHERWISE[kind][1]]
 )
-@pytest.mark.every(7)
+@pytest.mark.every(13)
 def test_what_is_met_otherwise_really_is_and_no_file_is_changed_by_a_refusal(
     tmp_path: Path, kind: str, option: str
 ) -> None:

@@ -67,7 +67,7 @@ def need_peers() -> None:
 
 @pytest.mark.peer
 @pytest.mark.parametrize("name", BESIDE_PEERS)
-@pytest.mark.every(4)
+@pytest.mark.every(9)
 def test_a_benchmark_measures_beside_its_peers(name: str, tmp_path: Path) -> None:
     need_peers()
     assert_measures(name, tmp_path)

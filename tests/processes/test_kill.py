@@ -30,6 +30,7 @@ def seed() -> int:
 
 
 @pytest.mark.parametrize("mode", ["always", "everysec", "snapshots", "rewrites"])
+@pytest.mark.every(3)
 def test_what_was_kept_is_a_moment_and_lacks_nothing_that_was_promised(
     subject: str, mode: str, seed: int, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

@@ -57,7 +57,7 @@ print((session.db.memory - counted) / (resident() - before))
         ("hashes", 50_000, 20),
     ],
 )
-@pytest.mark.every(4)
+@pytest.mark.every(7)
 def test_the_estimate_follows_resident_memory(kind: str, count: int, size: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, kind, str(count), str(size)], capture_output=True, text=True, timeout=60

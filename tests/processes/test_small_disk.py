@@ -78,6 +78,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec"])
+@pytest.mark.every(2)
 def test_a_log_is_whole_after_the_disk_was_full(tmp_path: Path, small: Path, policy: str) -> None:
     options = ("--dir", str(small), "--appendonly", "yes", "--appendfsync", policy)
     with running(tmp_path, *options) as program:
@@ -91,6 +92,7 @@ def test_a_log_is_whole_after_the_disk_was_full(tmp_path: Path, small: Path, pol
         writer.check(program)
 
 
+@pytest.mark.thorough
 def test_a_log_is_whole_after_the_disk_was_full_and_the_process_killed(tmp_path: Path, small: Path) -> None:
     options = ("--dir", str(small), "--appendonly", "yes", "--appendfsync", "always")
     with running(tmp_path, *options) as program:

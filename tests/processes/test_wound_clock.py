@@ -17,6 +17,7 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.mark.parametrize("reactor", ["epoll", "select", "asyncio"])
+@pytest.mark.every(3)
 def test_nobody_waits_longer_and_the_log_is_forced_to_the_disk(tmp_path: Path, reactor: str) -> None:
     back = tmp_path / "back"
     command = [

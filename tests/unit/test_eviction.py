@@ -455,6 +455,7 @@ def test_a_policy_chosen_at_run_time_holds_at_once(cache: MemoryCache, policy: s
 
 @pytest.mark.parametrize("first", EVICTING)
 @pytest.mark.parametrize("second", EVICTING)
+@pytest.mark.every(5)
 def test_keys_from_before_a_change_of_policy_go_too(cache: MemoryCache, clock: Clock, first: str, second: str) -> None:
     before = choose(cache, first)
     fill(cache, number=400, ttl=FAR)

@@ -64,6 +64,7 @@ def keys(cache: MemoryCache, but: str = "") -> list[bytes]:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("growth", GROWTHS)
+@pytest.mark.every(3)
 def test_what_is_used_rises_with_what_is_put_in_and_falls_when_it_is_lost(
     cache: MemoryCache, growth: str, loss: str
 ) -> None:

@@ -166,6 +166,7 @@ def noting() -> Any:
 
 
 @pytest.mark.parametrize(("before", "request_", "noted"), CASES, ids=[f"{each[1]}"[:60] for each in CASES])
+@pytest.mark.every(5)
 def test_a_request_is_noted_as_redis_does(noting: Noting, before: Any, request_: Any, noted: Any) -> None:
     for each in before:
         noting.call(*each)

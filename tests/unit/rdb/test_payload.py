@@ -64,6 +64,7 @@ def test_a_payload_is_that_of_redis_to_the_byte(sample: bytes | dict[bytes, byte
 
 
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)
+@pytest.mark.every(5)
 def test_every_encoding_can_be_restored_and_dumped_again(case: Typed) -> None:
     payload = case.payload()
     assert is_sound(payload)

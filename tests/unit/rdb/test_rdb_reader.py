@@ -35,6 +35,7 @@ def refusal(data: bytes, piece: int = 1 << 30, *, databases: int = 16, is_deep: 
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.every(5)
 def test_a_file_holds_what_it_holds_however_it_is_cut(case: Case) -> None:
     size = len(case.data)
     for piece, longest in ((1, 2_000), (2, 2_000), (7, 20_000), (64, 20_000), (4096, 1 << 20), (size, 1 << 30)):
@@ -45,6 +46,7 @@ def test_a_file_holds_what_it_holds_however_it_is_cut(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.every(5)
 def test_what_comes_behind_the_end_is_left(case: Case) -> None:
     for piece in (1 << 30, len(case.data), len(case.data) - 1):
         reading = Reading()
