@@ -57,13 +57,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _sampled(items: list[pytest.Item]) -> list[pytest.Item]:
     """Keep every n-th case of each test that is marked `every(n)`, and none that is marked `thorough`.
 
-    Of those that ask a real server every fourth is enough to see that there is one.
+    Of those that start processes or ask a real server it keeps every fourth.
     """
     counts: Counter[str] = Counter()
     kept = []
     for item in items:
         marker = item.get_closest_marker("every")
-        step = marker.args[0] if marker else 4 if item.get_closest_marker("peer") else 1
+        is_slow = item.get_closest_marker("peer") or item.get_closest_marker("processes")
+        step = marker.args[0] if marker else 4 if is_slow else 1
         name = item.nodeid.partition("[")[0]
         if item.get_closest_marker("thorough"):
             continue

@@ -33,8 +33,8 @@ from twisted_kv.wire.encoder import encode_request
 LONG = effort.is_long()
 COUNT = 300 if LONG else 36
 MASKS = (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF) if LONG else (0x01, 0xFF)
-STEP = 11 if effort.is_quick() else 1
-"""The quick run looks at each eleventh byte."""
+STEP = 23 if effort.is_quick() else 1
+"""The quick run looks at every 23rd byte."""
 FAR = 4_102_444_800_000
 
 pytestmark = pytest.mark.timeout(3000 if LONG else 120)
