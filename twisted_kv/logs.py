@@ -10,6 +10,9 @@ from twisted import logger
 
 NAMESPACE: Final = "owncache"
 
+MINUTE: Final = 60_000
+"""Milliseconds."""
+
 _LEVELS: Final = {
     "debug": logger.LogLevel.debug,
     "verbose": logger.LogLevel.debug,
@@ -30,6 +33,30 @@ class Logger(logger.Logger):
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002  # Twisted's name
         if level >= self.least:
             super().emit(level, format, **kwargs)
+
+
+class Repeated:
+    """Counts what clients can bring about as often as they like, so that each kind has a line a minute in the log.
+
+    `elapsed` gives milliseconds.
+    """
+
+    def __init__(self, elapsed: Callable[[], int]) -> None:
+        self._elapsed = elapsed
+        self._told: dict[str, tuple[int, int]] = {}  # when each kind was, and how often it was passed over since
+
+    def note(self, kind: str) -> str | None:
+        """Tell what to add to the line of something that has happened; None if it shall have no line."""
+        now = self._elapsed()
+        if kind not in self._told:
+            self._told[kind] = now, 0
+            return ""
+        then, passed_over = self._told[kind]
+        if now - then < MINUTE:
+            self._told[kind] = then, passed_over + 1
+            return None
+        self._told[kind] = now, 0
+        return f" (and {passed_over} more like it in between)" if passed_over else ""
 
 
 def set_log_level(word: str) -> None:

@@ -53,3 +53,32 @@ def test_the_systems_log_gets_what_the_cache_says_and_nothing_else(monkeypatch: 
     cache.stop()
     Logger().warn("after the end")
     assert "after the end" not in str(lines)
+
+
+def test_what_clients_bring_about_has_a_line_a_minute() -> None:
+    cache = MemoryCache()
+    with listening() as heard:
+        for _ in range(1000):
+            cache.connect().send(b"POST / HTTP/1.1\r\n")
+        assert len(heard.warnings) == 1
+        assert heard.warnings[0].endswith("a browser may have been tricked")
+        cache.clock.advance(60)
+        cache.connect().send(b"Host: here\r\n")
+        cache.clock.advance(60)
+        cache.connect().send(b"Host: here\r\n")
+    assert [warning.partition("tricked")[2] for warning in heard.warnings] == [
+        "",
+        " (and 999 more like it in between)",
+        "",
+    ]
+    cache.stop()
+
+
+def test_each_kind_has_a_line_of_its_own() -> None:
+    cache = MemoryCache({"client-query-buffer-limit": "1mb"})
+    with listening() as heard:
+        for _ in range(3):
+            cache.connect().send(b"*1\r\n$2000000\r\n" + b"x" * 1_500_000)
+            cache.connect().send(b"POST / HTTP/1.1\r\n")
+    assert len(heard.warnings) == 2
+    cache.stop()

@@ -199,7 +199,7 @@ class RespProtocol(Protocol):
     def _check_query_limit(self) -> None:
         """Disconnect a client that has sent more than may wait to be run."""
         if self._reader.pending > self._settings.client_query_buffer_limit:
-            self._log.warn("closed {peer}: its request is longer than client-query-buffer-limit", peer=self.peer)
+            self._tell("its request is longer than client-query-buffer-limit")
             self._statistics.query_limit_disconnections += 1
             self.close()
 
@@ -391,7 +391,8 @@ class RespProtocol(Protocol):
         What would be over the limit is not even made, and the client is disconnected.
         """
         session = self._session
-        assert session is not None
+        if session is None:
+            return large  # the request has ended the connection, and nobody hears of it
         if type(reply) is bytes:
             parts += (b"$%d\r\n" % len(reply), reply, b"\r\n")
             large += len(reply)
@@ -424,9 +425,15 @@ class RespProtocol(Protocol):
         return True
 
     def _give_up(self, why: str) -> None:
-        self._log.warn("closed {peer}: {why}", peer=self.peer, why=why)
+        self._tell(why)
         self._statistics.output_limit_disconnections += 1
         self.close()
+
+    def _tell(self, why: str) -> None:
+        """Log why the client is disconnected, once a minute."""
+        more = self._dispatcher.server.repeated.note(why)
+        if more is not None:
+            self._log.warn("closed {peer}: {why}{more}", peer=self.peer, why=why, more=more)
 
     def _check_output_limits(self, now: int) -> None:
         """Disconnect the client if too many replies wait for it."""

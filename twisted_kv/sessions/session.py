@@ -12,6 +12,7 @@ from typing import Callable, Mapping, Protocol, Sequence, Tuple
 from twisted_kv.clock import Now
 from twisted_kv.config import KNOWN, Settings
 from twisted_kv.errors import CommandError, WouldWait
+from twisted_kv.logs import Repeated
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
@@ -116,6 +117,8 @@ class Server:
         """Source ports whose datagrams get no answer: those that are named, and our own."""
         self.count_drops: Callable[[], int] = lambda: 0
         """Counts the datagrams that the system has dropped before anybody could read them."""
+        self.repeated = Repeated(lambda: now.elapsed)
+        """What clients bring about, and how often it was logged."""
         self.sessions: dict[int, Session] = {}
         """The sessions that have a link, by their id: what CLIENT LIST lists."""
         self.setting_changed: dict[str, Callable[[], None]] = {}
