@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Callable, Protocol
@@ -160,20 +161,13 @@ class SystemTimer(Protocol):
         """Have a descriptor become readable at a moment, and no sooner."""
 
 
+@cache
 def _system_timer() -> SystemTimer | None:
     """Return the timers of this system; None if there are none."""
-    global _known
-    if _known is _UNASKED:
-        try:
-            _known = LinuxTimer()
-        except (ImportError, AttributeError, OSError):
-            _known = None
-    known: SystemTimer | None = _known
-    return known
-
-
-_UNASKED: Any = object()
-_known: Any = _UNASKED
+    try:
+        return LinuxTimer()
+    except (ImportError, AttributeError, OSError):
+        return None
 
 
 class LinuxTimer:
