@@ -16,6 +16,7 @@ import re
 import socket
 import sys
 import time
+from contextlib import suppress
 from itertools import count
 from typing import Any, BinaryIO, Callable, Final, Sequence
 
@@ -368,7 +369,8 @@ def _plain_reader(path: str) -> Callable[[str], str]:
         import readline
     except ImportError:  # not in every Python
         return input
-    readline.set_auto_history(False)
+    with suppress(AttributeError):  # PyPy's has it not, and keeps no history by itself
+        readline.set_auto_history(False)
     is_kept = _keep_to_oneself(path)
     if is_kept:
         readline.read_history_file(path)

@@ -85,6 +85,7 @@ def test_the_version_and_the_password_are_given_again(line: Line, cache: MemoryC
     line.cut()
     assert client.request("CONFIG", "GET", "port") == {b"port": b"6379"}
     client.request("AUTH", "default", "secret")
+    client.request("HELLO", 3)
     line.cut()
     assert client.request("PING") == b"PONG"
     client.request("RESET")

@@ -105,3 +105,10 @@ def test_a_piece_that_takes_several_expressions_is_found_where_all_of_them_follo
     assert matches(b"a" * 250 + b"b" + b"a" * 300)
     assert not matches(b"a" * 250 + b"b" + b"a" * 299)
     assert compile_pattern(b"*" + piece.upper() + b"b", ignore_case=True)(b"A" * 301 + b"B")
+
+
+def test_a_pattern_of_classes_at_the_end_of_a_text_that_does_not_match() -> None:
+    text = b"x" * 200
+    assert not compile_pattern(b"*" + b"[xy]" * 60 + b"[ab]")(text)
+    assert not compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]")(text)
+    assert compile_pattern(b"*" + b"[xy]" * 60 + b"[ab]")(text + b"a")

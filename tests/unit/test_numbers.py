@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -12,6 +13,8 @@ from twisted_kv.numbers import (
     LONG_DOUBLE_DIGITS,
     format_double,
     format_long_double,
+    leading_double,
+    parse_double,
     parse_integer,
     parse_long_double,
     round_long_double,
@@ -244,3 +247,32 @@ def test_the_largest_float_is_written_in_full() -> None:
 )
 def test_a_double_is_written_with_17_digits(value: float, text: bytes) -> None:
     assert format_double(value) == text
+
+
+@pytest.mark.parametrize("mantissa", ["1", "1.", ".5", "0.5", "-1", "+2.5"])
+@pytest.mark.parametrize("exponent", ["", "e5", "E+5", "e-5"])
+def test_a_long_text_is_a_double_as_a_short_one_is(mantissa: str, exponent: str) -> None:
+    whole, point, fraction = mantissa.partition(".")
+    text = whole + point + fraction + "0" * 500 * bool(point) + exponent
+    assert parse_double(text.encode()) == float(text)
+
+
+@pytest.mark.parametrize("end", ["e", "e+", "ex", "x", ".1", "-"])
+def test_a_long_text_that_is_no_double_is_refused(end: str) -> None:
+    with pytest.raises(ValueError, match="1.00000"):
+        parse_double(("1." + "0" * 500 + end).encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "end"),
+    [
+        (b"0x10", 16.0, 4),
+        (b"-0x1p99999", -math.inf, 10),
+        (b"12abc", 12.0, 2),
+        (b"1_0", 1.0, 1),
+        (b"x", 0.0, 0),
+        (b"-infinity!", -math.inf, 9),
+    ],
+)
+def test_a_number_at_the_beginning_is_read_as_c_does(text: bytes, value: float, end: int) -> None:
+    assert leading_double(text) == (value, end)

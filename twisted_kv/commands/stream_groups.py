@@ -268,8 +268,7 @@ def xreadgroup(
 
     def is_for(ready: bytes) -> bool:
         stream = database.peek(ready)
-        if not isinstance(stream, Stream):
-            return True
+        assert isinstance(stream, Stream)
         known = stream.groups.get(group)
         return known is None or stream.largest > known.last_id
 

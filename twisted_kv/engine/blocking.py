@@ -177,10 +177,9 @@ class Blocking:
         passed_over = 0  # those at the front who still wait: what is there is not for them
         while len(waiting) > passed_over and type(database.peek(key)) is kind:
             for waiter in list(islice(waiting, passed_over, passed_over + _AT_ONCE)):
-                if waiter in waiting:
-                    if waiter.block.is_for is None or waiter.block.is_for(key):
-                        self._try(waiter, key)
-                    passed_over += waiter in waiting
+                if waiter.block.is_for is None or waiter.block.is_for(key):
+                    self._try(waiter, key)
+                passed_over += waiter in waiting
                 if type(database.peek(key)) is not kind:
                     break
         for waiter in list(kinds.get(_Gone, ())):

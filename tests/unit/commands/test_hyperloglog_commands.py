@@ -178,3 +178,9 @@ def test_a_count_that_64_bits_cannot_hold_is_the_lowest_number_and_is_not_kept(c
     assert cache.call("GET", "k")[:16] == b"HYLL" + bytes(11) + b"\x80"
     cache.call("PFADD", "k", *range(10))
     assert cache.call("PFCOUNT", "k") == -(2**63)
+
+
+def test_elements_that_a_dense_value_has_already_change_nothing(cache: MemoryCache) -> None:
+    elements = [b"%d" % number for number in range(20_000)]
+    assert cache.call("PFADD", "h", *elements) == 1
+    assert cache.call("PFADD", "h", *elements) == 0

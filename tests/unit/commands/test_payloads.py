@@ -206,3 +206,25 @@ def test_a_payload_that_is_cut_anywhere_is_refused(cache: MemoryCache) -> None:
             for end in range(len(case.body)):
                 payload = make.dump_payload(case.kind, case.body[:end])
                 assert refusal(cache, "RESTORE", "k", 0, payload) == "ERR Bad data format", (case.name, end)
+
+
+def test_a_stream_of_an_impossible_number_of_nodes_is_refused(cache: MemoryCache) -> None:
+    payload = make.dump_payload(make.STREAM_LISTPACKS_2, make.length(2**64 - 1) + bytes(9))
+    with pytest.raises(CommandError, match="Bad data format"):
+        cache.call("RESTORE", "k", 0, payload)
+
+
+def test_a_compressed_string_that_announces_too_much_is_refused(cache: MemoryCache) -> None:
+    payload = make.dump_payload(0, b"\xc3" + make.length(3) + make.length(1 << 20) + b"\x01ab")
+    with pytest.raises(CommandError, match="Bad data format"):
+        cache.call("RESTORE", "k", 0, payload)
+
+
+def test_the_count_of_a_listpack_is_compared_where_that_is_asked_for(cache: MemoryCache) -> None:
+    packed = bytearray(make.packed([b"f", b"v"]))
+    packed[4:6] = b"\x07\x00"
+    payload = make.dump_payload(make.HASH_LISTPACK, make.string(bytes(packed)))
+    assert cache.call("RESTORE", "k", 0, payload) == b"OK"
+    cache.call("CONFIG", "SET", "sanitize-dump-payload", "yes")
+    with pytest.raises(CommandError, match="Bad data format"):
+        cache.call("RESTORE", "k", 0, payload, "REPLACE")

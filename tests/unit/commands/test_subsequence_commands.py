@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -78,3 +79,26 @@ def test_no_more_memory_is_taken_than_there_can_be_whatever_a_value_may_hold(tex
     texts.call("SETRANGE", "huge", 70_000, "x")
     with pytest.raises(CommandError, match="failed allocating transient memory for LCS"):
         texts.call("LCS", "huge", "huge", "LEN")
+
+
+@pytest.mark.parametrize("letters", [1, 2, 3, 20])
+def test_the_longest_common_text_is_common_and_the_longest(cache: MemoryCache, letters: int) -> None:
+    chance = Random(letters)
+    for _ in range(60):
+        first, second = (
+            bytes(97 + chance.randrange(letters) for _ in range(chance.randrange(70)))
+            + b"z" * chance.choice([0, 0, 40])
+            for _ in "ab"
+        )
+        lengths = [0] * (len(second) + 1)
+        for letter in first:
+            before = 0
+            for at, other in enumerate(second, 1):
+                before, lengths[at] = lengths[at], before + 1 if letter == other else max(lengths[at], lengths[at - 1])
+        cache.call("MSET", "a", first, "b", second)
+        found = cache.call("LCS", "a", "b")
+        assert isinstance(found, bytes)
+        assert len(found) == cache.call("LCS", "a", "b", "LEN") == lengths[-1]
+        for text in (first, second):
+            left = iter(text)
+            assert all(letter in left for letter in found)

@@ -179,3 +179,15 @@ def test_a_file_that_cannot_even_be_removed_is_left_to_the_next() -> None:
     assert isinstance(desk.error(), OSError)
     assert list(desk.disk.files()) == [NAME]
     assert desk.is_ended
+
+
+@pytest.mark.parametrize(("points", "wish", "is_saved"), [("60 1", False, False), ("", True, True)])
+def test_the_end_saves_as_it_is_told(points: str, wish: bool, is_saved: bool) -> None:
+    disk = MemoryDisk()
+    cache = MemoryCache({"dir": DATA, "save": points}, disk=disk)
+    cache.call("SET", "k", "v")
+    durability = cache.service._durability
+    assert durability is not None
+    durability.save_at_end(wish)
+    cache.stop()
+    assert ("dump.rdb" in disk.files()) is is_saved

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup
+from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup, Pending
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import CHUNK, LongString
@@ -76,3 +76,15 @@ def test_it_goes_in_steps_that_are_counted(value: Any, parts: int) -> None:
     assert sum(steps) == parts
     assert 0 < max(steps) <= MOST_AT_ONCE
     assert value.release() is None
+
+
+def test_what_is_pending_for_nobody_is_let_go_of_too() -> None:
+    stream = Stream()
+    group = stream.groups[b"g"] = ConsumerGroup(0, 0)
+    group.pending[1 << 64] = Pending(None, 0, 1)
+    assert group.forget(1 << 64)
+    assert not group.forget(1 << 64)
+    group.pending[1 << 64] = Pending(None, 0, 1)
+    while stream.release() is not None:
+        pass
+    assert not stream.groups
