@@ -259,7 +259,7 @@ def test_a_long_text_is_a_double_as_a_short_one_is(mantissa: str, exponent: str)
 
 @pytest.mark.parametrize("end", ["e", "e+", "ex", "x", ".1", "-"])
 def test_a_long_text_that_is_no_double_is_refused(end: str) -> None:
-    with pytest.raises(ValueError, match="1.00000"):
+    with pytest.raises(ValueError, match="00000"):
         parse_double(("1." + "0" * 500 + end).encode())
 
 

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from tests.disks import DATA, MemoryDisk, MemoryWorker
+from tests.disks import DATA, MemoryDisk, MemoryWorker, turns
 from twisted_kv.clock import Now
 from twisted_kv.persistence.saving import AHEAD, BLOCK, SLICE, Saving
 from twisted_kv.persistence.snapshot import Snapshot
@@ -190,4 +190,5 @@ def test_the_end_saves_as_it_is_told(points: str, wish: bool, is_saved: bool) ->
     assert durability is not None
     durability.save_at_end(wish)
     cache.stop()
+    turns(cache)
     assert ("dump.rdb" in disk.files()) is is_saved
