@@ -112,3 +112,8 @@ def test_a_pattern_of_classes_at_the_end_of_a_text_that_does_not_match() -> None
     assert not compile_pattern(b"*" + b"[xy]" * 60 + b"[ab]")(text)
     assert not compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]")(text)
     assert compile_pattern(b"*" + b"[xy]" * 60 + b"[ab]")(text + b"a")
+
+
+def test_a_long_piece_that_is_nearly_the_end_of_a_text_is_not_found() -> None:
+    assert not compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200)
+    assert compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200 + b"a")

@@ -6,9 +6,11 @@ import os
 from typing import Any, Callable, List, Tuple
 
 import pytest
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorFDSet, IReactorThreads
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.capture import listening
@@ -203,3 +205,19 @@ def test_a_system_that_gives_no_timer_says_why(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(timer, "_make", lambda *arguments: -1)
     with pytest.raises(OSError):  # noqa: PT011  # whatever the last error was
         timer.create()
+
+
+def test_a_call_that_another_has_cancelled_when_both_were_due_is_not_made(bench: Bench) -> None:
+    others: List[Any] = []
+    bench.timers.callLater(1, lambda: others[0].cancel())
+    others.append(bench.later(1, "never"))
+    bench.later(1, "c")
+    assert bench.pass_time(2) == ["c"]
+
+
+def test_timers_that_never_had_a_call_have_nothing_to_close(bench: Bench) -> None:
+    bench.timers.connectionLost(Failure(ConnectionDone()))
+    assert bench.timer.pipes == []
+    later = bench.later(1, "a")
+    later.cancel()
+    assert bench.pass_time(2) == []

@@ -228,3 +228,30 @@ def test_the_count_of_a_listpack_is_compared_where_that_is_asked_for(cache: Memo
     cache.call("CONFIG", "SET", "sanitize-dump-payload", "yes")
     with pytest.raises(CommandError, match="Bad data format"):
         cache.call("RESTORE", "k", 0, payload, "REPLACE")
+
+
+def test_a_compressed_string_of_nothing_is_nothing(cache: MemoryCache) -> None:
+    assert cache.call("RESTORE", "k", 0, make.dump_payload(0, b"\xc3\x01\x00\x00")) == b"OK"
+    assert cache.call("GET", "k") == b""
+
+
+def untidy_stream(start: int, entries: list[int], counts: tuple[int, int], length: int, last: int) -> bytes:
+    """A stream of one node, whose entries are live if they are said to be, with counts and a length of its own."""
+    items: list[Any] = [*counts, 1, b"f", 0]
+    for number in entries:
+        items += [2 | (number < 0), abs(number) - start, 0, b"v", 4]
+    body = make.length(1) + make.string(start.to_bytes(8, "big") + bytes(8)) + make.string(make.packed(items))
+    facts = (length, last, 0, 0, 0, 0, 0, 0, 0)
+    return make.dump_payload(make.STREAM_LISTPACKS_2, body + b"".join(map(make.length, facts)))
+
+
+def test_an_entry_may_come_before_a_node_that_says_it_is_full(cache: MemoryCache) -> None:
+    cache.call("RESTORE", "k", 0, untidy_stream(9, [9], (1, 99), 1, 5))
+    assert cache.call("XADD", "k", "6-1", "f", "w") == b"6-1"
+    assert cache.call("XRANGE", "k", "-", "+") == [[b"6-1", [b"f", b"w"]], [b"9-0", [b"f", b"v"]]]
+
+
+def test_a_node_that_has_fewer_entries_than_it_says_is_trimmed_to_nothing(cache: MemoryCache) -> None:
+    cache.call("RESTORE", "k", 0, untidy_stream(1, [1, -2, 3], (97, 1), 100, 9))
+    assert cache.call("XTRIM", "k", "MAXLEN", 50) == 2
+    assert cache.call("XLEN", "k") == 98

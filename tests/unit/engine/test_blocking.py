@@ -410,3 +410,16 @@ def test_what_is_taken_is_noted_behind_what_brought_it() -> None:
             (3, words("RPOP", "k")),
         ]
     ]
+
+
+@pytest.mark.pure
+def test_who_would_have_to_wait_again_waits_on(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = blocking(cache)
+    replies = got(cache.request("BLPOP", "q", 0))
+    [waiter] = [each for waiting in waits._sessions.values() for each in waiting]
+    with monkeypatch.context() as patched:
+        patched.setattr(waits, "_run", lambda session, command, given: waiter.block)
+        cache.call("RPUSH", "q", "a")
+    assert replies == []
+    cache.call("RPUSH", "q", "b")
+    assert replies == [[b"q", b"a"]]
