@@ -169,7 +169,7 @@ class RequestReader:
             if self._at:
                 self._at -= len(data)  # there they stand: plain requests have one form only
             else:
-                self._buffer = data
+                self._buffer = data + self._buffer  # more may have come while others had their turn
             self.more = True
 
     def gets(self) -> list[bytes] | None:

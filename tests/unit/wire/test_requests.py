@@ -303,3 +303,18 @@ def test_a_long_line_that_ends_in_other_pieces_is_read_or_refused(start: bytes, 
                     pass
         except ProtocolError:
             continue
+
+
+def test_what_has_come_before_requests_are_given_back_comes_behind_them() -> None:
+    reader = RequestReader()
+    numbered = [[b"GET", b"%d" % number] for number in range(12)]
+    reader.feed(b"".join(map(encode_request, numbered[:10])))
+    given = iter(reader.take())
+    assert next(given) == numbered[0]
+    reader.feed(b"".join(map(encode_request, numbered[10:])))  # as while others have their turn
+    reader.give_back(given)
+    found = []
+    while (words := reader.gets()) is not None:
+        found.append(words)
+    assert found == numbered[1:]
+    assert reader.between_requests
