@@ -116,4 +116,5 @@ def test_a_pattern_of_classes_at_the_end_of_a_text_that_does_not_match() -> None
 
 def test_a_long_piece_that_is_nearly_the_end_of_a_text_is_not_found() -> None:
     assert not compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200)
+    assert not compile_pattern(b"*" + b"[xy]" * 200 + b"[ab]" + b"*")(b"x" * 202)  # of more than one expression
     assert compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200 + b"a")

@@ -290,6 +290,24 @@ def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
     assert reader.between_requests
 
 
+@pytest.mark.parametrize("size", [PORTION, 3 * PORTION])
+@pytest.mark.parametrize("come", [10, PORTION])
+def test_the_rest_of_a_long_word_may_be_held_while_much_before_it_is_unread(size: int, come: int) -> None:
+    before = [[b"ECHO", b"%d" % number] for number in range(PORTION // 20)]
+    expected = [*before, [b"SET", b"key", b"v" * size]]
+    stream = b"".join(map(encode_request, expected))
+    cut = len(stream) - size + come
+    reader = RequestReader()
+    reader.feed(stream[:cut])
+    for at in range(cut, len(stream), 1000):
+        reader.feed(stream[at : at + 1000])
+    got = []
+    while (words := reader.gets()) is not None:
+        got.append(words)
+    assert got == expected
+    assert reader.between_requests
+
+
 @pytest.mark.parametrize("start", [b"*", b"$", b"*1\r\n$", b"PING "])
 @pytest.mark.parametrize("pieces", [(b"1\r", b"\n"), (b"1", b"\r", b"\n"), (b"\r\n",), (b"\n",), (b"",)])
 def test_a_long_line_that_ends_in_other_pieces_is_read_or_refused(start: bytes, pieces: tuple[bytes, ...]) -> None:
