@@ -102,6 +102,7 @@ class Command:
         "flags",
         "function",
         "group",
+        "is_fast",
         "is_write",
         "keys",
         "lasting",
@@ -166,6 +167,8 @@ class Command:
         """Is refused when there is no memory."""
         self.no_multi = "no_multi" in flags
         """Is refused in a transaction."""
+        self.is_fast = "fast" in flags
+        """Whether it takes no longer for more data: Redis's flag."""
         self.is_write = "write" in flags
         self.loading = "loading" in flags
         """Is served while data are loaded."""

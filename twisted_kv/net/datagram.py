@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
@@ -67,6 +68,7 @@ class CacheDatagramProtocol(DatagramProtocol):
 
     def stopProtocol(self) -> None:
         self._silent_ports[self._port] -= 1
+        self._silent_ports += Counter()  # which leaves those out that nobody has any more
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -89,22 +91,30 @@ class CacheDatagramProtocol(DatagramProtocol):
     def run(self) -> Datagrams:
         """Run the requests of the datagrams that have come, and give the answers."""
         received, self._received = self._received, []
-        is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
         answers: Datagrams = []
-        for number, (datagram, address) in enumerate(received):
-            if not number % REQUESTS and number and self._wakeup.is_late and self._wakeup.join_next(self):
-                self._received = received[number:]
-                received = received[:number]
-                break
+        if len(received) <= REQUESTS:
+            self._answer_each(received, answers)
+        else:
+            for start in range(0, len(received), REQUESTS):
+                if start and self._wakeup.is_late and self._wakeup.join_next(self):
+                    self._received = received[start:]
+                    received = received[:start]
+                    break
+                self._answer_each(received[start : start + REQUESTS], answers)
+        self._statistics.datagrams_received += len(received)
+        return answers
+
+    def _answer_each(self, received: Datagrams, answers: Datagrams) -> None:
+        """Run the requests of some datagrams, and add the answers to those that there are."""
+        is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
+        for datagram, address in received:
             if is_served(address[0]):
                 answer = self._answer(choose(datagram), datagram)
                 # A server on such a port would take the answer for a request, and answer it.
-                if answer is not None and not silent[address[1]]:
+                if answer is not None and address[1] not in silent:
                     answers.append((answer, address))
             else:
                 self._statistics.datagrams_refused += 1
-        self._statistics.datagrams_received += len(received)
-        return answers
 
     def answer(self, answers: Datagrams) -> None:
         """Send answers."""
@@ -151,10 +161,14 @@ class CacheDatagramProtocol(DatagramProtocol):
         if not requests:
             return None
         reply = self.dispatcher.request(self._session, requests[0])
-        if (reply is None or isinstance(reply, CommandError)) and is_miss(datagram):
-            return None
         answer = None
-        if (len(reply) if type(reply) is bytes else least_size(reply)) <= MAX_DATAGRAM:
+        if type(reply) is bytes:
+            size = len(reply)
+        elif (reply is None or isinstance(reply, CommandError)) and is_miss(datagram):
+            return None
+        else:
+            size = least_size(reply)
+        if size <= MAX_DATAGRAM:
             answer = dialect.render(requests[0], reply, 2)
             if answer is None:
                 if isinstance(reply, CommandError):

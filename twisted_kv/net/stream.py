@@ -122,18 +122,9 @@ class RespProtocol(Protocol):
             awaited, self._awaited = self._awaited, NO_REPLY
             large = self._encode(awaited, parts, large)
         least = reader.pending - PORTION if self._behind else 0  # where others have their turn
-        is_first = True
         try:
             ended = session.closing
-            while reader.more and not ended and (is_first or not self._gives_way(least)):
-                is_first = False
-                reader.authenticated = session.authenticated or not session.must_authenticate
-                requests = reader.take()
-                if not requests:
-                    words = reader.gets()
-                    if words is None:
-                        break
-                    requests = [words]
+            while reader.more and not ended and (requests := self._next_requests(session)):
                 following = iter(requests)
                 for words in following:
                     reply = request(session, words)
@@ -148,11 +139,18 @@ class RespProtocol(Protocol):
                         self._wait_for(reply)
                     else:
                         large = self._encode(reply, parts, large)
+                        command = session.last_command
+                        # It may be what made the wake-up late; behind quick ones the clock is not asked.
+                        if command is not None and not command.is_fast and reader.at_once > 1 and self._wakeup.is_late:
+                            reader.at_once = 1
+                            reader.give_back(following)
                     ended = ended or session.closing
                     if ended:
                         break
                     if not session.authenticated and session.must_authenticate:
                         reader.give_back(following)  # it was RESET: what follows has to be read with more care
+                if reader.more and not ended and self._gives_way(least):
+                    break
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
@@ -160,6 +158,12 @@ class RespProtocol(Protocol):
         if reader.more and not session.closing:
             self._check_query_limit()
         return parts if large else [b"".join(parts)]
+
+    def _next_requests(self, session: Session) -> list[list[bytes]]:
+        """Give the next requests that have come as a whole; who has not given the password may announce little."""
+        reader = self._reader
+        reader.authenticated = session.authenticated or not session.must_authenticate
+        return reader.take() or reader.take_one()
 
     def _gives_way(self, least: int) -> bool:
         """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
@@ -232,7 +236,7 @@ class RespProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
             if self._joined:
-                self.run()  # what has come is done, though nobody hears of it
+                self.run()  # a last turn, though nobody hears of it; what that leaves goes the way of what was not read
         finally:
             self._forget()
 

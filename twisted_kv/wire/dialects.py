@@ -34,7 +34,7 @@ _MISS: Final = re.compile(rb"keyDoesNotExists|\(nil\)\n?|\(error\) [A-Z]+(?: [^\
 
 def is_miss(datagram: bytes) -> bool:
     """Whether a datagram is just what one of the dialects answers for a key that is not there, or for an error."""
-    return _MISS.fullmatch(datagram) is not None
+    return datagram.startswith((b"k", b"(", b"-")) and _MISS.fullmatch(datagram) is not None
 
 
 class Dialect:

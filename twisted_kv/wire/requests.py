@@ -41,7 +41,7 @@ _TRIES: Final = 2
 """How often in a portion plain requests are looked for: at the start, and behind one that was not whole."""
 
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 64
 """The most plain requests that are given at once."""
 FIRST: Final = 4
 """How many are given at first: nobody knows yet how long they take."""
@@ -160,6 +160,11 @@ class RequestReader:
             requests = list(islice(self._taken, self.at_once))
             self.more = True
         return requests
+
+    def take_one(self) -> list[list[bytes]]:
+        """Give the next request, however it is written, or none until more bytes come; raises as `gets`."""
+        words = self.gets()
+        return [] if words is None else [words]
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
         """Put back requests that were taken and shall be read again, with more care."""

@@ -15,6 +15,7 @@ class Slow:
     """A cache whose requests take some time each."""
 
     def __init__(self, milliseconds: float) -> None:
+        self.milliseconds = milliseconds
         self.clock = Clock()
         self.cache = MemoryCache(clock=self.clock)
         dispatcher = self.cache.service.dispatcher
@@ -22,14 +23,14 @@ class Slow:
         self.run: List[bytes] = []
 
         def slow(session: Any, words: Sequence[bytes]) -> Any:
-            self.clock.rightNow += milliseconds / 1000
+            self.clock.rightNow += self.milliseconds / 1000
             self.run.append(words[-1])
             return request(session, words)
 
         dispatcher.request = slow  # type: ignore[method-assign]  # as a request that is costly
 
-    def pipeline(self, name: str, count: int) -> bytes:
-        return b"".join(encode_request([b"ECHO", b"%b%d" % (name.encode(), number)]) for number in range(count))
+    def pipeline(self, name: str, count: int, command: bytes = b"ECHO") -> bytes:
+        return b"".join(encode_request([command, b"%b%d" % (name.encode(), number)]) for number in range(count))
 
 
 @pytest.mark.pure
@@ -51,6 +52,22 @@ def test_quick_requests_are_run_together() -> None:
     slow = Slow(0.001)
     client = slow.cache.connect()
     assert client.send(slow.pipeline("a", 500)).count(b"$") == 500
+
+
+@pytest.mark.pure
+def test_who_was_quick_and_becomes_costly_lets_others_have_their_turn_at_once() -> None:
+    slow = Slow(0)
+    first, other = slow.cache.connect(), slow.cache.connect()
+    first.send(slow.pipeline("quick", 500))
+    slow.milliseconds = TURN + 1
+    slow.run.clear()
+    replies = first.send(slow.pipeline("a", 90, b"KEYS"))  # its time depends on the data, unlike that of ECHO
+    other.send(slow.pipeline("b", 1))
+    for _ in range(100):
+        slow.clock.advance(0)
+    assert slow.run.index(b"b0") < 3
+    assert [word for word in slow.run if word.startswith(b"a")] == [b"a%d" % number for number in range(90)]
+    assert (replies + first.transport.take()).count(b"*0") == 90
 
 
 @pytest.mark.pure
