@@ -255,3 +255,16 @@ def test_a_node_that_has_fewer_entries_than_it_says_is_trimmed_to_nothing(cache:
     cache.call("RESTORE", "k", 0, untidy_stream(1, [1, -2, 3], (97, 1), 100, 9))
     assert cache.call("XTRIM", "k", "MAXLEN", 50) == 2
     assert cache.call("XLEN", "k") == 98
+
+
+def test_a_stream_that_has_a_length_and_no_node_is_refused(cache: MemoryCache) -> None:
+    facts = (0, 5, 9, 0, 0, 0, 0, 0, 5, 0)
+    payload = make.dump_payload(make.STREAM_LISTPACKS_2, b"".join(map(make.length, facts)))
+    assert refusal(cache, "RESTORE", "k", 0, payload) == "ERR Bad data format"
+
+
+def test_a_short_list_of_long_elements_is_restored(cache: MemoryCache) -> None:
+    elements = [b"%d" % number * 5000 for number in range(3)]  # more than one listpack of Redis's takes
+    cache.call("RPUSH", "k", *elements)
+    cache.call("RESTORE", "d", 0, cache.call("DUMP", "k"))
+    assert cache.call("LRANGE", "d", 0, -1) == elements

@@ -290,6 +290,16 @@ def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
     assert reader.between_requests
 
 
+def test_plain_requests_are_taken_together_however_much_has_come() -> None:
+    reader = RequestReader()
+    expected = [[b"ECHO", b"%d" % number] for number in range(PORTION // 4)]
+    reader.feed(b"".join(map(encode_request, expected)))
+    got = []
+    while requests := reader.take():
+        got += requests
+    assert got == expected
+
+
 @pytest.mark.parametrize("size", [PORTION, 3 * PORTION])
 @pytest.mark.parametrize("come", [10, PORTION])
 def test_the_rest_of_a_long_word_may_be_held_while_much_before_it_is_unread(size: int, come: int) -> None:
