@@ -11,7 +11,7 @@ from typing import Any, Callable, Final, Iterable, Mapping, Union
 
 import attrs
 
-from twisted_kv.numbers import INT64_MAX, UINT64_MAX
+from twisted_kv.numbers import INT32_MAX, INT64_MAX, UINT64_MAX
 from twisted_kv.redis_conf import FOREIGN, REFUSED, TWISTD
 from twisted_kv.setting_kinds import (
     BufferLimitKind,
@@ -157,6 +157,17 @@ class Settings:
     aof_load_truncated: bool = setting(YesNo(), "yes", "load a log whose end is torn, less that end")
     aof_use_rdb_preamble: bool = setting(YesNo(), "yes", "rewrite the log to a snapshot instead of to commands")
     aof_timestamp_enabled: bool = setting(YesNo(), "no", "note in the log when what was written")
+    hash_max_listpack_entries: int = setting(Integer(0, INT64_MAX), "512", "fields of a hash that is kept packed")
+    hash_max_listpack_value: int = setting(Memory(0, INT64_MAX), "64", "bytes of each of them, and of their values")
+    list_max_listpack_size: int = setting(
+        Integer(-INT32_MAX - 1, INT32_MAX), "-2", "elements of a list that is one node in files; -1 to -5: 4 to 64 KiB"
+    )
+    set_max_intset_entries: int = setting(Integer(0, INT64_MAX), "512", "integers of a set that is kept packed")
+    zset_max_listpack_entries: int = setting(Integer(0, INT64_MAX), "128", "members of a sorted set kept packed")
+    zset_max_listpack_value: int = setting(Memory(0, INT64_MAX), "64", "bytes of each of them")
+    hll_sparse_max_bytes: int = setting(Memory(0, INT64_MAX), "3000", "bytes of a HyperLogLog that is kept sparse")
+    stream_node_max_bytes: int = setting(Memory(0, INT64_MAX), "4096", "bytes of a node of a stream; 0 is no limit")
+    stream_node_max_entries: int = setting(Integer(0, INT64_MAX), "100", "and its entries; 0 is no limit")
     loglevel: str = setting(
         Choice(("debug", "verbose", "notice", "warning")), "notice", "what is logged, by the whole process"
     )
@@ -224,7 +235,14 @@ SETTINGS: Final[dict[str, Setting]] = {
 }
 """Every setting that has something to do here, by its redis.conf name."""
 
-KNOWN: Final[dict[str, Setting]] = {**SETTINGS, **FOREIGN}
+_EARLIER: Final = {name: name.replace("listpack", "ziplist") for name in SETTINGS if "-max-listpack-" in name}
+
+ALIASES: Final = {
+    earlier: attrs.evolve(SETTINGS[name], name=earlier, alias_of=name) for name, earlier in _EARLIER.items()
+}
+"""Settings by names that they had in earlier versions of Redis."""
+
+KNOWN: Final[dict[str, Setting]] = {**SETTINGS, **FOREIGN, **ALIASES}
 """Every setting that has a value, also those of Redis's that have nothing to do here."""
 
 

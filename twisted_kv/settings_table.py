@@ -20,11 +20,13 @@ class Setting:
     kind: Kind
     purpose: str
     fixed: str = ""
+    alias_of: str = ""
+    """The name that it has today, if this one is of an earlier Redis."""
 
     @property
     def attribute(self) -> str:
         """The name of its field."""
-        return self.name.replace("-", "_")
+        return (self.alias_of or self.name).replace("-", "_")
 
     def get(self, settings: Any) -> Any:
         """Return its value."""

@@ -21,9 +21,10 @@ from twisted_kv.store import database as database_module
 from twisted_kv.store.database import Database, Releasable
 from twisted_kv.table import CommandTable
 from twisted_kv.testing import Clock, MemoryCache
-from twisted_kv.values import lists, long_strings, sharded, streams
+from twisted_kv.values import lists, long_strings, sharded
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.packing import Packing
 
 DATABASES = st.integers(0, 2)
 NUMBERS = st.integers(0, 60)
@@ -48,13 +49,16 @@ class SnapshotMachine(RuleBasedStateMachine):
             mock.patch.multiple(database_module, SHARD_SIZE=4, LONG=40),
             mock.patch.multiple(long_strings, CHUNK=16, _ZEROS=bytes(16)),
             mock.patch.object(lists, "CHUNK", 4),
-            mock.patch.object(streams, "NODE_ENTRIES", 4),
         ]
         for patch in self.patches:
             patch.start()
         self.clock = Clock()
         self.now = Now(self.clock)
-        self.databases = [Database(index, self.now, discard=self.discard, random=Random(1)) for index in range(3)]
+        packing = Packing()
+        packing.stream_node_max_entries = 4
+        self.databases = [
+            Database(index, self.now, discard=self.discard, random=Random(1), packing=packing) for index in range(3)
+        ]
         self.snapshot: Snapshot | None = None
         self.discarded: list[Releasable] = []
         self.count = 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest import mock
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.rdb_reading import plain
 from twisted_kv.rdb.payload import dump, restore
-from twisted_kv.values import streams
 from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup
+from twisted_kv.values.packing import Packing
 from twisted_kv.values.sizes import TABLE
 from twisted_kv.values.stream_nodes import ENTRY_SIZE, LAST_ID, PART_SIZE, Fields, make_id
 from twisted_kv.values.streams import NODE_SIZE, Stream
@@ -38,16 +37,13 @@ class StreamMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = mock.patch.multiple(streams, NODE_ENTRIES=4, NODE_BYTES=120)
-        self.patch.start()
-        self.stream = Stream()
+        self.packing = Packing()
+        self.packing.stream_node_max_entries, self.packing.stream_node_max_bytes = 4, 120
+        self.stream = Stream(self.packing)
         self.model: list[tuple[int, Fields]] = []
         self.last = self.deleted = self.added = 0
         self.given: dict[tuple[bytes, int], bytes] = {}
         self.frozen: tuple[Any, ...] | None = None
-
-    def teardown(self) -> None:
-        self.patch.stop()
 
     def near(self, number: int) -> int:
         """Give an ID at or about an entry, or any."""
@@ -129,7 +125,7 @@ class StreamMachine(RuleBasedStateMachine):
     def go_through_a_payload(self) -> None:
         """Go on with what came out of a payload, which is cut into the same nodes, but for those without entries."""
         if self.frozen is None:
-            value = restore(dump(self.stream))
+            value = restore(dump(self.stream), packing=self.packing)
             assert isinstance(value, Stream)
             assert plain(value) == plain(self.stream)
             self.stream = value

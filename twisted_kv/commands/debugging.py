@@ -98,7 +98,7 @@ def _value(session: Session, key: bytes) -> Value:
 def _object(session: Session, key: bytes, *words: bytes) -> Reply:
     value = _value(session, key)
     facts = f"Value at:0x{id(value):x} refcount:{references(session, value)} encoding:{encoding(value).decode()}"
-    size = len(dump(value)) - 10
+    size = len(dump(value, session.db.packing)) - 10
     return Status(f"{facts} serializedlength:{size} lru:0 lru_seconds_idle:0".encode())
 
 
@@ -127,7 +127,7 @@ def _reload(session: Session, *words: bytes) -> Reply:
         for key in list(database.live_keys()):
             value = database.peek(key)
             assert value is not None  # it is one of the live keys, and time stands still meanwhile
-            database.reload(key, restore(dump(value)))
+            database.reload(key, restore(dump(value, database.packing), packing=database.packing))
     return OK
 
 

@@ -291,7 +291,7 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
 def dump(session: Session, key: bytes) -> Reply:
     """Return the value of a key in a form that RESTORE takes, here or in Redis."""
     value = session.db.read(key)
-    return None if value is None else payload_of(value)
+    return None if value is None else payload_of(value, session.db.packing)
 
 
 @attrs.define
@@ -352,7 +352,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
     if not is_sound(payload):
         raise CommandError("DUMP payload version or checksum are wrong")
     try:
-        value = value_of(payload, is_deep=_must_be_sound(session))
+        value = value_of(payload, is_deep=_must_be_sound(session), packing=session.db.packing)
     except RdbError as error:
         raise CommandError("Bad data format") from error  # who replays a log looks at the cause
     deadline = None if not time else time if options.absolute else session.now + time

@@ -253,7 +253,7 @@ class Search:
         return parts if len(parts) > 1 else found.member
 
     def _store(self, session: Session, target: bytes, found: Sequence[Found]) -> int:
-        made = SortedSet()
+        made = SortedSet(session.db.packing)
         made.fill({each.member: each.far / self.unit if self.stores_distance else each.score for each in found})
         session.db.store(target, made)
         return len(found)

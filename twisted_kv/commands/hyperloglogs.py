@@ -28,7 +28,7 @@ def _read(session: Session, key: bytes, *, keep_raw: bool = True) -> HyperLogLog
         raise CommandError("Key is not a valid HyperLogLog string value.", "WRONGTYPE")
     if keep_raw:
         session.db.keep_raw(key)
-    return HyperLogLog(data)
+    return HyperLogLog(data, session.db.packing.hll_sparse_max_bytes)
 
 
 def _write(session: Session, key: bytes, log: HyperLogLog) -> None:
@@ -51,7 +51,7 @@ def _registers(log: HyperLogLog) -> bytes:
 def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
     """Add elements to a HyperLogLog, and tell whether the estimate may have changed."""
     known = _read(session, key)
-    log = known or HyperLogLog()
+    log = known or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
     changes, before = int(known is None), log.data
     try:
         changes += log.add_all(elements)
@@ -113,7 +113,7 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
 def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
     """Add to a HyperLogLog what was added to others."""
     logs, merged = _read_all(session, (destination, *sources))
-    target = logs[0] or HyperLogLog()
+    target = logs[0] or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
     if not all(log is None or log.is_sparse for log in logs):
         target.make_dense()
     target.merge(merged)

@@ -12,7 +12,7 @@ from twisted_kv.groups import Group, counted, every, first, second
 from twisted_kv.numbers import parse_integer
 from twisted_kv.replies import OrderedSet, Reply
 from twisted_kv.sessions.session import Session
-from twisted_kv.values.sets import PACKED_MEMBERS, Set
+from twisted_kv.values.sets import Set
 
 sets = Group("set", category="set")
 
@@ -207,9 +207,10 @@ def _common(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
     return found
 
 
-def _as_set(members: list[bytes]) -> OrderedSet:
+def _as_set(session: Session, members: list[bytes]) -> OrderedSet:
     """Reply members in the order of the set that Redis makes of them: few integers come in their own order."""
-    if len(members) <= PACKED_MEMBERS and all(parse_integer(member) is not None for member in members):
+    few = session.db.packing.set_max_intset_entries
+    if len(members) <= few and all(parse_integer(member) is not None for member in members):
         members.sort(key=int)
     return OrderedSet(members)
 
@@ -237,7 +238,7 @@ Combine = Callable[[Sequence[Set]], "list[bytes]"]
 
 def _store(session: Session, destination: bytes, keys: Sequence[bytes], combine: Combine) -> int:
     members = combine(_sources(session, keys))
-    made = Set()
+    made = Set(session.db.packing)
     made.update(members)
     session.db.store(destination, made)
     return len(members)
@@ -303,7 +304,7 @@ def keys_and_limit(arguments: Arguments) -> tuple[Sequence[bytes], int]:
 )
 def sunion(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the members of all of some sets."""
-    return _as_set(_all(_sources(session, (key, *keys))))
+    return _as_set(session, _all(_sources(session, (key, *keys))))
 
 
 @sets.command(
@@ -328,7 +329,7 @@ def sunionstore(session: Session, destination: bytes, key: bytes, *keys: bytes) 
 )
 def sdiff(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the members of a set that none of some others has."""
-    return _as_set(_without(_sources(session, (key, *keys))))
+    return _as_set(session, _without(_sources(session, (key, *keys))))
 
 
 @sets.command(

@@ -137,7 +137,7 @@ def _store(
     session: Session, destination: bytes, words: Sequence[bytes], operation: Operation, command: str, *options: str
 ) -> int:
     scores = operation(Operands.parse(session, words, command, options))
-    made = SortedSet()
+    made = SortedSet(session.db.packing)
     made.fill(scores)
     session.db.store(destination, made)
     return len(scores)

@@ -219,7 +219,7 @@ def zrevrangebylex(session: Session, key: bytes, high: bytes, low: bytes, *words
 def zrangestore(session: Session, destination: bytes, source: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
     """Set a key to what ZRANGE gives of another, and return how many members that are."""
     selection = _select((start, stop, *words), stored=True)
-    made = SortedSet()
+    made = SortedSet(session.db.packing)
     made.fill({member: score for score, member in selection.of(to_read(session, source))})
     session.db.store(destination, made)
     return len(made)

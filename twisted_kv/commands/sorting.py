@@ -122,7 +122,7 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
     if value is None:
         return []
     if isinstance(value, SortedSet):
-        value.is_packed = False  # Redis sorts a skip list only, and makes one of what was packed
+        value.packing = None  # Redis sorts a skip list only, and makes one of what was packed
         if options.keeps_order:
             start, stop = options.bounds(len(value))
             if options.descending:

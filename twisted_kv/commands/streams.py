@@ -17,13 +17,15 @@ from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
-from twisted_kv.values.streams import NODE_ENTRIES, Stream
+from twisted_kv.values.streams import Stream
 
 streams = Group("stream", category="stream")
 
 BAD_ID: Final = "Invalid stream ID specified as stream command argument"
 _EXHAUSTED: Final = "The stream has exhausted the last possible ID, unable to add more items"
-_TRIMMED_AT_ONCE: Final = 100 * NODE_ENTRIES
+_TRIMMED_NODES: Final = 100
+"""Nodes that XTRIM and XADD look at with `~`, unless LIMIT says how many entries."""
+_MOST_TRIMMED: Final = 1_000_000
 _READ_AT_ONCE: Final = 1000
 """Entries that a reader is given who had to wait for them, unless COUNT says another number."""
 _ID_BYTES: Final = 127
@@ -122,7 +124,10 @@ class Trim:
         """Shorten a stream; gives how many entries went."""
         if not self.is_asked:
             return 0
-        limit = (_TRIMMED_AT_ONCE if self.limit is None else self.limit) if self.approximately else 0
+        limit = 0
+        if self.approximately:
+            usual = min(_TRIMMED_NODES * stream.packing.stream_node_max_entries, _MOST_TRIMMED)
+            limit = (usual or 100 * _TRIMMED_NODES) if self.limit is None else self.limit
         return stream.trim(length=self.length, least=self.least, approximately=self.approximately, limit=limit)
 
     def make_exact(self, words: list[bytes], stream: Stream) -> None:

@@ -388,8 +388,7 @@ class Durability:
                 self._rdb.ended(error)
             self._answer_all(self._waiting_saves, OK if error is None else SaveError(_reason(error)))
 
-        writer = RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
-        saved = self._take_snapshot(writer, self._folder, temporary, self._rdb).finished
+        saved = self._take_snapshot(self._rdb_writer(), self._folder, temporary, self._rdb).finished
         saved.addCallback(lambda _: self._worker.run(install)).addCallback(installed)
         saved.addBoth(self._ended, "the snapshot", ended)
 
@@ -538,7 +537,11 @@ class Durability:
         """Give what writes the base of a log."""
         if not self._settings.aof_use_rdb_preamble:
             return CommandWriter(self._settings.aof_timestamp_enabled)
-        return RdbWriter(compressed=self._settings.rdbcompression, checked=self._settings.rdbchecksum)
+        return self._rdb_writer()
+
+    def _rdb_writer(self) -> RdbWriter:
+        settings = self._settings
+        return RdbWriter(self._server.packing, compressed=settings.rdbcompression, checked=settings.rdbchecksum)
 
     # The end
 

@@ -193,7 +193,7 @@ class Loader:
         """Load a snapshot that begins with some data; gives what was read behind its end."""
         settings = self._settings
         is_deep = settings.sanitize_dump_payload == "yes"
-        reader = RdbReader(keep, checked=settings.rdbchecksum, is_deep=is_deep)
+        reader = RdbReader(keep, checked=settings.rdbchecksum, is_deep=is_deep, packing=self._server.packing)
         try:
             while not reader.done:
                 if not data:

@@ -14,18 +14,16 @@ from twisted_kv.store.database import Value
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
+from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import Node, difference, id_parts
 from twisted_kv.values.streams import Stream, StreamState
 
-_LIST_NODE_BYTES: Final = 8192
-"""A list of fewer bytes is one node (list-max-listpack-size -2)."""
-
 Pieces = Sequence[Any]
 
 
-def kind_and_body(value: Value, *, compressed: bool = False) -> tuple[int, bytes]:
+def kind_and_body(value: Value, packing: Packing = DEFAULTS, *, compressed: bool = False) -> tuple[int, bytes]:
     """Give the type and the body of a value, as DUMP and files have them."""
     if isinstance(value, bytes):
         return rdb.STRING, write_string(value, compressed=compressed)
@@ -33,9 +31,9 @@ def kind_and_body(value: Value, *, compressed: bool = False) -> tuple[int, bytes
     if packed is not None:
         kind, body = packed
         return kind, write_string(body, compressed=compressed)
-    if isinstance(value, List) and len(value) <= _LIST_NODE_BYTES // 2:  # each takes two bytes at least
+    if isinstance(value, List) and packing.list_fits(len(value), 2 * len(value)):  # each takes two bytes at least
         node = write_listpack(value)
-        if len(node) <= _LIST_NODE_BYTES:
+        if packing.list_fits(len(value), len(node)):
             return rdb.LIST_OF_LISTPACKS, b"\1\2" + write_string(node, compressed=compressed)
     pieces: Pieces
     if isinstance(value, SortedSet):

@@ -21,10 +21,11 @@ from twisted_kv.rdb.errors import EmptyValueError, LostValueError, RdbError
 from twisted_kv.rdb.packed import MANY, listpack_count, read_intset, read_listpack, read_ziplist, read_zipmap
 from twisted_kv.store.database import Collection
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
-from twisted_kv.values.hashes import PACKED_FIELDS, Hash
+from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
+from twisted_kv.values.packing import Packing
 from twisted_kv.values.sets import Set
-from twisted_kv.values.sorted_sets import PACKED_MEMBERS, SortedSet
+from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import LAST_ID, Node, id_parts, make_id, number_size, signed
 from twisted_kv.values.streams import Stream
 
@@ -47,7 +48,7 @@ class Builder:
 
 class _HashBuilder(Builder):
     def __init__(self, cursor: Cursor, kind: int) -> None:
-        self._hash = Hash()
+        self._hash = Hash(cursor.packing)
         super().__init__(self._hash, cursor.length())
 
     def step(self, cursor: Cursor) -> None:
@@ -84,7 +85,7 @@ class _ListBuilder(Builder):
 
 class _SetBuilder(Builder):
     def __init__(self, cursor: Cursor, kind: int) -> None:
-        self._set = Set()
+        self._set = Set(cursor.packing)
         super().__init__(self._set, cursor.length())
 
     def step(self, cursor: Cursor) -> None:
@@ -95,7 +96,7 @@ class _SetBuilder(Builder):
 class _SortedSetBuilder(Builder):
     def __init__(self, cursor: Cursor, kind: int) -> None:
         self._score = _text_score if kind == rdb.ZSET_TEXT else _score
-        self._sorted_set = SortedSet()
+        self._sorted_set = SortedSet(cursor.packing)
         super().__init__(self._sorted_set, cursor.length())
 
     def step(self, cursor: Cursor) -> None:
@@ -109,7 +110,7 @@ class _StreamBuilder(Builder):
     """A stream: its nodes, then what is known of it, then its groups; `left` is 1 until all of it was read."""
 
     def __init__(self, cursor: Cursor, kind: int) -> None:
-        self._stream = Stream()
+        self._stream = Stream(cursor.packing)
         super().__init__(self._stream, 1)
         self._kind = kind
         self._nodes = _count_of(cursor)
@@ -365,41 +366,41 @@ def _pairs(entries: ListOf[bytes], what: str) -> ListOf[Tuple[bytes, bytes]]:
     return list(zip(entries[::2], entries[1::2]))
 
 
-def _mapped_hash(entries: ListOf[bytes], may_repeat: bool) -> Hash:
-    value = Hash()
+def _mapped_hash(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> Hash:
+    value = Hash(packing)
     for field, content in _pairs(entries, "a hash"):
         _put(value, field, content, may_repeat=may_repeat)
     return value
 
 
-def _packed_hash(entries: ListOf[bytes], may_repeat: bool) -> Hash:
-    value = _mapped_hash(entries, may_repeat)
-    value.is_packed = len(value) <= PACKED_FIELDS  # however long they are: what came packed stays so, as in Redis
+def _packed_hash(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> Hash:
+    value = _mapped_hash(entries, packing, may_repeat)
+    # However long they are: what came packed stays so, as in Redis.
+    value.packing = packing if len(value) <= packing.hash_max_listpack_entries else None
     return value
 
 
-def _packed_set(entries: ListOf[bytes], may_repeat: bool) -> Set:
-    value = Set()
+def _packed_set(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> Set:
+    value = Set(packing)
     for member in entries:
         if not value.add(member) and not may_repeat:
             raise RdbError("a set that has a member twice")
     return value
 
 
-def _packed_sorted_set(entries: ListOf[bytes], may_repeat: bool) -> SortedSet:
-    value = SortedSet()
-    value.is_packed = False  # for now: a negative zero that came packed keeps its sign
+def _packed_sorted_set(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> SortedSet:
+    value = SortedSet(None)  # for now: a negative zero that came packed keeps its sign
     for member, score in _pairs(entries, "a sorted set"):
         _rank(value, member, _packed_score(score), may_repeat=may_repeat)
-    value.is_packed = len(value) <= PACKED_MEMBERS  # as a hash
+    value.packing = packing if len(value) <= packing.zset_max_listpack_entries else None  # as a hash
     return value
 
 
-def _packed_list(entries: ListOf[bytes], may_repeat: bool) -> List:
+def _packed_list(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> List:
     return List(entries)
 
 
-_PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes], bool], Collection]]]] = {
+_PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes], Packing, bool], Collection]]]] = {
     rdb.HASH_ZIPMAP: (read_zipmap, _mapped_hash),
     rdb.HASH_ZIPLIST: (read_ziplist, _packed_hash),
     rdb.HASH_LISTPACK: (read_listpack, _packed_hash),
@@ -456,4 +457,4 @@ def begin(kind: int, cursor: Cursor) -> Collection | Builder:
         entries = _unpacked(unpack, data)
     if not entries:
         raise EmptyValueError("a collection without members")
-    return make(entries, kind in _MAY_REPEAT and not cursor.is_deep)
+    return make(entries, cursor.packing, kind in _MAY_REPEAT and not cursor.is_deep)

@@ -7,6 +7,7 @@ from typing import Final
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.errors import RdbError, ShortError
 from twisted_kv.rdb.lzf import decompress
+from twisted_kv.values.packing import DEFAULTS, Packing
 
 _MOST_EXPANSION: Final = 132
 """How many times longer than its compressed form a string can be: 264 bytes for two, at the best."""
@@ -15,11 +16,13 @@ _MOST_EXPANSION: Final = 132
 class Cursor:
     """A place in bytes: reads what begins there, and moves behind it.  `ShortError` if it is not all there."""
 
-    __slots__ = ("at", "data", "is_deep")
+    __slots__ = ("at", "data", "is_deep", "packing")
 
-    def __init__(self, data: bytes = b"", at: int = 0, *, is_deep: bool = False) -> None:
+    def __init__(self, data: bytes = b"", at: int = 0, *, is_deep: bool = False, packing: Packing = DEFAULTS) -> None:
         self.is_deep = is_deep
         """Whether what is packed has to tally (`sanitize-dump-payload`)."""
+        self.packing = packing
+        """How small a collection has to be to stay packed."""
         self.data = data
         self.at = at
 

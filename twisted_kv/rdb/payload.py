@@ -11,13 +11,14 @@ from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import RdbError, ShortError
 from twisted_kv.store.database import Value
+from twisted_kv.values.packing import DEFAULTS, Packing
 
 _FOOT: Final = 10  # two bytes of version, eight of checksum
 
 
-def dump(value: Value) -> bytes:
+def dump(value: Value, packing: Packing = DEFAULTS) -> bytes:
     """Give the payload that holds a value."""
-    return sealed(*kind_and_body(value))
+    return sealed(*kind_and_body(value, packing))
 
 
 def sealed(kind: int, body: bytes) -> bytes:
@@ -35,12 +36,12 @@ def is_sound(payload: bytes) -> bool:
     return version <= rdb.VERSION and checksum == crc64(payload[:-8], 0)
 
 
-def restore(payload: bytes, *, is_deep: bool = False) -> Value:
+def restore(payload: bytes, *, is_deep: bool = False, packing: Packing = DEFAULTS) -> Value:
     """Return the value of a sound payload; raises `RdbError` if it holds none that can be kept.
 
     With `is_deep`, what is packed has to tally (`sanitize-dump-payload`).
     """
-    cursor = Cursor(payload[:-_FOOT], is_deep=is_deep)
+    cursor = Cursor(payload[:-_FOOT], is_deep=is_deep, packing=packing)
     try:
         kind = kept(cursor.byte())
         if kind == rdb.STRING:

@@ -15,6 +15,7 @@ from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, RdbError, ShortError
 from twisted_kv.rdb.uses import Use
 from twisted_kv.store.database import Value
+from twisted_kv.values.packing import DEFAULTS, Packing
 
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]
 """Takes a key with its value, its deadline in milliseconds and its use; False if it was there already."""
@@ -30,8 +31,15 @@ class RdbReader(Cursor):
     (`sanitize-dump-payload`).
     """
 
-    def __init__(self, select: Callable[[int], Keep], *, checked: bool = True, is_deep: bool = False) -> None:
-        super().__init__(is_deep=is_deep)
+    def __init__(
+        self,
+        select: Callable[[int], Keep],
+        *,
+        checked: bool = True,
+        is_deep: bool = False,
+        packing: Packing = DEFAULTS,
+    ) -> None:
+        super().__init__(is_deep=is_deep, packing=packing)
         self._checked = checked
         self._select = select
         self._keep: Keep | None = None

@@ -10,6 +10,7 @@ from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.uses import Large, Use
 from twisted_kv.rdb.words import write_length, write_string
 from twisted_kv.store.database import Value
+from twisted_kv.values.packing import DEFAULTS, Packing
 
 
 class RdbWriter:
@@ -18,7 +19,8 @@ class RdbWriter:
     `compressed` and `checked` are Redis's `rdbcompression` and `rdbchecksum`.
     """
 
-    def __init__(self, *, compressed: bool = False, checked: bool = True) -> None:
+    def __init__(self, packing: Packing = DEFAULTS, *, compressed: bool = False, checked: bool = True) -> None:
+        self._packing = packing
         self._compressed = compressed
         self._checked = checked
         self._index = -1
@@ -46,7 +48,7 @@ class RdbWriter:
         """Give a key of a database with its value; `use` is an opcode and its number: idle seconds or a count."""
         if deadline is None and use is None and index == self._index and type(value) is bytes:
             return b"".join((b"\x00", write_string(key), write_string(value, compressed=self._compressed)))
-        kind, body = kind_and_body(value, compressed=self._compressed)
+        kind, body = kind_and_body(value, self._packing, compressed=self._compressed)
         return self._lead(index, deadline, use) + bytes((kind,)) + write_string(key) + body
 
     def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:

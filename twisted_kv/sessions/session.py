@@ -18,6 +18,7 @@ from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.store.database import Database, Releasable
 from twisted_kv.table import Command, CommandTable, Lasting
+from twisted_kv.values import packing
 
 REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
@@ -95,7 +96,11 @@ class Server:
         """When it was made; what is measured from here are durations."""
         self.run_id = os.urandom(20).hex()
         self.random = Random()
-        self.databases = [Database(index, now, alarm, discard, self.random) for index in range(settings.databases)]
+        self.packing = packing.Packing()
+        """How small collections have to be to stay packed, in all databases."""
+        self.databases = [
+            Database(index, now, alarm, discard, self.random, self.packing) for index in range(settings.databases)
+        ]
         self.port = 0
         """The TCP port that is open, or 0."""
         self.loading = False
@@ -124,6 +129,14 @@ class Server:
         self.setting_changed: dict[str, Callable[[], None]] = {}
         """Called after CONFIG SET has changed a setting; may raise ValueError to have the old value put back."""
         self._last_session = 0
+        for name in packing.NAMES:
+            self.setting_changed[name.replace("_", "-")] = self._pack
+        self._pack()
+
+    def _pack(self) -> None:
+        """Take over the settings that say how small collections have to be."""
+        for name in packing.NAMES:
+            setattr(self.packing, name, getattr(self.settings, name))
 
     def next_session_id(self) -> int:
         """Give a number that no session had before."""
@@ -139,14 +152,18 @@ class Server:
             for name, text in wanted.items():
                 KNOWN[name].put(settings, KNOWN[name].kind.parse(text))
             for name in wanted:
-                self.setting_changed.get(name, _nothing)()
+                self._tell_of(name)
         except ValueError as error:
             for each, value in before.items():
                 KNOWN[each].put(settings, value)
             for each in wanted:
                 with suppress(ValueError):  # which it was refused for
-                    self.setting_changed.get(each, _nothing)()
+                    self._tell_of(each)
             raise SettingError(name, str(error)) from None
+
+    def _tell_of(self, name: str) -> None:
+        """Tell whoever wants to know that a setting was changed; raises ValueError if it cannot be so."""
+        self.setting_changed.get(KNOWN[name].alias_of or name, _nothing)()
 
     def reset_statistics(self) -> None:
         """Begin to count anew, as CONFIG RESETSTAT does."""

@@ -20,6 +20,7 @@ from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LONG, LongString, string_bytes
+from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
 from twisted_kv.values.short_strings import Computed, Raw, raw
@@ -129,6 +130,7 @@ class Database:
         "lost",
         "memory",
         "misses",
+        "packing",
         "random",
         "usage",
         "watched",
@@ -142,9 +144,12 @@ class Database:
         alarm: Callable[[int], None] = _ignore_alarm,
         discard: Callable[[Releasable], None] = _drop,
         random: Random | None = None,
+        packing: Packing = DEFAULTS,
     ) -> None:
         self.index = index
         self.random = random or Random()
+        self.packing = packing
+        """How small its collections have to be to stay packed."""
         self.changes = 0
         self.memory = 0
         """The bytes that the keys take, as an estimate."""
@@ -203,7 +208,8 @@ class Database:
         value = self.edit(key, kind)
         if value is not None:
             return value
-        made: V = kind()
+        make: Callable[..., V] = kind
+        made = make() if kind is List else make(self.packing)
         self._replaced(key, made, self._keys.set(key, made), None, False)
         return made
 

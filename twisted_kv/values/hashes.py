@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from twisted_kv.values.sizes import bytes_size, item_size
 from twisted_kv.values.tables import Table
-
-PACKED_FIELDS: Final = 512
-PACKED_BYTES: Final = 64
-"""Redis packs a hash of no more fields, none of them nor of their values longer (hash-max-listpack-entries, -value)."""
 
 
 class Hash(Table[bytes]):
@@ -26,8 +20,13 @@ class Hash(Table[bytes]):
             self.memory += bytes_size(value) - bytes_size(old)
         else:
             self.memory += item_size(key, value)
-        if self.is_packed and (len(value) > PACKED_BYTES or len(key) > PACKED_BYTES or self._length > PACKED_FIELDS):
-            self.is_packed = False
+        packing = self.packing
+        if packing is not None and (
+            self._length > packing.hash_max_listpack_entries
+            or len(value) > packing.hash_max_listpack_value
+            or len(key) > packing.hash_max_listpack_value
+        ):
+            self.packing = None
         return old
 
     def pop(self, key: bytes) -> bytes | None:

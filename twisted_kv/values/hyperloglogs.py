@@ -23,10 +23,9 @@ from typing import Final, Iterable, Sequence
 
 from twisted_kv.numbers import INT64_MIN, UINT64_MAX
 from twisted_kv.values.errors import CorruptError
+from twisted_kv.values.packing import DEFAULTS
 
 REGISTERS: Final = 1 << 14
-SPARSE_MOST_BYTES: Final = 3000
-"""A sparse string that would have more becomes dense (hll-sparse-max-bytes)."""
 
 HEAD: Final = 16
 DENSE_SIZE: Final = HEAD + REGISTERS * 6 // 8
@@ -78,11 +77,15 @@ def place_and_run(element: bytes) -> tuple[int, int]:
 
 
 class HyperLogLog:
-    """Reads and changes one string.  Raises `CorruptError` where its runs are not what they should be."""
+    """Reads and changes one string.  Raises `CorruptError` where its runs are not what they should be.
 
-    __slots__ = ("_data",)
+    A sparse one that would have more bytes than `sparse_most` becomes dense (`hll-sparse-max-bytes`).
+    """
 
-    def __init__(self, data: bytes | None = None) -> None:
+    __slots__ = ("_data", "_sparse_most")
+
+    def __init__(self, data: bytes | None = None, sparse_most: int = DEFAULTS.hll_sparse_max_bytes) -> None:
+        self._sparse_most = sparse_most
         if data is None:
             data = _MAGIC + bytes((_SPARSE,)) + bytes(11) + _zeros(REGISTERS)
         self._data = bytearray(data)
@@ -271,7 +274,7 @@ class HyperLogLog:
                 runs = _more(old, place - first) + runs
             if place != last:
                 runs += _more(old, last - place)
-            if len(runs) > size and len(data) + len(runs) - size > SPARSE_MOST_BYTES:
+            if len(runs) > size and len(data) + len(runs) - size > self._sparse_most:
                 return None, last_but_one
             data[at : at + size] = runs
         self._join(before[0])

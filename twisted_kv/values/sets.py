@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Iterable
+from typing import Iterable
 
 from twisted_kv.numbers import parse_integer
 from twisted_kv.values.sizes import ITEM, bytes_size
 from twisted_kv.values.tables import Table
-
-PACKED_MEMBERS: Final = 512
-"""Redis packs a set of no more members, all of them integers (set-max-intset-entries)."""
 
 
 class Set(Table[bool]):
@@ -24,8 +21,9 @@ class Set(Table[bool]):
         if self.set(member, True) is not None:
             return False
         self.memory += ITEM + bytes_size(member)
-        if self.is_packed and (self._length > PACKED_MEMBERS or parse_integer(member) is None):
-            self.is_packed = False
+        packing = self.packing
+        if packing is not None and (self._length > packing.set_max_intset_entries or parse_integer(member) is None):
+            self.packing = None
         return True
 
     def remove(self, member: bytes) -> bool:

@@ -9,12 +9,9 @@ from typing import Callable, Final, Iterable, Iterator, Tuple
 from sortedcontainers import SortedList
 
 from twisted_kv.values.orders import release_part
+from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sizes import ITEM, SLOT, bytes_size
 from twisted_kv.values.tables import Table
-
-PACKED_MEMBERS: Final = 128
-PACKED_BYTES: Final = 64
-"""Redis packs a sorted set of no more members, none of them longer (zset-max-listpack-entries, -value)."""
 
 ORDER_SIZE: Final = 640
 """Bytes of an empty order."""
@@ -87,7 +84,7 @@ class TextRange:
         order = members.order
         if self.low_is_last or self.high_is_first or self._is_empty() or not len(order):
             return 0, 0
-        if order[0][0] != order[-1][0] and len(order) <= PACKED_MEMBERS:
+        if order[0][0] != order[-1][0] and members.is_packed:
             return self._walked([member for _, member in order], skipped, reverse=reverse)
         start = 0 if self.low is None else _seat(order, self.low, behind=self.without_low)
         stop = len(order) if self.high is None else _seat(order, self.high, behind=not self.without_high)
@@ -144,8 +141,8 @@ class SortedSet(Table[float]):
 
     __slots__ = ("order",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, packing: Packing | None = DEFAULTS) -> None:
+        super().__init__(packing)
         self.order: SortedList[Ranked] = SortedList()
         self.memory += ORDER_SIZE
 
@@ -160,9 +157,12 @@ class SortedSet(Table[float]):
             self.order.remove((old, member))
         else:
             self.memory += ITEM + SEAT_SIZE + bytes_size(member)
-            if self.is_packed and (self._length >= PACKED_MEMBERS or len(member) > PACKED_BYTES):
-                self.is_packed = False
-        if self.is_packed:
+            packing = self.packing
+            if packing is not None and (
+                self._length >= packing.zset_max_listpack_entries or len(member) > packing.zset_max_listpack_value
+            ):
+                self.packing = None
+        if self.packing is not None:
             score += 0.0  # packed, a negative zero is not kept
         self.set(member, score)
         self.order.add((score, member))
@@ -175,9 +175,13 @@ class SortedSet(Table[float]):
 
     def fill(self, members: dict[bytes, float]) -> None:
         """Give an empty set its members: faster than one after the other."""
-        if len(members) > PACKED_MEMBERS or any(len(member) > PACKED_BYTES for member in members):
-            self.is_packed = False
-        if self.is_packed:
+        packing = self.packing
+        if packing is not None and (
+            len(members) > packing.zset_max_listpack_entries
+            or max(map(len, members), default=0) > packing.zset_max_listpack_value
+        ):
+            self.packing = None
+        if self.packing is not None:
             members = {member: score + 0.0 for member, score in members.items()}  # as in `put`
         for member, score in members.items():
             self.set(member, score)

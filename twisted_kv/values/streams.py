@@ -1,7 +1,7 @@
 """The stream: entries in the order of their IDs, and the groups of consumers that share them.
 
 An ID is one number here, milliseconds in its upper 64 bits and a sequence number in its lower.  Entries stand in nodes
-of up to `NODE_ENTRIES`, which are cut where Redis cuts its own: XTRIM with `~` removes whole nodes only, and what it
+which are cut where Redis cuts its own: XTRIM with `~` removes whole nodes only, and what it
 leaves is seen by clients.  So each node keeps count of the bytes that its entries would take packed.
 """
 
@@ -15,13 +15,13 @@ from sortedcontainers import SortedDict
 
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
+from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sizes import TABLE
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, Node, signed
 
-NODE_ENTRIES: Final = 100
-"""Entries of a node, those that were deleted since among them (stream-node-max-entries)."""
-NODE_BYTES: Final = 4096
-"""Bytes that a node may have before it gets another entry (stream-node-max-bytes)."""
+_NODE_MOST_BYTES: Final = 1 << 30
+"""Bytes that a node may have before it gets another entry, whatever the settings say."""
+_RELEASED_AT_ONCE: Final = 100
 _COUNTS_BYTES: Final = 4
 """Bytes of the two counts at the front of a node that is not full: of its entries, and of those that were deleted."""
 
@@ -71,9 +71,12 @@ class Stream:
         "groups",
         "last_id",
         "length",
+        "packing",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, packing: Packing = DEFAULTS) -> None:
+        self.packing = packing
+        """How large its nodes grow."""
         self._nodes: list[Node] = []
         self._starts: list[int] = []  # the first ID of each node, to look one up
         self._is_plain = True  # IDs ascend from entry to entry and from node to node
@@ -323,7 +326,7 @@ class Stream:
 
     def copy(self) -> Stream:
         """Return a stream of its own with the same entries and groups."""
-        own = Stream()
+        own = Stream(self.packing)
         own._nodes = [node.copy() for node in self._nodes]
         own._starts = self._starts.copy()
         own._is_plain, own._tallies = self._is_plain, self._tallies
@@ -383,7 +386,7 @@ class Stream:
         if self.groups:
             name = next(iter(self.groups))
             group = self.groups[name]
-            some = [group.pending.pop_last() for _ in range(min(NODE_ENTRIES, len(group.pending)))]
+            some = [group.pending.pop_last() for _ in range(min(_RELEASED_AT_ONCE, len(group.pending)))]
             for entry_id, each in some:
                 if each.consumer is not None:
                     del each.consumer.pending[entry_id]
@@ -405,7 +408,9 @@ class Stream:
         """Return the node that a new entry of so many bytes goes into: the last, or a new one if that is full."""
         if self._nodes:
             node = self._nodes[-1]
-            if signed(node.count + node.deleted) < NODE_ENTRIES and node.size + _COUNTS_BYTES + length < NODE_BYTES:
+            most, most_bytes = self.packing.stream_node_max_entries, self.packing.stream_node_max_bytes
+            has_room = node.size + _COUNTS_BYTES + length < min(most_bytes or _NODE_MOST_BYTES, _NODE_MOST_BYTES)
+            if has_room and (not most or signed(node.count + node.deleted) < most):
                 return node if self._frozen is None else self._own(len(self._nodes) - 1)
             if entry_id <= self._starts[-1] or (node.ids and entry_id <= node.ids[-1]):
                 return self._node_before(entry_id, fields[::2])

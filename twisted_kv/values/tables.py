@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TypeVar
 
+from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sharded import ShardedDict
 from twisted_kv.values.sizes import TABLE
 
@@ -14,18 +15,23 @@ V = TypeVar("V")
 class Table(ShardedDict[V]):
     """A mapping that can be frozen: it shows a snapshot what it held then, and goes on changing.
 
-    `memory` estimates its bytes; `counted` is what its database has counted of them.  `is_packed` tells whether Redis
-    would keep the same data in a small packed form; once it does not, it never does again.
+    `memory` estimates its bytes; `counted` is what its database has counted of them.  `packing` are the limits within
+    which Redis would keep the same data in a small packed form; once it does not, they are None, and stay so.
     """
 
-    __slots__ = ("_frozen", "counted", "is_packed", "memory")
+    __slots__ = ("_frozen", "counted", "memory", "packing")
 
-    def __init__(self) -> None:
+    def __init__(self, packing: Packing | None = DEFAULTS) -> None:
         super().__init__()
         self.memory = TABLE
         self.counted = 0
-        self.is_packed = True
+        self.packing = packing
         self._frozen: set[int] | None = None  # shards that must not change, by id(); whoever froze them holds them
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether Redis would keep it packed."""
+        return self.packing is not None
 
     def packed_items(self) -> list[tuple[bytes, V]]:
         """Give all keys with their values in the order in which Redis keeps them packed."""
@@ -61,7 +67,7 @@ class Table(ShardedDict[V]):
         own.shards = [copies[id(shard)] for shard in self.shards]
         own._depths = self._depths.copy()
         own._deepest, own.shift, own._length = self._deepest, self.shift, self._length
-        own.memory, own.is_packed = self.memory, self.is_packed
+        own.memory, own.packing = self.memory, self.packing
 
     def freeze(self) -> list[dict[bytes, V]]:
         """Give the shards as they are now.  What is changed later is changed in a copy of its shard, until `thaw`."""

@@ -8,7 +8,7 @@ import pytest
 
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
-from twisted_kv.values.hashes import PACKED_FIELDS as SMALL_HASH
+from twisted_kv.values.packing import DEFAULTS
 
 
 def refusal(cache: MemoryCache, *words: Any) -> str:
@@ -133,10 +133,14 @@ def test_what_cannot_be_done_is_refused_in_redis_words(cache: MemoryCache, words
 
 
 def test_a_small_hash_is_scanned_in_one_step_in_its_order(cache: MemoryCache) -> None:
-    cache.call("HSET", "h", *(word for number in range(SMALL_HASH) for word in (f"f{number:03}", number)))
+    cache.call(
+        "HSET",
+        "h",
+        *(word for number in range(DEFAULTS.hash_max_listpack_entries) for word in (f"f{number:03}", number)),
+    )
     cursor, parts = cache.call("HSCAN", "h", 0, "COUNT", 1)
     assert cursor == b"0"
-    assert parts[::2] == [b"f%03d" % number for number in range(SMALL_HASH)]
+    assert parts[::2] == [b"f%03d" % number for number in range(DEFAULTS.hash_max_listpack_entries)]
 
 
 @pytest.mark.parametrize("count", [1, 10, 5000])

@@ -11,7 +11,7 @@ from twisted_kv.commands.counts import MOST_DRAWN
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import MemoryCache
-from twisted_kv.values.sets import PACKED_MEMBERS
+from twisted_kv.values.packing import DEFAULTS
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 LEAST = -(2**63)
@@ -122,11 +122,11 @@ def test_few_integers_come_in_their_order(cache: MemoryCache) -> None:
 
 
 def test_a_set_that_was_not_packed_never_is_again(cache: MemoryCache) -> None:
-    cache.call("SADD", "s", *range(PACKED_MEMBERS))
+    cache.call("SADD", "s", *range(DEFAULTS.set_max_intset_entries))
     assert cache.call("OBJECT", "ENCODING", "s") == b"intset"
-    cache.call("SADD", "s", PACKED_MEMBERS)
+    cache.call("SADD", "s", DEFAULTS.set_max_intset_entries)
     assert cache.call("OBJECT", "ENCODING", "s") == b"hashtable"
-    cache.call("SREM", "s", *range(PACKED_MEMBERS))
+    cache.call("SREM", "s", *range(DEFAULTS.set_max_intset_entries))
     assert cache.call("OBJECT", "ENCODING", "s") == b"hashtable"
     cache.call("SUNIONSTORE", "t", "s")
     assert cache.call("OBJECT", "ENCODING", "t") == b"intset"

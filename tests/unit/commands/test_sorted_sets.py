@@ -11,7 +11,7 @@ from twisted_kv.commands.counts import MOST_DRAWN
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import MemoryCache, MemoryConnection
-from twisted_kv.values.sorted_sets import PACKED_BYTES, PACKED_MEMBERS
+from twisted_kv.values.packing import DEFAULTS
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NO_FLOAT = "ERR value is not a valid float"
@@ -236,7 +236,7 @@ def test_members_are_removed_and_the_key_goes_with_the_last(client: MemoryConnec
 
 
 def test_a_sorted_set_that_was_not_packed_never_is_again(client: MemoryConnection) -> None:
-    client.call("ZADD", "z", *[word for number in range(PACKED_MEMBERS) for word in (0, number)])
+    client.call("ZADD", "z", *[word for number in range(DEFAULTS.zset_max_listpack_entries) for word in (0, number)])
     assert client.call("OBJECT", "ENCODING", "z") == b"listpack"
     client.call("ZADD", "z", 0, "one more")
     assert client.call("OBJECT", "ENCODING", "z") == b"skiplist"
@@ -248,7 +248,10 @@ def test_a_sorted_set_that_was_not_packed_never_is_again(client: MemoryConnectio
     assert client.call("OBJECT", "ENCODING", "new") == b"listpack"
 
 
-@pytest.mark.parametrize(("size", "encoding"), [(PACKED_BYTES, b"listpack"), (PACKED_BYTES + 1, b"skiplist")])
+@pytest.mark.parametrize(
+    ("size", "encoding"),
+    [(64, b"listpack"), (65, b"skiplist")],
+)
 @pytest.mark.parametrize("made", [(), ("ZUNIONSTORE", "z", 1, "z"), ("ZRANGESTORE", "z", "z", 0, -1)])
 def test_a_long_member_is_not_packed(client: MemoryConnection, size: int, encoding: bytes, made: Any) -> None:
     client.call("ZADD", "z", 1, "a", 2, "x" * size)

@@ -12,7 +12,8 @@ from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.uses import Large, Use
 from twisted_kv.rdb.words import write_length, write_string
 from twisted_kv.rdb.writer import RdbWriter
-from twisted_kv.values.hashes import PACKED_BYTES, PACKED_FIELDS, Hash
+from twisted_kv.values.hashes import Hash
+from twisted_kv.values.packing import DEFAULTS
 
 FACTS = {"redis-ver": "7.0.15", "redis-bits": 64, "ctime": 1_600_000_000, "used-mem": 1_000_000, "aof-base": 0}
 
@@ -73,11 +74,11 @@ def test_long_strings_are_compressed_if_that_is_asked_for_and_pays() -> None:
     ("pairs", "kind"),
     [
         ({b"f": b"v"}, rdb.HASH_LISTPACK),
-        ({b"f": b"v" * PACKED_BYTES}, rdb.HASH_LISTPACK),
-        ({b"f": b"v" * (PACKED_BYTES + 1)}, rdb.HASH),
-        ({b"f" * (PACKED_BYTES + 1): b"v"}, rdb.HASH),
-        ({b"%d" % place: b"" for place in range(PACKED_FIELDS)}, rdb.HASH_LISTPACK),
-        ({b"%d" % place: b"" for place in range(PACKED_FIELDS + 1)}, rdb.HASH),
+        ({b"f": b"v" * DEFAULTS.hash_max_listpack_value}, rdb.HASH_LISTPACK),
+        ({b"f": b"v" * (DEFAULTS.hash_max_listpack_value + 1)}, rdb.HASH),
+        ({b"f" * (DEFAULTS.hash_max_listpack_value + 1): b"v"}, rdb.HASH),
+        ({b"%d" % place: b"" for place in range(DEFAULTS.hash_max_listpack_entries)}, rdb.HASH_LISTPACK),
+        ({b"%d" % place: b"" for place in range(DEFAULTS.hash_max_listpack_entries + 1)}, rdb.HASH),
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])

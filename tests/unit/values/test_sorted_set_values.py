@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.values import sets, sorted_sets
 from twisted_kv.values.hashes import Hash
+from twisted_kv.values.packing import DEFAULTS
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import ScoreRange, SortedSet, TextRange, add_scores
 
@@ -121,20 +121,20 @@ def test_a_sorted_set_that_nobody_uses_is_released_in_parts(count: int) -> None:
 
 
 def test_a_sorted_set_is_packed_until_it_is_large_once() -> None:
-    for count in (sorted_sets.PACKED_MEMBERS, sorted_sets.PACKED_MEMBERS + 1):
+    for count in (DEFAULTS.zset_max_listpack_entries, DEFAULTS.zset_max_listpack_entries + 1):
         scores = {b"%d" % place: 1.0 for place in range(count)}
         put, filled = SortedSet(), SortedSet()
         put.update(scores.items())
         filled.fill(scores)
-        assert put.is_packed is filled.is_packed is (count == sorted_sets.PACKED_MEMBERS)
+        assert put.is_packed is filled.is_packed is (count == DEFAULTS.zset_max_listpack_entries)
         put.remove(b"0")
         assert put.is_packed is put.copy().is_packed is filled.is_packed
-    for size in (sorted_sets.PACKED_BYTES, sorted_sets.PACKED_BYTES + 1):
+    for size in (DEFAULTS.zset_max_listpack_value, DEFAULTS.zset_max_listpack_value + 1):
         value = SortedSet()
         value.put(b"m" * size, 1)
-        assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
+        assert value.is_packed is (size == DEFAULTS.zset_max_listpack_value)
         value.remove(b"m" * size)
-        assert value.is_packed is (size == sorted_sets.PACKED_BYTES)
+        assert value.is_packed is (size == DEFAULTS.zset_max_listpack_value)
 
 
 @pytest.mark.parametrize("gone", [(0, 1), (0, 1000), (1, 900), (400, 405), (500, 1000), (7, 7)])
@@ -200,7 +200,7 @@ def take_out(value: Any, key: bytes) -> None:
 
 def test_a_set_is_packed_while_it_has_few_numbers_only() -> None:
     value = Set()
-    value.update(b"%d" % place for place in range(sets.PACKED_MEMBERS))
+    value.update(b"%d" % place for place in range(DEFAULTS.set_max_intset_entries))
     assert value.is_packed
     assert value.copy().is_packed
     value.add(b"0")

@@ -8,10 +8,13 @@ from tests.rdb_cases import NUMBERS, SIZES
 from tests.rdb_reading import plain
 from twisted_kv.rdb.packed import write_listpack
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
+from twisted_kv.values.packing import DEFAULTS
 from twisted_kv.values.stream_nodes import LAST_ID, difference, id_parts, id_text, make_id, number_size, packed_size
-from twisted_kv.values.streams import NODE_ENTRIES, Stream
+from twisted_kv.values.streams import Stream
 
 LIMIT = (1 << 64) - 1
+
+FULL = DEFAULTS.stream_node_max_entries
 
 
 def stream_of(*entry_ids: int) -> Stream:
@@ -58,26 +61,30 @@ def test_the_bytes_of_an_entry_are_those_that_a_listpack_takes() -> None:
 
 def test_deleted_entries_count_until_a_node_is_full() -> None:
     value = Stream()
-    for entry_id in range(1, NODE_ENTRIES + 1):
+    for entry_id in range(1, FULL + 1):
         value.append(entry_id, (b"f", b""))
         if entry_id > 1:
             assert value.delete([entry_id])
     assert (value.nodes, len(value)) == (1, 1)
-    value.append(NODE_ENTRIES + 1, (b"f", b""))
+    value.append(FULL + 1, (b"f", b""))
     assert (value.nodes, len(value)) == (2, 2)
 
 
 def test_a_node_goes_with_its_last_entry_that_is_deleted() -> None:
-    value = stream_of(*range(1, NODE_ENTRIES + 2))
+    value = stream_of(*range(1, FULL + 2))
     assert value.nodes == 2
-    for entry_id in range(NODE_ENTRIES, 0, -1):
+    for entry_id in range(FULL, 0, -1):
         assert value.delete([entry_id])
         assert not value.delete([entry_id])
-    assert (value.nodes, value.first_id, value.deleted_id) == (1, NODE_ENTRIES + 1, NODE_ENTRIES)
-    assert value.delete([NODE_ENTRIES + 1])
+    assert (value.nodes, value.first_id, value.deleted_id) == (
+        1,
+        FULL + 1,
+        FULL,
+    )
+    assert value.delete([FULL + 1])
     assert (value.nodes, value.first_id, len(value)) == (0, 0, 0)
     assert value
-    assert value.last_id == value.deleted_id == value.entries_added == NODE_ENTRIES + 1
+    assert value.last_id == value.deleted_id == value.entries_added == FULL + 1
 
 
 def test_a_node_without_entries_stays_where_deleted_ones_are_behind_them() -> None:
