@@ -60,7 +60,7 @@ class BlockingClient:
         self._retries = retries
         self._queue: list[list[bytes]] | None = None  # what was sent since MULTI
         self._stream: Stream | None = None
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(keep_order=True)
 
     @property
     def in_transaction(self) -> bool:
@@ -87,11 +87,16 @@ class BlockingClient:
             raise reply
         return reply
 
+    def move(self, connect: Callable[[], Stream]) -> None:
+        """Talk to another server from now on: the next request connects to it, and selects the database there."""
+        self.close()
+        self._connect = connect
+
     def close(self) -> None:
         """End the connection, and what was queued; the next request makes another."""
         stream, self._stream = self._stream, None
         self._queue = None
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(keep_order=True)
         if stream is not None:
             stream.close()
 

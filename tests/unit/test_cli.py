@@ -15,7 +15,9 @@ import twisted.internet
 from tests.memory_stream import MemoryStream
 from twisted_kv import cli
 from twisted_kv.blocking_client import BlockingClient, NoAnswer
-from twisted_kv.cli import DatagramCalls, Shell, interact, make_client, parse_arguments, take_address
+from twisted_kv.cli import interact, make_client, parse_arguments, prompt, take_address
+from twisted_kv.cli.connecting import DatagramCalls
+from twisted_kv.cli.shell import FORMS, Shell
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
 from twisted_kv.testing import MemoryCache
@@ -38,12 +40,38 @@ def test_the_defaults_are_those_of_redis_cli() -> None:
 
 def test_every_option_is_understood() -> None:
     options = parse_arguments(
-        "-h ::1 -p 7000 -a secret --user me -n 3 -3 -t 0.5 --retries 0 --raw --no-raw -s /run/s SET k v".split()
+        "-h ::1 -p 7000 -a secret --user me -n 3 -3 -t 0.5 --retries 0 --no-raw -s /run/s SET k v".split()
     )
     assert (options.host, options.port, options.password, options.user) == ("::1", 7000, "secret", "me")
     assert (options.database, options.resp, options.timeout, options.retries) == (3, 3, 0.5, 0)
-    assert (options.raw, options.no_raw, options.socket) == (True, True, "/run/s")
+    assert (options.form, options.task, options.socket) == ("no-raw", None, "/run/s")
     assert options.words == ["SET", "k", "v"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("redis://", ("127.0.0.1", 6379, "default", None, 0)),
+        ("redis://there", ("there", 6379, "default", None, 0)),
+        ("redis://there:7000/", ("there", 7000, "default", None, 0)),
+        ("redis://me:s%40@[::1]:7000/3", ("::1", 7000, "me", "s@", 3)),
+        ("redis://secret@there", ("there", 6379, "default", "secret", 0)),
+        ("redis://:secret@there/1", ("there", 6379, "default", "secret", 1)),
+    ],
+)
+def test_an_address_may_say_all(uri: str, expected: tuple[object, ...]) -> None:
+    options = parse_arguments(["-u", uri, "PING"])
+    assert (options.host, options.port, options.user, options.password, options.database) == expected
+
+
+def test_json_is_written_of_resp3_unless_the_other_is_asked_for() -> None:
+    assert [parse_arguments(words.split()).resp for words in ("", "-3", "--json", "--json -2", "--csv")] == [
+        2,
+        3,
+        3,
+        2,
+        2,
+    ]
 
 
 def test_what_follows_the_command_belongs_to_it() -> None:
@@ -73,6 +101,14 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
         (["-r-5", "PING"], "a number of times"),
         (["-r", "x", "PING"], "a number of times"),
         (["-x"], "which one?"),
+        (["--raw", "--json"], "not allowed with argument"),
+        (["--scan", "--stat"], "not allowed with argument"),
+        (["--scan", "PING"], "--scan is without a request"),
+        (["--stat", "--pattern", "a*"], "--pattern is for --scan and --bigkeys"),
+        (["-u", "http://here/"], "begins with redis://"),
+        (["-u", "rediss://here/"], "begins with redis://"),
+        (["-u", "redis://here:99999/"], "argument -u/--uri: "),
+        (["-u", "redis://here/x"], "a database is a number"),
     ],
 )
 def test_wrong_arguments_are_told_and_end_with_status_2(
@@ -184,7 +220,7 @@ class Fake:
         self.asked: list[tuple[Any, ...]] = []
         self.database, self.in_transaction = 0, False
         self.output, self.errors = io.BytesIO(), io.BytesIO()
-        self.shell = Shell(self, self.output, self.errors, raw=raw, name="here:1")
+        self.shell = Shell(self, self.output, self.errors, form=FORMS["raw" if raw else "no-raw"], name="here:1")
 
     def request(self, *words: Any) -> Reply:
         self.asked.append(words)
@@ -290,19 +326,19 @@ DOCS = [b"get", [b"summary", b"s"], b"config", [b"subcommands", [b"config|get", 
 )
 def test_the_server_tells_the_names_for_completion(docs: Reply) -> None:
     fake = Fake(docs)
-    assert fake.shell.command_names() == ["CONFIG", "CONFIG GET", "CONFIG SET", "GET"]
+    assert fake.shell.documents.names == ["CONFIG", "CONFIG GET", "CONFIG SET", "GET"]
     assert fake.asked == [(b"COMMAND", b"DOCS")]
 
 
 @pytest.mark.parametrize("answer", [CommandError("unknown"), NoAnswer("slow"), ValueError("no"), b"what", None])
 def test_a_server_that_does_not_tell_gives_no_names(answer: Reply) -> None:
-    assert Fake(answer).shell.command_names() == []
+    assert Fake(answer).shell.documents.names == []
 
 
 def test_the_names_come_from_a_real_cache(cache: MemoryCache) -> None:
     for resp in (2, 3):
         client = BlockingClient(lambda: MemoryStream(cache), resp=resp)
-        names = Shell(client, io.BytesIO(), io.BytesIO(), raw=False).command_names()
+        names = Shell(client, io.BytesIO(), io.BytesIO(), form=FORMS["raw"]).documents.names
         assert {"GET", "SET", "CONFIG GET", "CLIENT LIST"} <= set(names)
 
 
@@ -325,7 +361,7 @@ def typed(*lines: Any) -> Callable[[Shell], Callable[[str], str]]:
 
 @pytest.mark.parametrize("last", ["quit", "exit", EOFError()])
 def test_the_prompt_runs_lines_until_the_person_leaves(monkeypatch: pytest.MonkeyPatch, last: Any) -> None:
-    monkeypatch.setattr(cli, "_reader", typed("GET a", "", KeyboardInterrupt(), "GET ü", last))
+    monkeypatch.setattr(prompt, "_reader", typed("GET a", "", KeyboardInterrupt(), "GET ü", last))
     fake = Fake()
     assert interact(fake.shell) == 0
     assert fake.asked == [(b"GET", b"a"), (b"GET", "ü".encode())]
@@ -334,7 +370,7 @@ def test_the_prompt_runs_lines_until_the_person_leaves(monkeypatch: pytest.Monke
 
 def test_the_prompt_tells_the_database_and_the_transaction(cache: MemoryCache) -> None:
     client = BlockingClient(lambda: MemoryStream(cache))
-    shell = Shell(client, io.BytesIO(), io.BytesIO(), raw=False, name="here:1")
+    shell = Shell(client, io.BytesIO(), io.BytesIO(), form=FORMS["no-raw"], name="here:1")
     seen = []
     for line in (b"PING", b"select 3", b"MULTI", b"select 4", b"EXEC", b"select 99", b"RESET"):
         shell.run_line(line)
@@ -358,7 +394,7 @@ def test_clear_clears_the_screen() -> None:
 
 
 def test_an_interrupt_ends_what_waits_and_not_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_reader", typed("BLPOP q 0", "PING", EOFError()))
+    monkeypatch.setattr(prompt, "_reader", typed("BLPOP q 0", "PING", EOFError()))
     fake = Fake()
     answers: list[Any] = [KeyboardInterrupt(), b"PONG"]
 
@@ -397,7 +433,7 @@ def test_without_the_extra_the_prompt_is_pythons_own(
     lines = [*SECRETS, *PLAIN, " "]
     monkeypatch.setattr("builtins.input", lambda prompt: lines.pop(0))
     fake = Fake()
-    read = cli._reader(fake.shell)
+    read = prompt._reader(fake.shell)
     for _ in range(len(lines)):
         read("here:1> ")
     assert path.read_text().split("\n") == [*(["PING"] if is_there else []), *PLAIN, ""]
@@ -408,7 +444,7 @@ def test_without_the_extra_the_prompt_is_pythons_own(
 def test_a_python_without_readline_has_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("prompt_toolkit", "readline"):
         monkeypatch.setitem(sys.modules, module, None)
-    assert cli._reader(Fake().shell) is input
+    assert prompt._reader(Fake().shell) is input
 
 
 @pytest.mark.parametrize("extra", [True, False])
@@ -419,9 +455,9 @@ def test_where_no_history_can_be_kept_there_is_a_prompt(
     if not extra:
         monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
         monkeypatch.setattr("builtins.input", lambda prompt: "PING")
-        assert cli._reader(Fake().shell)("here:1> ") == "PING"
+        assert prompt._reader(Fake().shell)("here:1> ") == "PING"
     else:
-        assert callable(cli._reader(Fake(DOCS).shell))
+        assert callable(prompt._reader(Fake(DOCS).shell))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -435,7 +471,7 @@ def test_with_the_extra_the_prompt_has_history_and_completion(monkeypatch: pytes
     path = tmp_path / ".owncache_cli_history"
     path.touch(0o644)
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
-        read = cli._reader(fake.shell)
+        read = prompt._reader(fake.shell)
         for line in [*SECRETS, *PLAIN]:
             keys.send_text(line + "\n")
             assert read("here:1> ") == line
@@ -520,7 +556,7 @@ def test_the_last_word_may_come_from_the_input(cache: MemoryCache, program: Any)
 
 def test_a_request_may_be_run_many_times(cache: MemoryCache, program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(cli.time, "sleep", slept.append)
+    monkeypatch.setattr("time.sleep", slept.append)
     assert program("-r", "3", "-i", "0.5", "INCR", "k") == (0, b"1\n2\n3\n", b"")
     assert slept == [0.5, 0.5]
 
@@ -533,7 +569,7 @@ def test_a_request_may_be_run_for_ever(program: Any, monkeypatch: pytest.MonkeyP
         if len(slept) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.time, "sleep", sleep)
+    monkeypatch.setattr("time.sleep", sleep)
     assert program("-r", "0", "INCR", "k") == (130, b"1\n2\n3\n4\n5\n", b"")
 
 
@@ -557,7 +593,7 @@ def test_a_terminal_gets_a_prompt(program: Any, monkeypatch: pytest.MonkeyPatch)
         asked.append(prompt)
         raise EOFError
 
-    monkeypatch.setattr(cli, "_reader", lambda shell: leave)
+    monkeypatch.setattr(prompt, "_reader", lambda shell: leave)
     assert program(terminal=True) == (0, b"", b"")
     assert asked == ["127.0.0.1:6379> "]
 

@@ -34,10 +34,12 @@ class ReplyReader:
     """Cuts a byte stream into reply values.
 
     Errors inside or at the top of a reply come as `CommandError` values and are not raised.  RESP2 null arrays are
-    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`.
+    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`, and every set with `keep_order`.
+    Attributes are passed over: no command of Redis's gives any, but for DEBUG.
     """
 
-    def __init__(self, *, max_bulk: int = 512 * 1024 * 1024) -> None:
+    def __init__(self, *, max_bulk: int = 512 * 1024 * 1024, keep_order: bool = False) -> None:
+        self._keep_order = keep_order
         self._max_bulk = max_bulk
         self._buffer = bytearray()
         self._at = 0
@@ -70,6 +72,8 @@ class ReplyReader:
                 value = self._value()
             except _IncompleteError:
                 return None
+            if value is _ATTRIBUTES:
+                continue
             while self._frames and not isinstance(value, _Frame):
                 frame = self._frames[-1]
                 frame.items.append(value)
@@ -77,6 +81,8 @@ class ReplyReader:
                 if frame.left:
                     break
                 value = self._frames.pop().build(frame.items)
+                if value is _ATTRIBUTES:
+                    break
             else:
                 if not isinstance(value, _Frame):
                     return (value,)
@@ -106,6 +112,8 @@ class ReplyReader:
         if aggregate is None:
             raise ProtocolError(f"unknown reply type {mark!r}")
         build, values_each = aggregate
+        if build is _set and self._keep_order:
+            build = OrderedSet
         count = _count(line)
         if count < 0:
             return NULL_ARRAY
@@ -166,6 +174,14 @@ def _set(items: list[Reply]) -> Reply:
         return OrderedSet(items)
 
 
+_ATTRIBUTES: Final = object()
+
+
+def _attributes(items: list[Reply]) -> Any:
+    """They are of what follows, and nobody asks for them."""
+    return _ATTRIBUTES
+
+
 _BULKS: Final = (b"$", b"=", b"!")
 
 _LINES: Final[dict[bytes, Callable[[bytes], Reply]]] = {
@@ -183,4 +199,5 @@ _AGGREGATES: Final[dict[bytes, tuple[Callable[[list[Reply]], Reply], int]]] = {
     b"%": (_map, 2),
     b"~": (_set, 1),
     b">": (Push, 1),
+    b"|": (_attributes, 2),
 }

@@ -1,4 +1,4 @@
-"""Writes reply values as redis-cli does: for a terminal, with types and numbering, or raw, for a pipe."""
+"""Writes reply values as redis-cli does: for a terminal, with types and numbering; raw, for a pipe; as CSV, as JSON."""
 
 from __future__ import annotations
 
@@ -100,3 +100,59 @@ def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
         pairs = ((render_raw(key, delimiter), render_raw(item, delimiter)) for key, item in value.items())
         return delimiter.join(key + b" " + item for key, item in pairs)
     return delimiter.join(render_raw(item, delimiter) for item in value)
+
+
+def render_csv(value: Reply) -> bytes:
+    """Write a reply as redis-cli does with `--csv`: one line without its end, whatever is nested made flat."""
+    if value is None or isinstance(value, NullArray):
+        return b"NULL"
+    if isinstance(value, CommandError):
+        return b"ERROR," + quote(value.line).encode()
+    if isinstance(value, Decimal):
+        return bytes(value)
+    if isinstance(value, bytes):
+        return quote(value).encode()
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, float):
+        return format_double(value)
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, dict):
+        return b",".join([render_csv(part) for item in value.items() for part in item])
+    return b",".join([render_csv(item) for item in value])
+
+
+def render_json(value: Reply) -> bytes:
+    """Write a reply as redis-cli does with `--json`: one line without its end, bytes that are no UTF-8 as they are."""
+    if value is None or isinstance(value, NullArray):
+        return b"null"
+    if isinstance(value, CommandError):
+        return b"error:" + _json_text(value.line)
+    if isinstance(value, Decimal):
+        return bytes(value)
+    if isinstance(value, bytes):
+        return _json_text(value)
+    if isinstance(value, dict):
+        pairs = ((render_json(key), render_json(item)) for key, item in value.items())
+        return b"{" + b",".join([_json_key(key) + b":" + item for key, item in pairs]) + b"}"
+    if isinstance(value, _AGGREGATES):
+        return b"[" + b",".join([render_json(item) for item in value]) + b"]"
+    return render_csv(value)  # numbers, and what is true or false
+
+
+def _json_key(written: bytes) -> bytes:
+    """Make a key of what is one only if it is a text."""
+    return written if written.startswith(b'"') else _json_text(written)
+
+
+_JSON_ESCAPES: Final = [
+    {8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}.get(
+        byte, b"\\u%04x" % byte if byte < 32 else bytes((byte,))
+    )
+    for byte in range(256)
+]
+
+
+def _json_text(text: bytes) -> bytes:
+    return b'"' + b"".join([_JSON_ESCAPES[byte] for byte in text]) + b'"'

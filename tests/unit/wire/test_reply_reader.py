@@ -50,6 +50,8 @@ EVERY_BYTE = bytes(range(256))
         (b"~0\r\n", set()),
         (b"~3\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\nb\r\n", {b"a", b"b"}),
         (b"~2\r\n*1\r\n:1\r\n:2\r\n", OrderedSet([[1], 2])),
+        (b"|1\r\n+a\r\n*1\r\n|1\r\n+c\r\n+d\r\n:1\r\n:7\r\n", 7),
+        (b"*2\r\n|1\r\n+a\r\n+b\r\n:1\r\n|0\r\n:2\r\n", [1, 2]),
         (b">2\r\n+message\r\n$1\r\nx\r\n", Push([Status(b"message"), b"x"])),
     ],
 )
@@ -57,6 +59,14 @@ def test_replies_are_read_however_they_are_cut(stream: bytes, value: Any) -> Non
     assert_reads_alike(ReplyReader, stream, [(value,)], more=TAIL)
     assert_reads_alike(ReplyReader, stream * 3, [(value,)] * 3, more=TAIL)
     assert_reads_alike(ReplyReader, b"*2\r\n*1\r\n" + stream + stream, [([[value], value],)], more=TAIL)
+
+
+def test_a_set_may_keep_its_order() -> None:
+    reader = ReplyReader(keep_order=True)
+    reader.feed(b"~3\r\n$1\r\nb\r\n$1\r\na\r\n*0\r\n")
+    reply = reader.gets()
+    assert reply == (OrderedSet([b"b", b"a", []]),)
+    assert type(reply[0]) is OrderedSet
 
 
 @pytest.mark.parametrize("key", [b"%1\r\n:1\r\n:2\r\n", b"%0\r\n", b"~1\r\n:1\r\n", b"*1\r\n~0\r\n", b"*1\r\n%0\r\n"])
@@ -73,7 +83,6 @@ def test_a_map_whose_key_is_a_map_or_a_set_is_read(key: bytes) -> None:
         (b"PONG\r\n", "unknown reply type b'P'"),
         (b"\r\n", "unknown reply type b'\\r'"),
         (b"\xff\r\n", "unknown reply type b'\\xff'"),
-        (b"|1\r\n+a\r\n+b\r\n", "unknown reply type b'|'"),
         (b":\r\n", "invalid reply line b':'"),
         (b":x\r\n", "invalid reply line b':x'"),
         (b":1.5\r\n", "invalid reply line b':1.5'"),

@@ -1,0 +1,159 @@
+"""owncache-cli at a terminal shows what redis-cli shows, line by line, for the same keys that are pressed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Iterator, List, Sequence
+
+import pyte
+import pytest
+
+from tests.agreement.servers import RedisServer
+
+pytestmark = [pytest.mark.processes, pytest.mark.peer]
+
+ROWS, COLUMNS = 200, 100
+PATIENCE = 20.0
+
+
+class Terminal:
+    """A program at a terminal: what is on its screen."""
+
+    def __init__(self, arguments: Sequence[str], home: Path) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        environment = {**os.environ, "HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        self._process = subprocess.Popen(
+            arguments, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+
+    @property
+    def lines(self) -> List[str]:
+        """The lines of the screen, without what is empty at its end."""
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip("\n").split("\n")
+
+    def press(self, keys: str) -> None:
+        """Press keys, as soon as the program takes each by itself."""
+        end = time.monotonic() + PATIENCE
+        while termios.tcgetattr(self._master)[3] & termios.ICANON:
+            assert time.monotonic() < end, self.lines
+            self._read()
+        os.write(self._master, keys.encode())
+
+    def expect(self, last: str) -> None:
+        """Wait until the last line is this."""
+        end = time.monotonic() + PATIENCE
+        while self.lines[-1] != last.rstrip():
+            assert time.monotonic() < end, (last, self.lines)
+            self._read()
+
+    def _read(self) -> None:
+        if select.select([self._master], [], [], 0.05)[0]:
+            self._stream.feed(os.read(self._master, 65_536))
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        os.close(self._master)
+
+
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a redis-server."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(program, tmp_path_factory.mktemp("redis"))
+    yield server.port
+    server.stop()
+
+
+@pytest.fixture
+def terminals(redis_port: int, tmp_path: Path) -> Iterator[List[Terminal]]:
+    """redis-cli and owncache-cli, both connected to one redis-server."""
+    programs = [[shutil.which("redis-cli") or "redis-cli"], [sys.executable, "-m", "twisted_kv.cli"]]
+    made = [Terminal([*program, "-p", str(redis_port)], tmp_path) for program in programs]
+    yield made
+    for each in made:
+        each.end()
+
+
+LINES = [
+    ("flushall", ""),
+    ("set a 1", ""),
+    ("get a", ""),
+    ("select 3", "[3]"),
+    ("multi", "[3](TX)"),
+    ("set b 7", "[3](TX)"),
+    ("exec", "[3]"),
+    ("lrange nothing 0 -1", "[3]"),
+    ("rpush", "[3]"),
+    ("rpush l \"a b\" 'c' \\x01", "[3]"),
+    ("lrange l 0 -1", "[3]"),
+    ("nosuch", "[3]"),
+    ('set "', "[3]"),
+    ("2 incr n", "[3]"),
+    ("help get", "[3]"),
+    ("? xgroup create", "[3]"),
+    (":set nohints", "[3]"),
+    ("select 0", ""),
+]
+
+
+def test_both_show_the_same(terminals: List[Terminal], redis_port: int) -> None:
+    for each in terminals:
+        each.expect(f"127.0.0.1:{redis_port}>")
+        for line, state in LINES:
+            before = len(each.lines)
+            each.press(line + "\r")
+            while len(each.lines) <= before:
+                each._read()
+            each.expect(f"127.0.0.1:{redis_port}{state}>")
+    theirs, ours = (each.lines for each in terminals)
+    assert ours == theirs
+
+
+OPTIONS_OF_SET = "[NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]"
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("get", " key"),
+        ("get ", "key"),
+        ("get k", ""),
+        ("set k", f" value {OPTIONS_OF_SET}"),
+        ("set k v ", OPTIONS_OF_SET),
+        ("config set maxmemory ", "value [parameter value ...]"),
+        ("nosuch ", ""),
+    ],
+)
+def test_both_hint_the_same(terminals: List[Terminal], redis_port: int, line: str, hint: str) -> None:
+    prompt = f"127.0.0.1:{redis_port}>"
+    for each, width in zip(terminals, (COLUMNS, COLUMNS - 1)):  # ours leaves a place for the cursor
+        each.expect(prompt)
+        each.press(line)
+        each.expect(f"{prompt} {line}{hint}"[:width])
+
+
+def test_another_server_is_asked_from_then_on(terminals: List[Terminal], redis_port: int) -> None:
+    for each in terminals:
+        each.expect(f"127.0.0.1:{redis_port}>")
+        each.press(f"connect localhost {redis_port}\r")
+        each.expect(f"localhost:{redis_port}>")
+        each.press("ping\r")
+        each.expect(f"localhost:{redis_port}>")
+    assert terminals[0].lines == terminals[1].lines

@@ -1,0 +1,64 @@
+"""owncache-cli: talks to owncache, or to any Redis server, over TCP; to owncache also over UDP.
+
+    owncache-cli -p 6379 SET foo bar       one request; the exit status is 1 for an error reply, 2 for no answer
+    owncache-cli                           a prompt, with history and completion (with the `cli` extra)
+    echo "GET foo" | owncache-cli          one request a line
+
+    owncache-cli --scan --pattern "user:*" all keys that match; also --bigkeys and --stat
+
+At the prompt, `help` tells of commands what the server tells, `connect` goes to another server, a number before a
+request repeats it, `clear` clears the screen, and `quit` leaves.  Its history is kept in ~/.owncache_cli_history, for
+its owner alone, without what holds a password.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Sequence
+
+from twisted_kv.cli.connecting import make_client, take_address
+from twisted_kv.cli.options import parse_arguments
+from twisted_kv.cli.prompt import interact
+from twisted_kv.cli.shell import FORMS, Shell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; gives its exit status."""
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if options.address_file:
+            take_address(options)
+        client = make_client(options)
+    except OSError as failure:
+        print(f"no answer from {options.address_file or options.host}: {failure}", file=sys.stderr)
+        return 2
+    shell = Shell(
+        client,
+        sys.stdout.buffer,
+        sys.stderr.buffer,
+        form=FORMS[options.form or ("no-raw" if sys.stdout.isatty() else "raw")],
+        name=options.socket or f"{options.host}:{options.port}",
+        timeout=options.timeout,
+        silent_sets=options.udp and options.dialect == "equals",
+        colours=sys.stdout.isatty(),
+    )
+    try:
+        if options.task:
+            pattern = None if options.pattern is None else os.fsencode(options.pattern)
+            return shell.run_task(options.task, pattern, options.interval)
+        if options.words:
+            words = [os.fsencode(word) for word in options.words]
+            if options.stdin:
+                words.append(sys.stdin.buffer.read())
+            return shell.run_often(words, options.repeat, options.interval)
+        if sys.stdin.isatty():
+            return interact(shell)
+        return shell.run_lines(sys.stdin.buffer)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = None  # or Python complains that it cannot flush it
+        return 141
+    finally:
+        client.close()

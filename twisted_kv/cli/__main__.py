@@ -1,0 +1,7 @@
+"""Runs owncache-cli: `python -m twisted_kv.cli`."""
+
+from __future__ import annotations
+
+from twisted_kv.cli import main
+
+raise SystemExit(main())

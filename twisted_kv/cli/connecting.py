@@ -1,0 +1,103 @@
+"""What the command line asks for: a connection, datagrams, or the address that a server has told in a file."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from typing import Any, Callable
+
+from twisted_kv.blocking_client import BlockingClient, NoAnswer, Stream
+from twisted_kv.replies import Reply
+
+
+def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
+    """Make the client that the options ask for; raises OSError for a UDP host that has no address."""
+    if options.udp:
+        return DatagramCalls(options)
+
+    def connect() -> Stream:
+        stream = socket.socket(socket.AF_UNIX)
+        stream.settimeout(options.timeout)
+        stream.connect(options.socket)
+        return stream
+
+    return BlockingClient(
+        connect if options.socket else connector(options.host, options.port, options.timeout),
+        password=options.password,
+        user=options.user,
+        database=options.database,
+        resp=options.resp,
+        timeout=options.timeout,
+        retries=options.retries,
+    )
+
+
+def connector(host: str, port: int, timeout: float) -> Callable[[], Stream]:
+    """Make what connects to a TCP port, within seconds."""
+
+    def connect() -> Stream:
+        stream = socket.create_connection((host, port), timeout)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+
+    return connect
+
+
+def take_address(options: argparse.Namespace) -> None:
+    """Take the address that a server has told in its file; raises OSError if there is none, or no server."""
+    with open(options.address_file, encoding="utf-8", errors="surrogateescape") as file:
+        told = dict(line.rstrip("\n").split(" ", 1) for line in reversed(file.readlines()))  # the first of a kind
+    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in told), None)
+    if kind is None:
+        raise OSError(f"{options.address_file} tells of no such address")
+    if kind == "unix":
+        options.socket = told[kind]
+        return
+    host, _, port = told[kind].rpartition(":")
+    options.udp = kind == "udp"
+    options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all
+    options.port = int(port)
+
+
+class DatagramCalls:
+    """Waits for what a `DatagramClient` gives.  Its reactor runs in a thread of its own, loaded for this alone."""
+
+    database = 0
+    in_transaction = False
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)
+        import threading
+
+        from twisted.internet import error, reactor
+        from twisted.internet.threads import blockingCallFromThread
+
+        from twisted_kv.client import DatagramClient
+
+        loop: Any = reactor
+        self._loop = loop
+        self._call = blockingCallFromThread
+        self._failures = (error.ConnectError, error.ConnectionClosed, error.TimeoutError, error.MessageLengthError)
+        self._client = DatagramClient(
+            str(found[0][4][0]),
+            options.port,
+            dialect=options.dialect,
+            password=options.password,
+            timeout=options.timeout,
+            retries=options.retries,
+            reactor=loop,
+        )
+        self._thread = threading.Thread(target=loop.run, kwargs={"installSignalHandlers": False}, daemon=True)
+        self._thread.start()
+
+    def request(self, *words: bytes) -> Reply:
+        """As `BlockingClient.request`."""
+        try:
+            return self._call(self._loop, self._client.request, *words)
+        except self._failures as failure:
+            raise NoAnswer(str(failure)) from None
+
+    def close(self) -> None:
+        """Stop the reactor, which cannot be started again."""
+        self._loop.callFromThread(self._loop.stop)
+        self._thread.join(5)

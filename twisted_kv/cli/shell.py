@@ -1,0 +1,201 @@
+"""Runs requests, and what else is typed, and writes what comes of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from itertools import count
+from typing import Any, BinaryIO, Callable, Final, Sequence
+
+from twisted_kv.blocking_client import BlockingClient, NoAnswer
+from twisted_kv.cli import sampling
+from twisted_kv.cli.connecting import DatagramCalls, connector
+from twisted_kv.cli.documents import Documents
+from twisted_kv.errors import CommandError
+from twisted_kv.replies import Reply, Verbatim
+from twisted_kv.wire.terminal import render, render_csv, render_json, render_raw
+from twisted_kv.wire.words import split_words
+
+PLAIN_TEXTS: Final = re.compile(
+    rb"(INFO|LOLWUT)( .*)?|CLIENT (LIST|INFO)|MEMORY (DOCTOR|MALLOC-STATS)|CLUSTER (INFO|NODES)|LATENCY (DOCTOR|GRAPH)",
+    re.I | re.S,
+)
+"""Requests whose reply is a text for people also in RESP2."""
+
+FORMS: Final[dict[str, Callable[[Reply], bytes]]] = {
+    "raw": lambda reply: render_raw(reply) + b"\n",
+    "no-raw": render,
+    "csv": lambda reply: render_csv(reply) + b"\n",
+    "json": lambda reply: render_json(reply) + b"\n",
+}
+"""How replies are written, by the options that ask for it."""
+
+CLEAR: Final = b"\x1b[H\x1b[2J"
+
+
+class Shell:
+    """Runs requests of a client and writes their replies: `form` makes bytes of one.
+
+    With `silent_sets`, SET is not answered, and nothing is written for it.
+    """
+
+    def __init__(
+        self,
+        client: BlockingClient | DatagramCalls,
+        output: BinaryIO,
+        errors: BinaryIO,
+        *,
+        form: Callable[[Reply], bytes],
+        name: str = "",
+        timeout: float = 5.0,
+        silent_sets: bool = False,
+        colours: bool = False,
+    ) -> None:
+        self._client = client
+        self._output = output
+        self._errors = errors
+        self._form = form
+        self._timeout = timeout
+        self._silent_sets = silent_sets
+        self._colours = colours
+        self._documents: Documents | None = None
+        self.name = name
+        self.shows_hints = True
+
+    @property
+    def prompt(self) -> str:
+        """What stands before a line, as redis-cli has it: the server, the database, whether a transaction was begun."""
+        database = f"[{self._client.database}]" if self._client.database else ""
+        return f"{self.name}{database}{'(TX)' if self._client.in_transaction else ''}> "
+
+    def run(self, words: Sequence[bytes]) -> int:
+        """Run one request; gives the exit status: 0, 1 for an error reply, 2 if there was no answer."""
+
+        def run() -> None:
+            reply = self._client.request(*words)
+            if isinstance(reply, bytes) and PLAIN_TEXTS.fullmatch(b" ".join(words[:2])):
+                self._write(render_raw(reply) + b"\n" if self._form is not render else render(Verbatim(reply)))
+            elif reply is not None or self._answered(words[0]):
+                self._write(self._form(reply))
+
+        if words[0].lower() in (b"auth", b"hello"):
+            self._documents = None
+        return self._attempt(run)
+
+    def run_task(self, name: str, pattern: bytes | None, interval: float) -> int:
+        """Run `--scan`, `--bigkeys` or `--stat`; gives the exit status."""
+        ask = self._client.request
+        if name == "scan":
+            return self._attempt(lambda: self._scan(pattern, interval))
+        if name == "bigkeys":
+            return self._attempt(lambda: sampling.big_keys(ask, self._tell, pattern, interval))
+        return self._attempt(lambda: sampling.watch(ask, self._tell, interval or 1.0))
+
+    def _scan(self, pattern: bytes | None, interval: float) -> None:
+        for keys in sampling.scan(self._client.request, pattern, interval):
+            for key in keys:
+                self._write(render_raw(key) + b"\n" if self._form is not render else render(key))
+
+    def _attempt(self, run: Callable[[], object]) -> int:
+        try:
+            run()
+        except CommandError as refusal:
+            self._write(self._form(refusal))
+            return 1
+        except NoAnswer as failure:
+            self._complain(f"no answer from {self.name}: {failure}")
+            return 2
+        except ValueError as failure:
+            self._complain(str(failure))
+            return 2
+        return 0
+
+    def run_often(self, words: Sequence[bytes], times: int, interval: float) -> int:
+        """Run one request so many times, 0 for ever, with seconds between; gives the worst exit status."""
+        worst = self.run(words)
+        for _ in range(times - 1) if times else count():
+            time.sleep(interval)
+            worst = max(worst, self.run(words))
+        return worst
+
+    def _answered(self, name: bytes) -> bool:
+        """Tell whether there was a reply at all: a SET of the `equals` dialect has none."""
+        return not (self._silent_sets and name.upper() == b"SET")
+
+    def run_line(self, line: bytes) -> int | None:
+        """Run a line of words; None if it asks to leave."""
+        try:
+            words = split_words(line)
+        except ValueError:
+            self._complain("Invalid argument(s)")
+            return 2
+        if not words:
+            return 0
+        name = words[0].lower()
+        if len(words) == 1 and name in (b"exit", b"quit"):
+            return None
+        if len(words) > 1 and name.isdigit() and int(name):
+            return self.run_often(words[1:], int(name), 0)
+        status = self._run_own(name, words)
+        return self.run(words) if status is None else status
+
+    def _run_own(self, name: bytes, words: Sequence[bytes]) -> int | None:
+        """Do what is for this program and not for the server, and give the status; None if it is nothing such."""
+        asked = [word.decode("utf-8", "replace") for word in words]
+        if name in (b"help", b"?"):
+            self._tell(self.documents.help(asked[1:], colours=self._colours))
+        elif len(words) == 1 and name == b"clear":
+            self._write(CLEAR)
+        elif len(words) == 2 and name == b":set" and asked[1] in ("hints", "nohints"):
+            self.shows_hints = asked[1] == "hints"
+        elif len(words) == 3 and name == b"connect":
+            return self._connect(*asked[1:])
+        else:
+            return None
+        return 0
+
+    def _connect(self, host: str, port: str) -> int:
+        """Talk to another server, and tell at once if nobody is there."""
+        if not isinstance(self._client, BlockingClient):
+            self._complain("connect is for TCP")
+            return 2
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            self._complain("a port is a number from 1 to 65535")
+            return 2
+        self._client.move(connector(host, int(port), self._timeout))
+        self._documents = None
+        self.name = f"{host}:{port}"
+        return self._attempt(lambda: self._client.request(b"PING"))
+
+    def run_lines(self, lines: Any) -> int:
+        """Run lines until there are no more; gives the worst exit status."""
+        worst = 0
+        for line in lines:
+            status = self.run_line(line)
+            if status is None:
+                break
+            worst = max(worst, status)
+        return worst
+
+    @property
+    def documents(self) -> Documents:
+        """What the server tells of its commands, asked for once, and again when somebody has given a password."""
+        if self._documents is None:
+            if self._client.in_transaction:
+                return Documents()  # it would be queued
+            try:
+                self._documents = Documents(self._client.request(b"COMMAND", b"DOCS"))
+            except (CommandError, ValueError, NoAnswer):
+                self._documents = Documents()
+        return self._documents
+
+    def _write(self, data: bytes) -> None:
+        self._output.write(data)
+        self._output.flush()
+
+    def _tell(self, text: str) -> None:
+        self._write(text.encode("utf-8", "surrogateescape"))
+
+    def _complain(self, text: str) -> None:
+        self._errors.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        self._errors.flush()
