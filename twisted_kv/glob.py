@@ -28,6 +28,8 @@ _ONE_BYTE: Final = re.compile(rb"\\.|\[\^?(?:\\.|[^\]]-.|[^\]])*(?:\]|\Z)", re.D
 """What stands for one byte of a text and is longer itself."""
 _LONGEST_EXPRESSION: Final = 200
 """Atoms of a regular expression: compiling one takes longer than matching it."""
+_LOOKED_AT: Final = 4096
+"""Bytes of a pattern that are looked at until there is a text as long as they ask for."""
 _LONGEST_KEPT: Final = 200
 """Bytes of a pattern that is remembered: clients ask for the same ones again and again."""
 
@@ -45,12 +47,17 @@ def _compile(pattern: bytes, ignore_case: bool) -> Matcher:
         return lambda text: True
     if ignore_case:
         pattern = pattern.lower()
-    least = _least(pattern)
+    least = _least(pattern[:_LOOKED_AT])
+    is_whole = len(pattern) <= _LOOKED_AT
     known: List[Matcher] = []
 
     def matches(text: bytes) -> bool:
+        nonlocal least, is_whole
         if len(text) < least:  # before the pattern is even cut
             return False
+        if not is_whole:
+            least, is_whole = _least(pattern), True
+            return matches(text)
         if not known:
             known.append(_matcher(_cut(pattern), ignore_case))
         return known[0](text)

@@ -18,7 +18,7 @@ from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import MANY, KeyPlaces
-from twisted_kv.values.long_strings import CHUNK, LongString
+from twisted_kv.values.long_strings import CHUNK, LONG, LongString
 from twisted_kv.values.short_strings import raw
 
 bitmaps = Group("bitmap", category="bitmap")
@@ -235,24 +235,38 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
         raise CommandError(SYNTAX)
     if name == b"NOT" and keys:
         raise CommandError("BITOP NOT must be called with a single source key.")
-    values = [session.db.read_as(each, bytes) or b"" for each in (key, *keys)]
+    values = [_read(session, each) or b"" for each in (key, *keys)]
     size = max(map(len, values))
-    if name == b"NOT":
-        result = values[0].translate(_INVERTED)
-    else:
-        parts = []
-        for at in range(0, size, _PIECE):  # the bytes that a shorter value lacks count as zeros: they are the highest
-            numbers = [int.from_bytes(value[at : at + _PIECE], "little") for value in values]
-            parts.append(functools.reduce(_OPERATIONS[name], numbers).to_bytes(_PIECE, "little"))
-        result = b"".join(parts)[:size]
-    if size:
-        session.db.set(destination, raw(result))
-    else:
+    if not size:
         session.db.delete(destination)
+        return 0
+    pieces = (_combined(name, values, at, min(at + _PIECE, size)) for at in range(0, size, _PIECE))
+    if size > LONG:
+        session.db.set(destination, LongString.of(pieces, size))
+    else:
+        result = b"".join([bytes(_PIECE) if piece is None else piece for piece in pieces])
+        session.db.set(destination, raw(result[:size]))
     return size
 
 
 _INVERTED: Final = bytes(range(255, -1, -1))
+
+
+def _combined(name: bytes, values: Sequence[bytes | LongString], start: int, stop: int) -> bytes | None:
+    """Combine the bytes of values from a place up to before another; None for zeros only, where nobody wrote any."""
+    if name == b"NOT":
+        return _slice(values[0], start, stop).translate(_INVERTED)
+    written = [value for value in values if not _is_empty(value, start, stop)]
+    if not written or (name == b"AND" and len(written) < len(values)):
+        return None
+    # The bytes that a shorter value lacks count as zeros: they are the highest.
+    numbers = [int.from_bytes(_slice(value, start, stop), "little") for value in written]
+    return functools.reduce(_OPERATIONS[name], numbers).to_bytes(stop - start, "little")
+
+
+def _is_empty(value: bytes | LongString, start: int, stop: int) -> bool:
+    """Whether there is nothing from a place up to before another but zeros that nobody wrote."""
+    return start >= len(value) or (isinstance(value, LongString) and value.is_unwritten(start, stop))
 
 
 @attrs.frozen

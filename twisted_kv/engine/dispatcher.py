@@ -178,7 +178,7 @@ class Dispatcher:
     def _admit(self, session: Session, words: Sequence[bytes]) -> Command:
         """Give the command of a request, if the session may call it now and so; raises `CommandError` if not."""
         try:
-            command = self._find(session, words)
+            command = self.server.commands.spelled.get(words[0]) or self._find(session, words)
         except CommandError:
             if session.transaction is not None:
                 session.transaction.spoilt = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from twisted_kv.numbers import parse_integer
@@ -26,19 +27,24 @@ def write_length(length: int) -> bytes:
 _LENGTHS: Final = [write_length(length) for length in range(1 << 10)]
 
 
+_ZERO: Final = 0x30
+_INT16: Final = Struct("<h").pack
+_INT32: Final = Struct("<i").pack
+
+
 def write_string(data: bytes, *, compressed: bool = False) -> bytes:
     """Write a string: as a number if it reads as one of at most 32 bits."""
     size = len(data)
     if size <= _LONGEST_NUMBER:
         if data[:1] < b":":  # what begins with a letter is no number
-            number = parse_integer(data)
+            number = int(data) if data.isdigit() and data[0] != _ZERO else parse_integer(data)
             if number is not None:
                 if -(1 << 7) <= number < 1 << 7:
                     return bytes((rdb.INT8, number & 0xFF))
                 if -(1 << 15) <= number < 1 << 15:
-                    return b"\xc1" + number.to_bytes(2, "little", signed=True)
+                    return b"\xc1" + _INT16(number)
                 if -(1 << 31) <= number < 1 << 31:
-                    return b"\xc2" + number.to_bytes(4, "little", signed=True)
+                    return b"\xc2" + _INT32(number)
         return _LENGTHS[size] + data
     if compressed and size >= _LEAST_COMPRESSED:
         shorter = compress(data)

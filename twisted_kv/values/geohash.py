@@ -38,6 +38,11 @@ WORLD: Final = Box(-LATITUDE_LIMIT, LATITUDE_LIMIT, -LONGITUDE_LIMIT, LONGITUDE_
 STANDARD_WORLD: Final = Box(-90.0, 90.0, -180.0, 180.0)
 """The world of the geohash strings of others, which has poles."""
 
+_WORLD_CELLS: Final = 1 << STEPS
+_WORLD_SOUTH, _WORLD_WEST = WORLD.south, WORLD.west
+_WORLD_HEIGHT: Final = WORLD.north - WORLD.south
+_WORLD_WIDTH: Final = WORLD.east - WORLD.west
+
 
 def _spread(number: int) -> int:
     """Put a zero before each of 32 bits."""
@@ -87,9 +92,17 @@ def number_of(score: float) -> int:
 
 def decode(score: float) -> tuple[float, float]:
     """Give the longitude and the latitude in the middle of the places that have a score."""
-    box = area(number_of(score))
-    longitude = max(-LONGITUDE_LIMIT, min(LONGITUDE_LIMIT, (box.west + box.east) / 2))
-    latitude = max(-LATITUDE_LIMIT, min(LATITUDE_LIMIT, (box.south + box.north) / 2))
+    number = int(score) if 0.0 <= score < _SIGN else number_of(score)
+    north, east = _gather(number), _gather(number >> 1)
+    # The middle of `area`, without a box for each of thousands of places.
+    south = _WORLD_SOUTH + (north * 1.0 / _WORLD_CELLS) * _WORLD_HEIGHT
+    west = _WORLD_WEST + (east * 1.0 / _WORLD_CELLS) * _WORLD_WIDTH
+    latitude = (south + (_WORLD_SOUTH + (((north + 1) & _UINT32) * 1.0 / _WORLD_CELLS) * _WORLD_HEIGHT)) / 2
+    longitude = (west + (_WORLD_WEST + (((east + 1) & _UINT32) * 1.0 / _WORLD_CELLS) * _WORLD_WIDTH)) / 2
+    if not -LONGITUDE_LIMIT <= longitude <= LONGITUDE_LIMIT:
+        longitude = max(-LONGITUDE_LIMIT, min(LONGITUDE_LIMIT, longitude))
+    if not -LATITUDE_LIMIT <= latitude <= LATITUDE_LIMIT:
+        latitude = max(-LATITUDE_LIMIT, min(LATITUDE_LIMIT, latitude))
     return longitude, latitude
 
 
@@ -110,7 +123,7 @@ def distance(longitude: float, latitude: float, other_longitude: float, other_la
     south, north = latitude * _RADIANS, other_latitude * _RADIANS
     up = math.sin((north - south) / 2)
     share = up * up + math.cos(south) * math.cos(north) * across * across
-    return 2.0 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, share)))
+    return 2.0 * EARTH_RADIUS * math.asin(math.sqrt(share if share < 1.0 else 1.0))
 
 
 def _distance_along(latitude: float, other_latitude: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Sequence, Union
+from typing import Final, Iterable, Sequence, Union
 
 from twisted_kv.values.sizes import SLOT, TABLE
 
@@ -36,6 +36,17 @@ class LongString:
         self.memory = TABLE + self._length
         self.counted = 0
 
+    @classmethod
+    def of(cls, chunks: Iterable[bytes | None], length: int) -> LongString:
+        """Make a string of its chunks, None for one of zeros that nobody wrote; all but the last have `CHUNK` bytes."""
+        own = cls()
+        own._chunks = [_ZEROS if chunk is None else chunk for chunk in chunks]
+        own._length = length
+        own.memory += sum([SLOT if chunk is _ZEROS else SLOT + len(chunk) for chunk in own._chunks])
+        if length % CHUNK and own._chunks[-1] is _ZEROS:
+            own._chunks[-1] = bytes(length % CHUNK)
+        return own
+
     def __len__(self) -> int:
         return self._length
 
@@ -61,6 +72,10 @@ class LongString:
         while at < len(self._chunks) and self._chunks[at] is _ZEROS:
             at += 1
         return at * CHUNK - offset if at > first else 0
+
+    def is_unwritten(self, start: int, stop: int) -> bool:
+        """Whether nobody wrote to the chunks from an offset up to before another."""
+        return all(chunk is _ZEROS for chunk in self._chunks[start // CHUNK : (stop + CHUNK - 1) // CHUNK])
 
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes where others are, or behind the end; what lies between is zeros."""

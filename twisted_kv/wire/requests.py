@@ -47,6 +47,13 @@ FIRST: Final = 4
 """How many are given at first: nobody knows yet how long they take."""
 
 
+_MANY: Final = 16
+"""Arguments that are worth to be read together."""
+_LONG: Final = 1024
+"""Bytes of an argument that is read by itself."""
+_HEADERS: Final = [*(b"$%d" % size for size in range(_LONG)), b""]
+
+
 class RequestReader:
     """Cuts a byte stream into requests.
 
@@ -232,9 +239,15 @@ class RequestReader:
     def _read_arguments(self) -> bool:
         """Read on in the request under way; True when it is whole."""
         arguments = self._arguments
+        one_by_one = 0 if self.max_bulk >= _LONG else self._left  # until short ones are looked for again
         while self._left:
             length = self._bulk
             if length < 0:
+                if self._left > _MANY and not one_by_one:
+                    if self._read_short_arguments() < _MANY:
+                        one_by_one = 8 * _MANY
+                    continue
+                one_by_one -= one_by_one > 0
                 if self._at >= len(self._buffer):
                     return False
                 if self._buffer[self._at] != 0x24:  # a dollar sign
@@ -263,6 +276,24 @@ class RequestReader:
             self._bulk = -1
             self._left -= 1
         return True
+
+    def _read_short_arguments(self) -> int:
+        """Read arguments as long as they are short and hold no line ends, all at once; returns how many those are."""
+        lines = self._buffer[self._at : self._at + PORTION].split(b"\r\n")
+        count = min(self._left, (len(lines) - 1) // 2)
+        words = lines[1 : 2 * count : 2]
+        sizes = [min(len(word), _LONG) for word in words]
+        headers = [_HEADERS[size] for size in sizes]
+        given = lines[: 2 * count : 2]
+        if given != headers:  # as many as there are before the first that is not like that
+            count = next(place for place, pair in enumerate(zip(given, headers)) if pair[0] != pair[1])
+            del words[count:], sizes[count:], headers[count:]
+        size = sum(sizes)
+        self._arguments += words
+        self._argument_bytes += size
+        self._at += size + sum(map(len, headers)) + 4 * count
+        self._left -= count
+        return count
 
     def _length(self, what: bytes, error: str) -> int | None:
         """Read the number behind `*` or `$`; None until its line is whole."""

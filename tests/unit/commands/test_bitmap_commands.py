@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.parsing import peak_of
 from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 
@@ -148,6 +149,42 @@ def test_what_is_combined_of_nothing_is_no_key(cache: MemoryCache) -> None:
     cache.call("SET", "d", "x")
     assert cache.call("BITOP", "XOR", "d", "nope", "none") == 0
     assert cache.call("EXISTS", "d") == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "keys", "bits"),
+    [
+        ("AND", ["sparse", "sparse"], 2),
+        ("AND", ["sparse", "dense"], 1),
+        ("OR", ["sparse", "dense"], 300_001),
+        ("XOR", ["dense", "sparse"], 300_000),
+        ("XOR", ["sparse", "sparse"], 0),
+        ("OR", ["short", "sparse"], 9),
+    ],
+)
+def test_what_nobody_wrote_costs_nothing(cache: MemoryCache, operation: str, keys: list[str], bits: int) -> None:
+    size = 1 << 25
+    cache.call("SETBIT", "sparse", size * 8 - 1, 1)
+    cache.call("SETBIT", "sparse", 7, 1)
+    cache.call("SET", "dense", b"\x01" * 300_000)
+    cache.call("SET", "short", b"\xff")
+    made = peak_of(lambda: cache.call("BITOP", operation, "d", *keys))
+    assert made < 2_000_000
+    assert cache.call("STRLEN", "d") == size
+    assert cache.call("BITCOUNT", "d") == bits
+    assert cache.call("OBJECT", "ENCODING", "d") == b"raw"
+    assert cache.call("MEMORY", "USAGE", "d") < 2_000_000
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 98_304, 98_305])
+def test_a_long_result_has_its_length(cache: MemoryCache, size: int) -> None:
+    cache.call("SETRANGE", "a", size - 1, "x")
+    for operation in ("AND", "OR"):
+        assert cache.call("BITOP", operation, "d", "a", "a") == size
+        assert cache.call("GET", "d") == cache.call("GET", "a")
+    assert cache.call("BITOP", "NOT", "d", "a") == size
+    assert cache.call("BITOP", "XOR", "e", "d", "a") == size
+    assert cache.call("GET", "e") == b"\xff" * size
 
 
 @pytest.mark.parametrize(

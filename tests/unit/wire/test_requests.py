@@ -290,6 +290,52 @@ def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
     assert reader.between_requests
 
 
+WORDS = [b"", b"v", b"two\r\nlines", b"$3\r\nabc\r\n", b"x" * 1023, b"x" * 1024, b"x" * 5000, b"\r\n", b"\r", b"\n$1"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 4096, 1 << 20])
+def test_many_words_are_read_whatever_they_hold(size: int) -> None:
+    expected = [[b"MSET", *[WORDS[number * number % step % len(WORDS)] for number in range(90)]] for step in (2, 7, 97)]
+    expected.append(
+        [b"MSET", *[b"%d" % number for number in range(500)], *WORDS, *[b"%d" % number for number in range(50)]]
+    )
+    stream = b"".join(map(encode_request, expected))
+    reader, got = RequestReader(), []
+    for start in range(0, len(stream), size):
+        reader.feed(stream[start : start + size])
+        while (words := reader.gets()) is not None:
+            got.append(words)
+    assert got == expected
+    assert reader.between_requests
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (b"$x\r\nab\r\n", "invalid bulk length"),
+        (b"$-1\r\n", "invalid bulk length"),
+        (b"$01\r\nv\r\n", "invalid bulk length"),
+        (b":1\r\n", "expected '\\$', got ':'"),
+        (b"\r\nab\r\n", "expected '\\$', got '\r'"),
+    ],
+)
+def test_what_is_wrong_among_many_words_is_told(bad: bytes, why: str) -> None:
+    for place in (0, 1, 20, 150, 199):
+        words = [b"$1\r\nv\r\n"] * 200
+        words[place] = bad
+        reader = RequestReader()
+        reader.feed(b"*200\r\n" + b"".join(words))
+        with pytest.raises(ProtocolError, match=why):
+            reader.gets()
+
+
+def test_among_many_words_none_may_be_longer_than_the_limit() -> None:
+    reader = RequestReader(100)
+    reader.feed(encode_request([b"v" * 50] * 100 + [b"v" * 101]))
+    with pytest.raises(ProtocolError, match="invalid bulk length"):
+        reader.gets()
+
+
 def test_plain_requests_are_taken_together_however_much_has_come() -> None:
     reader = RequestReader()
     expected = [[b"ECHO", b"%d" % number] for number in range(PORTION // 4)]
