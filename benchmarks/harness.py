@@ -28,9 +28,10 @@ PATIENCE = 20.0
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 ABOUT = """\
-import json, platform, twisted, twisted_kv.version as ours
+import json, platform, twisted, twisted_kv.version as ours, twisted_kv.store.database as compiled
+build = "" if compiled.__file__.endswith(".py") else ", compiled"
 print(json.dumps({"owncache": ours.VERSION, "Twisted": twisted.__version__,
-                  "interpreter": platform.python_implementation() + " " + platform.python_version()}))
+                  "interpreter": platform.python_implementation() + " " + platform.python_version() + build}))
 """
 
 

@@ -257,7 +257,8 @@ def main() -> None:
     options = arguments.read()
     need("redis-server")
     report = Report("hostile", options, "redis-server")
-    limit = 8 if "CPython" in report.about["interpreter"] else 4
+    interpreter = report.about["interpreter"]
+    limit = 8 if "CPython" in interpreter and "compiled" not in interpreter else 4
     report.table(
         "Costly requests",
         "request", "n", "redis ms", "owncache ms", "ratio", "redis grows", "owncache grows", "redis PING ms",

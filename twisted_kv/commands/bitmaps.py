@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import sys
 from typing import Callable, Final, Iterator, Sequence
 
 import attrs
@@ -25,6 +24,7 @@ bitmaps = Group("bitmap", category="bitmap")
 
 _BAD_OFFSET: Final = "bit offset is not an integer or out of range"
 _ONES: Final = bytes([bin(byte).count("1") for byte in range(256)])
+_COUNTS_BITS: Final = hasattr(int, "bit_count")  # from Python 3.10 on
 _PIECE: Final = CHUNK  # of a long string, whose chunks are not put together then
 
 
@@ -193,8 +193,9 @@ def _pieces(value: bytes | LongString, start: int, stop: int) -> Iterator[int]:
 
 def popcount(data: bytes) -> int:
     """Count the bits that are set."""
-    number = int.from_bytes(data, "little")
-    return number.bit_count() if sys.version_info >= (3, 10) else bin(number).count("1")
+    if _COUNTS_BITS:
+        return int.from_bytes(data, "little").bit_count()
+    return sum(data.translate(_ONES))  # on PyPy 20 times as fast as counting the digits of a number
 
 
 def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:
@@ -340,14 +341,18 @@ def _field_type(word: bytes) -> tuple[int, bool]:
     return width, signed
 
 
-def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply:
+def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[Reply]:
     """Run operations one after the other, each on what the one before it has left."""
     replies: list[Reply] = []
-    value = _string(session.db, key)
+    start = min([field.place >> 3 for field in fields], default=0)
+    stop = max([(field.place + field.width + 7) >> 3 for field in fields], default=0)
+    if stop - start > _MOST_AT_ONCE:
+        return [reply for field in fields for reply in _run_fields(session, key, [field])]
+    value = bytearray(_slice(_string(session.db, key), start, stop).ljust(stop - start, b"\0"))
+    low, high = stop, start  # what was changed
     for field in fields:
         first, last = field.place >> 3, (field.place + field.width - 1) >> 3
-        part = _slice(value, first, last + 1).ljust(last + 1 - first, b"\0")
-        bits = int.from_bytes(part, "big")
+        bits = int.from_bytes(value[first - start : last + 1 - start], "big")
         shift = (last + 1) * 8 - field.place - field.width
         mask = (1 << field.width) - 1
         old = bits >> shift & mask
@@ -357,9 +362,15 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> Reply
         replies.append(reply)
         if new is not None and new != old:
             bits = bits & ~(mask << shift) | (new & mask) << shift
-            session.db.write_string(key, first, bits.to_bytes(len(part), "big"))
-            value = _string(session.db, key)
+            value[first - start : last + 1 - start] = bits.to_bytes(last + 1 - first, "big")
+            low, high = min(low, first), max(high, last + 1)
+    if low < high:
+        session.db.write_string(key, low, bytes(value[low - start : high - start]))
     return replies
+
+
+_MOST_AT_ONCE: Final = 4096
+"""Bytes from the first to the last field up to which they are changed together."""
 
 
 def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:

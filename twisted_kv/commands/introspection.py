@@ -49,8 +49,9 @@ def command_info(session: Session, *names: bytes) -> Reply:
     """Return what is known of the named commands, or of all; null for a name that is none."""
     if not names:
         return command(session)
-    found = map(session.server.commands.named, names)
-    return [None if each is None else _info(each) for each in found]
+    found = {name: session.server.commands.named(name) for name in names}
+    told = {name: None if each is None else _info(each) for name, each in found.items()}  # each once, however often
+    return [told[name] for name in names]
 
 
 @introspection.command(
