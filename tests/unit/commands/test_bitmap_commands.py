@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -294,3 +295,21 @@ def test_what_makes_no_sense_is_refused(cache: MemoryCache, words: tuple[Any, ..
 def test_the_key_of_bitfield_is_only_read_where_nothing_is_written(cache: MemoryCache, words: Any, flags: Any) -> None:
     [[key, found]] = cache.call("COMMAND", "GETKEYSANDFLAGS", *words)
     assert (key, list(found)) == (b"k", flags)
+
+
+@pytest.mark.parametrize("has_count", [True, False])
+def test_bits_are_counted_with_and_without_pythons_own_count(
+    monkeypatch: pytest.MonkeyPatch, cache: MemoryCache, has_count: bool
+) -> None:
+    bitmaps = import_module("twisted_kv.commands.bitmaps")  # of the package, the name is the group's
+    monkeypatch.setattr(bitmaps, "_COUNTS_BITS", has_count and hasattr(int, "bit_count"))
+    cache.call("SET", "k", bytes(range(256)) * 300)
+    assert cache.call("BITCOUNT", "k") == 300 * 1024
+    assert cache.call("BITCOUNT", "k", 5, 9, "BIT") == 0
+
+
+def test_fields_far_from_each_other_are_changed_one_by_one(cache: MemoryCache) -> None:
+    operations = ["SET", "u8", "0", "1", "INCRBY", "u8", "800000", "7", "GET", "u8", "0", "INCRBY", "u8", "#0", "1"]
+    assert cache.call("BITFIELD", "k", *operations) == [0, 7, 1, 2]
+    assert cache.call("STRLEN", "k") == 100_001
+    assert cache.call("BITFIELD", "k") == []
