@@ -45,18 +45,16 @@ class Repeated:
         self._elapsed = elapsed
         self._told: dict[str, tuple[int, int]] = {}  # when each kind was, and how often it was passed over since
 
-    def note(self, kind: str) -> str | None:
-        """Tell what to add to the line of something that has happened; None if it shall have no line."""
+    def closed(self, log: logger.Logger, peer: str, why: str) -> None:
+        """Log that a client is disconnected, once a minute for each reason."""
         now = self._elapsed()
-        if kind not in self._told:
-            self._told[kind] = now, 0
-            return ""
-        then, passed_over = self._told[kind]
+        then, passed_over = self._told.get(why, (now - MINUTE, 0))
         if now - then < MINUTE:
-            self._told[kind] = then, passed_over + 1
-            return None
-        self._told[kind] = now, 0
-        return f" (and {passed_over} more like it in between)" if passed_over else ""
+            self._told[why] = then, passed_over + 1
+            return
+        self._told[why] = now, 0
+        more = f" (and {passed_over} more like it in between)" if passed_over else ""
+        log.warn("closed {peer}: {why}{more}", peer=peer, why=why, more=more)
 
 
 def set_log_level(word: str) -> None:

@@ -233,10 +233,8 @@ class Dispatcher:
     def _find(self, session: Session, words: Sequence[bytes]) -> Command:
         """Find a command, however it is spelled; raises `CommandError` if there is none."""
         if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
-            more = self.server.repeated.note("HTTP")
-            if more is not None:
-                why = "it sent HTTP, a browser may have been tricked"
-                self._log.warn("closed {peer}: {why}{more}", peer=session.link.peer, why=why, more=more)
+            why = "it sent HTTP, a browser may have been tricked"
+            self.server.repeated.closed(self._log, session.link.peer, why)
             session.closing = True
             session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
             raise AttackError

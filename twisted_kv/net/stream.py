@@ -434,10 +434,8 @@ class RespProtocol(Protocol):
         self.close()
 
     def _tell(self, why: str) -> None:
-        """Log why the client is disconnected, once a minute."""
-        more = self._dispatcher.server.repeated.note(why)
-        if more is not None:
-            self._log.warn("closed {peer}: {why}{more}", peer=self.peer, why=why, more=more)
+        """Log why the client is disconnected."""
+        self._dispatcher.server.repeated.closed(self._log, self.peer, why)
 
     def _check_output_limits(self, now: int) -> None:
         """Disconnect the client if too many replies wait for it."""
