@@ -55,6 +55,7 @@ class Shell:
         self._output = output
         self._errors = errors
         self._form = form
+        self._plain = form if form is render else FORMS["raw"]  # of what is no reply, or a text for people
         self._timeout = timeout
         self._silent_sets = silent_sets
         self._colours = colours
@@ -74,7 +75,7 @@ class Shell:
         def run() -> None:
             reply = self._client.request(*words)
             if isinstance(reply, bytes) and PLAIN_TEXTS.fullmatch(b" ".join(words[:2])):
-                self._write(render_raw(reply) + b"\n" if self._form is not render else render(Verbatim(reply)))
+                self._write(self._plain(Verbatim(reply)))
             elif reply is not None or self._answered(words[0]):
                 self._write(self._form(reply))
 
@@ -94,7 +95,7 @@ class Shell:
     def _scan(self, pattern: bytes | None, interval: float) -> None:
         for keys in sampling.scan(self._client.request, pattern, interval):
             for key in keys:
-                self._write(render_raw(key) + b"\n" if self._form is not render else render(key))
+                self._write(self._plain(key))
 
     def _attempt(self, run: Callable[[], object]) -> int:
         try:
