@@ -183,6 +183,9 @@ def test_a_long_result_has_its_length(cache: MemoryCache, size: int) -> None:
     for operation in ("AND", "OR"):
         assert cache.call("BITOP", operation, "d", "a", "a") == size
         assert cache.call("GET", "d") == cache.call("GET", "a")
+    cache.call("SET", "short", "xyz")
+    assert cache.call("BITOP", "AND", "d", "a", "short") == size
+    assert cache.call("GET", "d") == bytes(size)
     assert cache.call("BITOP", "NOT", "d", "a") == size
     assert cache.call("BITOP", "XOR", "e", "d", "a") == size
     assert cache.call("GET", "e") == b"\xff" * size
