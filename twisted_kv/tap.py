@@ -254,7 +254,11 @@ class PluginService(CacheService):
         found = Settings()
         notes: list[str] = []
         try:
-            named = {name for path in options.files for name in options.read(path, found.set, notes.append)}
+            named = {
+                KNOWN[name].alias_of or name
+                for path in options.files
+                for name in options.read(path, found.set, notes.append)
+            }
             fixed, wanted = [], {}
             for name in sorted(named - set(options.given)):
                 text = found.get(name)

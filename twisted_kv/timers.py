@@ -108,6 +108,9 @@ class DescriptorTimers:
         for call in due:
             if not call.active():  # one of those before it has cancelled it
                 continue
+            if call.getTime() > now:  # or put it off
+                heappush(self._calls, (call.getTime(), next(self._numbers), call))
+                continue
             self._live -= 1
             call.called = 1
             try:

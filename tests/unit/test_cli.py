@@ -410,6 +410,12 @@ def test_an_interrupt_ends_what_waits_and_not_the_program(monkeypatch: pytest.Mo
 
 
 SECRETS = [
+    "2 AUTH secret",
+    "3 hello 3 auth default secret",
+    '"AUTH" secret',
+    "'auth' user secret",
+    '"CONFIG" SET requirepass secret',
+    'auth "secret',
     "AUTH secret",
     "  auth user secret",
     "ACL  SETUSER me >secret",
@@ -417,7 +423,7 @@ SECRETS = [
     "HELLO 3 AUTH default secret",
     "MIGRATE h 1 k 0 5 AUTH secret",
 ]
-PLAIN = ["GET auth", "CONFIG SET maxclients 3", "HELLO 3", "ACL LIST"]
+PLAIN = ["3 GET auth", "GET auth", "CONFIG SET maxclients 3", "HELLO 3", "ACL LIST"]
 
 
 @pytest.mark.parametrize("is_there", [False, True])

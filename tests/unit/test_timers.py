@@ -215,6 +215,16 @@ def test_a_call_that_another_has_cancelled_when_both_were_due_is_not_made(bench:
     assert bench.pass_time(2) == ["c"]
 
 
+def test_a_call_that_another_puts_off_when_both_were_due_is_made_later(bench: Bench) -> None:
+    made = []
+    calls = [bench.timers.callLater(1.0, lambda: calls[1].reset(5.0))]
+    calls.append(bench.timers.callLater(1.0, made.append, "late"))
+    bench.pass_time(1.5)
+    assert made == []
+    bench.pass_time(6.0)
+    assert made == ["late"]
+
+
 def test_timers_that_never_had_a_call_have_nothing_to_close(bench: Bench) -> None:
     bench.timers.connectionLost(Failure(ConnectionDone()))
     assert bench.timer.pipes == []

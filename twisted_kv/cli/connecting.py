@@ -46,14 +46,15 @@ def connector(host: str, port: int, timeout: float) -> Callable[[], Stream]:
 def take_address(options: argparse.Namespace) -> None:
     """Take the address that a server has told in its file; raises OSError if there is none, or no server."""
     with open(options.address_file, encoding="utf-8", errors="surrogateescape") as file:
-        told = dict(line.rstrip("\n").split(" ", 1) for line in reversed(file.readlines()))  # the first of a kind
-    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in told), None)
-    if kind is None:
-        raise OSError(f"{options.address_file} tells of no such address")
+        lines = [line.rstrip("\n").partition(" ") for line in file]
+    told = {kind: address for kind, _, address in reversed(lines)}  # the first of a kind
+    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in told), "")
+    host, _, port = told.get(kind, "").rpartition(":")
     if kind == "unix":
         options.socket = told[kind]
         return
-    host, _, port = told[kind].rpartition(":")
+    if not port.isdecimal():
+        raise OSError(f"{options.address_file} tells of no such address")
     options.udp = kind == "udp"
     options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all
     options.port = int(port)

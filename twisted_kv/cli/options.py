@@ -49,7 +49,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "-r", "--repeat", type=_times, default=1, metavar="N", help="run the request N times, 0: for ever"
     )
-    parser.add_argument("-i", "--interval", type=_seconds, default=0.0, metavar="S", help="seconds between these times")
+    parser.add_argument("-i", "--interval", type=_interval, default=0.0, metavar="S", help="seconds between the times")
     parser.add_argument("-x", "--stdin", action="store_true", help="read the last word of the request from the input")
     form = parser.add_mutually_exclusive_group()
     for name, told in (
@@ -126,6 +126,10 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError("a number of seconds above 0 is needed")
     return seconds
+
+
+def _interval(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _times(text: str) -> int:

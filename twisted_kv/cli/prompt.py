@@ -8,13 +8,22 @@ from contextlib import suppress
 from typing import Callable, Final
 
 from twisted_kv.cli.shell import Shell
+from twisted_kv.wire.words import split_words
 
 HISTORY: Final = "~/.owncache_cli_history"
 
-SECRET: Final = re.compile(
-    r"\s*(AUTH|ACL\s+SETUSER|CONFIG\s+SET\b.*\b(requirepass|masterauth)|HELLO\b.*\bAUTH|MIGRATE)\b", re.I | re.S
+_SECRET: Final = re.compile(
+    rb"(\d+ )?(AUTH|ACL SETUSER|CONFIG SET .*(REQUIREPASS|MASTERAUTH)|HELLO .*AUTH|MIGRATE) ", re.S
 )
-"""Lines that hold a password: no history is kept of them."""
+
+
+def is_secret(line: str) -> bool:
+    """Whether a line may hold a password, so that no history is kept of it; in doubt, as with a quote that is open."""
+    try:
+        words = split_words(line.encode("utf-8", "surrogateescape"))
+    except ValueError:
+        return True
+    return _SECRET.match(b" ".join(words).upper() + b" ") is not None
 
 
 def interact(shell: Shell) -> int:
@@ -45,7 +54,7 @@ def _reader(shell: Shell) -> Callable[[str], str]:
 
     class SafeHistory(FileHistory):
         def store_string(self, string: str) -> None:
-            if not SECRET.match(string):
+            if not is_secret(string):
                 super().store_string(string)
 
     def names() -> list[str]:
@@ -84,7 +93,7 @@ def _plain_reader(path: str) -> Callable[[str], str]:
         line = input(prompt)
         if line.strip():
             readline.add_history(line)
-            if is_kept and not SECRET.match(line):
+            if is_kept and not is_secret(line):
                 with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(line + "\n")
         return line

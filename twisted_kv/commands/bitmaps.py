@@ -257,7 +257,7 @@ def _combined(name: bytes, values: Sequence[bytes | LongString], start: int, sto
     """Combine the bytes of values from a place up to before another; None for zeros only, where nobody wrote any."""
     if name == b"NOT":
         return _slice(values[0], start, stop).translate(_INVERTED)
-    written = [value for value in values if not _is_empty(value, start, stop)]
+    written = [value for value in values if not _is_unwritten(value, start, stop)]
     if not written or (name == b"AND" and len(written) < len(values)):
         return None
     # The bytes that a shorter value lacks count as zeros: they are the highest.
@@ -265,7 +265,7 @@ def _combined(name: bytes, values: Sequence[bytes | LongString], start: int, sto
     return functools.reduce(_OPERATIONS[name], numbers).to_bytes(stop - start, "little")
 
 
-def _is_empty(value: bytes | LongString, start: int, stop: int) -> bool:
+def _is_unwritten(value: bytes | LongString, start: int, stop: int) -> bool:
     """Whether there is nothing from a place up to before another but zeros that nobody wrote."""
     return start >= len(value) or (isinstance(value, LongString) and value.is_unwritten(start, stop))
 
@@ -341,6 +341,10 @@ def _field_type(word: bytes) -> tuple[int, bool]:
     return width, signed
 
 
+_MOST_AT_ONCE: Final = 4096
+"""Bytes from the first to the last field up to which they are changed together."""
+
+
 def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[Reply]:
     """Run operations one after the other, each on what the one before it has left."""
     replies: list[Reply] = []
@@ -367,10 +371,6 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[
     if low < high:
         session.db.write_string(key, low, bytes(value[low - start : high - start]))
     return replies
-
-
-_MOST_AT_ONCE: Final = 4096
-"""Bytes from the first to the last field up to which they are changed together."""
 
 
 def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:

@@ -104,7 +104,7 @@ class Listeners:
         self._factory = RespFactory(dispatcher)
         self._ports: list[Any] = []
         self._closed = False
-        self._told = ""  # the file of addresses
+        self._told = ""  # what the file of addresses says
         self.port: int | None = None
         self.udp_port: int | None = None
 
@@ -137,7 +137,17 @@ class Listeners:
             os.replace(path + ".new", path)
         except OSError as error:
             raise CannotListenError(None, path, error) from None
-        self._told = path
+        self._told = addresses
+
+    def _untell(self) -> None:
+        """Remove the file of addresses, unless another server has told its own there."""
+        told, self._told = self._told, ""
+        path = self._settings.address_file
+        with suppress(OSError):
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                is_ours = file.read() == told
+            if is_ours:
+                os.unlink(path)
 
     def _count_drops(self) -> int:
         return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
@@ -145,10 +155,8 @@ class Listeners:
     def close(self) -> Deferred[Any]:
         """Close all ports and end all connections, for good; fires when that is done."""
         self._closed = True
-        told, self._told = self._told, ""
-        if told:
-            with suppress(OSError):
-                os.unlink(told)
+        if self._told:
+            self._untell()
         closed = self._close_ports()
         if self._multiplexer is not None:
             closed.addCallback(self._left, self._multiplexer)

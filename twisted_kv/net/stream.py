@@ -143,7 +143,7 @@ class RespProtocol(Protocol):
                         # It may be what made the wake-up late; behind quick ones the clock is not asked.
                         if command is not None and not command.is_fast and reader.at_once > 1 and self._wakeup.is_late:
                             reader.at_once = 1
-                            reader.give_back(following)
+                            reader.put_off(following)
                     ended = ended or session.closing
                     if ended:
                         break

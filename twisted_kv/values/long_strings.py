@@ -42,9 +42,9 @@ class LongString:
         own = cls()
         own._chunks = [_ZEROS if chunk is None else chunk for chunk in chunks]
         own._length = length
-        own.memory += sum([SLOT if chunk is _ZEROS else SLOT + len(chunk) for chunk in own._chunks])
         if length % CHUNK and own._chunks[-1] is _ZEROS:
             own._chunks[-1] = bytes(length % CHUNK)
+        own.memory += sum([SLOT if chunk is _ZEROS else SLOT + len(chunk) for chunk in own._chunks])
         return own
 
     def __len__(self) -> int:

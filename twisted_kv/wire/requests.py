@@ -47,11 +47,14 @@ FIRST: Final = 4
 """How many are given at first: nobody knows yet how long they take."""
 
 
-_MANY: Final = 16
-"""Arguments that are worth to be read together."""
+_FEW: Final = 4
+"""Arguments that are not worth to be looked for together."""
 _LONG: Final = 1024
 """Bytes of an argument that is read by itself."""
-_HEADERS: Final = [*(b"$%d" % size for size in range(_LONG)), b""]
+_HEADERS: Final = [*(b"$%d" % size for size in range(_LONG)), b"\r\n"]
+"""What announces a word by its size; the last is of words that are too long, and equal to no line."""
+_GLANCE: Final = 1024
+"""Bytes that are looked at for short arguments at first."""
 
 
 class RequestReader:
@@ -173,6 +176,11 @@ class RequestReader:
         words = self.gets()
         return [] if words is None else [words]
 
+    def put_off(self, requests: Iterable[list[bytes]]) -> None:
+        """Keep requests that were taken for the next time, before all others."""
+        self._taken = iter([*requests, *self._taken])
+        self.more = bool(length_hint(self._taken)) or self.more
+
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
         """Put back requests that were taken and shall be read again, with more care."""
         data = b"".join(map(encode_request, chain(requests, self._taken)))
@@ -199,6 +207,7 @@ class RequestReader:
             else:  # not by `feed`, which would hold them again while a long line is under way
                 self._buffer = self._buffer[self._at :] + data
                 self._at = 0
+                self._tries = _TRIES
             words = self._gets()
         return words
 
@@ -240,13 +249,16 @@ class RequestReader:
         """Read on in the request under way; True when it is whole."""
         arguments = self._arguments
         one_by_one = 0 if self.max_bulk >= _LONG else self._left  # until short ones are looked for again
+        glance = _GLANCE
         while self._left:
             length = self._bulk
             if length < 0:
-                if self._left > _MANY and not one_by_one:
-                    if self._read_short_arguments() < _MANY:
-                        one_by_one = 8 * _MANY
-                    continue
+                if self._left > _FEW and not one_by_one:
+                    count, were_all = self._read_short_arguments(glance)
+                    glance = min(4 * glance, PORTION) if were_all else _GLANCE
+                    one_by_one = 0 if were_all or count > _FEW else 8 * _FEW
+                    if count:
+                        continue
                 one_by_one -= one_by_one > 0
                 if self._at >= len(self._buffer):
                     return False
@@ -277,14 +289,18 @@ class RequestReader:
             self._left -= 1
         return True
 
-    def _read_short_arguments(self) -> int:
-        """Read arguments as long as they are short and hold no line ends, all at once; returns how many those are."""
-        lines = self._buffer[self._at : self._at + PORTION].split(b"\r\n")
+    def _read_short_arguments(self, glance: int) -> tuple[int, bool]:
+        """Read arguments as long as they are short and hold no line ends, all at once.
+
+        Looks at so many bytes, and no more: returns how many arguments were read, and whether those were all.
+        """
+        lines = self._buffer[self._at : self._at + glance].split(b"\r\n")
         count = min(self._left, (len(lines) - 1) // 2)
         words = lines[1 : 2 * count : 2]
         sizes = [min(len(word), _LONG) for word in words]
         headers = [_HEADERS[size] for size in sizes]
         given = lines[: 2 * count : 2]
+        were_all = count > 0 and given == headers
         if given != headers:  # as many as there are before the first that is not like that
             count = next(place for place, pair in enumerate(zip(given, headers)) if pair[0] != pair[1])
             del words[count:], sizes[count:], headers[count:]
@@ -293,7 +309,7 @@ class RequestReader:
         self._argument_bytes += size
         self._at += size + sum(map(len, headers)) + 4 * count
         self._left -= count
-        return count
+        return count, were_all
 
     def _length(self, what: bytes, error: str) -> int | None:
         """Read the number behind `*` or `$`; None until its line is whole."""

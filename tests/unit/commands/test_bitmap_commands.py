@@ -186,6 +186,7 @@ def test_a_long_result_has_its_length(cache: MemoryCache, size: int) -> None:
     cache.call("SET", "short", "xyz")
     assert cache.call("BITOP", "AND", "d", "a", "short") == size
     assert cache.call("GET", "d") == bytes(size)
+    assert cache.call("MEMORY", "USAGE", "d") > size % 32_768
     assert cache.call("BITOP", "NOT", "d", "a") == size
     assert cache.call("BITOP", "XOR", "e", "d", "a") == size
     assert cache.call("GET", "e") == b"\xff" * size

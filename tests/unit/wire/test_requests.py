@@ -315,6 +315,7 @@ def test_many_words_are_read_whatever_they_hold(size: int) -> None:
         (b"$x\r\nab\r\n", "invalid bulk length"),
         (b"$-1\r\n", "invalid bulk length"),
         (b"$01\r\nv\r\n", "invalid bulk length"),
+        (b"\r\n" + b"x" * 1500 + b"\r\n", "expected '\\$', got '\r'"),
         (b":1\r\n", "expected '\\$', got ':'"),
         (b"\r\nab\r\n", "expected '\\$', got '\r'"),
     ],
@@ -327,6 +328,60 @@ def test_what_is_wrong_among_many_words_is_told(bad: bytes, why: str) -> None:
         reader.feed(b"*200\r\n" + b"".join(words))
         with pytest.raises(ProtocolError, match=why):
             reader.gets()
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("odd", [b"two\r\nlines", b"x" * 1100])
+@pytest.mark.parametrize("every", [1, 20])
+def test_odd_words_among_many_are_no_more_work_each(odd: bytes, every: int) -> None:
+    """The bytes behind an odd word were once looked at again for each of them."""
+    looked_at = []
+
+    class Watched(RequestReader):
+        def _read_short_arguments(self, glance: int) -> tuple[int, bool]:
+            looked_at.append(min(glance, len(self._buffer) - self._at))
+            return super()._read_short_arguments(glance)
+
+    words = [b"MSET", *[odd if number % every == 0 else b"v" for number in range(4_000)]]
+    reader = Watched()
+    stream = encode_request(words)
+    for start in range(0, len(stream), 4 * PORTION):
+        reader.feed(stream[start : start + 4 * PORTION])
+        got = reader.gets()
+    assert got == words
+    assert sum(looked_at) < 8 * len(stream) + 100_000
+
+
+def test_plain_requests_behind_what_waited_are_taken_together() -> None:
+    reader = RequestReader()
+    requests = [[b"GET", b"%d" % number] for number in range(20_000)]
+    stream = b"".join(map(encode_request, requests))
+    for start in range(0, len(stream), 10_000):
+        reader.feed(stream[start : start + 10_000])
+    taken = reader.take()
+    reader.give_back(taken[1:])
+    got, alone = taken[:1], 0
+    while portion := reader.take() or reader.take_one():
+        alone += len(portion) == 1
+        got += portion
+    assert got == requests
+    assert alone < 4_000  # those of the first portion, and no more
+
+
+def test_what_is_put_off_comes_first_again() -> None:
+    reader = RequestReader()
+    requests = [[b"GET", b"%d" % number] for number in range(9)]
+    reader.feed(b"".join(map(encode_request, requests)))
+    reader.at_once = 5
+    taken = reader.take()
+    reader.put_off(taken[2:])
+    assert reader.more
+    reader.at_once = 2
+    got = taken[:2]
+    while portion := reader.take() or reader.take_one():
+        got += portion
+    assert got == requests
+    assert not reader.more
 
 
 def test_among_many_words_none_may_be_longer_than_the_limit() -> None:
