@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Callable, Final, Protocol, Sequence
 
-from twisted_kv.errors import CommandError, ProtocolError
+from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.names import READ_ONLY, waiting_seconds
 from twisted_kv.replies import Push, Reply
 from twisted_kv.wire.encoder import encode_request
@@ -21,6 +21,17 @@ CHUNK: Final = 65536
 
 class NoAnswer(Exception):  # noqa: N818  # it says what there was
     """A request that was not answered: `str()` says why.  It may have been carried out."""
+
+
+class Ended(NoAnswer):
+    """The server has ended the connection before it answered."""
+
+
+LISTENING: Final = frozenset(
+    (b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe", b"sunsubscribe", b"monitor", b"sync",
+     b"psync")
+)  # fmt: skip
+"""Requests whose replies are not one for one."""
 
 
 class Stream(Protocol):
@@ -60,7 +71,7 @@ class BlockingClient:
         self._retries = retries
         self._queue: list[list[bytes]] | None = None  # what was sent since MULTI
         self._stream: Stream | None = None
-        self._reader = ReplyReader(keep_order=True)
+        self._reader = ReplyReader(is_exact=True)
 
     @property
     def in_transaction(self) -> bool:
@@ -70,9 +81,12 @@ class BlockingClient:
     def request(self, *words: Word) -> Reply:
         """Send a request and wait for its reply value; raises `CommandError` for an error reply, or `NoAnswer`.
 
-        What was queued since MULTI is gone when there is no answer.  Raises TypeError for a word that cannot be sent.
+        What was queued since MULTI is gone when there is no answer.  Raises TypeError for a word that cannot be sent,
+        and ValueError for a request that is answered more than once (SUBSCRIBE, MONITOR).
         """
         request = encode_words(words)
+        if request[0].lower() in LISTENING:
+            raise ValueError(f"this client waits for one reply, and {as_text(request[0])} has many")
         left = self._retries if self._queue is None and request[0].lower() in READ_ONLY else 0
         while True:
             try:
@@ -96,7 +110,7 @@ class BlockingClient:
         """End the connection, and what was queued; the next request makes another."""
         stream, self._stream = self._stream, None
         self._queue = None
-        self._reader = ReplyReader(keep_order=True)
+        self._reader = ReplyReader(is_exact=True)
         if stream is not None:
             stream.close()
 
@@ -145,7 +159,7 @@ class BlockingClient:
             while (reply := self._reader.gets()) is None:
                 data = self._stream.recv(CHUNK)
                 if not data:
-                    raise NoAnswer("the connection ended before the reply came")
+                    raise Ended("the connection ended before the reply came")
                 self._reader.feed(data)
             if not isinstance(reply[0], Push):
                 return reply[0]

@@ -454,7 +454,11 @@ class DatagramClient:
         if not self._dialect.is_answered(request):
             self._waiting = None
             waiting.callback(None)
-        self._protocol.send(datagram)
+        try:
+            self._protocol.send(datagram)
+        except BaseException:  # it is told of at once, and nothing comes for it
+            self._waiting = None
+            raise
         return waiting.addTimeout(self._timeout, self._clock, _timed_out)
 
     def _cancelled(self, waiting: Deferred[Reply]) -> None:

@@ -28,6 +28,8 @@ _ONE_BYTE: Final = re.compile(rb"\\.|\[\^?(?:\\.|[^\]]-.|[^\]])*(?:\]|\Z)", re.D
 """What stands for one byte of a text and is longer itself."""
 _LONGEST_EXPRESSION: Final = 200
 """Atoms of a regular expression: compiling one takes longer than matching it."""
+_MOST_STARS: Final = 1000
+"""Stars with something behind them: of more, Redis finds that nothing matches."""
 _LOOKED_AT: Final = 4096
 """Bytes of a pattern that are looked at until there is a text as long as they ask for."""
 _LONGEST_KEPT: Final = 200
@@ -83,6 +85,8 @@ def _matcher(pieces: List[Tuple[_Piece, int]], ignore_case: bool) -> Matcher:
         return equals
     (first, shortest), *middle, (last, tail) = pieces
     between = [piece for piece, length in middle if length]
+    if len(between) + bool(tail) > _MOST_STARS:
+        return lambda text: False
 
     def matches(text: bytes) -> bool:
         end = len(text) - tail

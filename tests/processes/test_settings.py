@@ -56,7 +56,8 @@ def test_all_that_is_wrong_is_told_in_one_go(tmp_path: Path) -> None:
 def test_sighup_reads_the_file_again_and_the_data_outlast_it(tmp_path: Path) -> None:
     config = tmp_path / "conf"
     config.write_text("timeout 5\nmaxclients 50\nhz 20\n")
-    options = ("--config", str(config), "--maxclients", "60", "--dir", str(tmp_path), "--save", "3600 1")
+    held = ("--maxclients", "60", "--hash-max-listpack-entries", "99")
+    options = ("--config", str(config), *held, "--dir", str(tmp_path), "--save", "3600 1")
     with running(tmp_path, *options) as program:
         client = Client(program.port)
 
@@ -77,8 +78,9 @@ def test_sighup_reads_the_file_again_and_the_data_outlast_it(tmp_path: Path) -> 
         assert "these settings hold from the next start on: tcp-backlog" in program.said()
         reload("timeout 9\ntimeout x\n", "the configuration is left as it is: ")
         assert settings() == [b"7", b"60", b"10", before[3]]
-        reload("tcp-keepalive 11\n", "read the configuration again: tcp-keepalive\n")
+        reload("tcp-keepalive 11\nhash-max-ziplist-entries 7\n", "read the configuration again: tcp-keepalive\n")
         assert settings() == [b"7", b"60", b"11", before[3]]
+        assert client.ask([(b"CONFIG", b"GET", b"hash-max-listpack-entries")])[0][1] == b"99"  # by whichever name
         program.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: "SIGUSR1 is ignored" in program.said(), "SIGUSR1 to be ignored")
         assert client.ask([(b"GET", b"k")]) == [b"v"]

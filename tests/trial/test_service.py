@@ -532,6 +532,16 @@ class EndpointTests(ServiceCase):
         yield cache.stopService()
         assert os.listdir(folder) == []
 
+    @inlineCallbacks
+    def test_the_addresses_of_a_later_server_stay_when_an_earlier_one_ends(self) -> Any:
+        path = os.path.abspath(f"{tempfile.mkdtemp(dir='.')}/addresses")
+        first, second = (self.service(config={"address-file": path}) for _ in range(2))
+        yield first.stopService()
+        with open(path, encoding="utf-8") as file:
+            assert f"tcp 127.0.0.1:{second.port}\n" in file.read()
+        yield second.stopService()
+        assert not os.path.exists(path)
+
     def test_a_file_of_addresses_that_cannot_be_written_is_an_error(self) -> None:
         cache = self.service(start=False, config={"address-file": "/does/not/exist/addresses"})
         raised(error.CannotListenError, cache.startService)

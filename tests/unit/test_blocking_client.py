@@ -239,3 +239,11 @@ def test_a_connection_that_was_reset_meanwhile_is_made_anew() -> None:
     client = BlockingClient(Says(b":1\r\n", ConnectionResetError(), b":2\r\n"))
     assert client.request("INCR", "k") == 1
     assert client.request("INCR", "k") == 2
+
+
+@pytest.mark.parametrize("name", ["SUBSCRIBE", "psubscribe", "MONITOR", b"UNSUBSCRIBE"])
+def test_what_is_answered_more_than_once_is_not_sent(name: str) -> None:
+    client = BlockingClient(Says(b":1\r\n"))
+    with pytest.raises(ValueError, match="waits for one reply"):
+        client.request(name, "channel")
+    assert client.request("INCR", "k") == 1

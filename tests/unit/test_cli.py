@@ -14,7 +14,7 @@ import twisted.internet
 
 from tests.memory_stream import MemoryStream
 from twisted_kv import cli
-from twisted_kv.blocking_client import BlockingClient, NoAnswer
+from twisted_kv.blocking_client import BlockingClient, Ended, NoAnswer
 from twisted_kv.cli import interact, make_client, parse_arguments, prompt, take_address
 from twisted_kv.cli.connecting import DatagramCalls
 from twisted_kv.cli.shell import FORMS, Shell
@@ -109,6 +109,8 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
         (["-u", "rediss://here/"], "begins with redis://"),
         (["-u", "redis://here:99999/"], "argument -u/--uri: "),
         (["-u", "redis://here/x"], "a database is a number"),
+        (["-u", "redis://here:0/"], "a port is a number"),
+        (["-u", "redis://[::1"], "Invalid IPv6 URL"),
     ],
 )
 def test_wrong_arguments_are_told_and_end_with_status_2(
@@ -199,7 +201,7 @@ def test_an_address_is_taken_from_the_file_of_a_server(
     assert (options.host, options.port, options.socket, options.udp) == found
 
 
-@pytest.mark.parametrize("told", [None, "", "tcp 127.0.0.1:1\n"])
+@pytest.mark.parametrize("told", [None, "", "tcp 127.0.0.1:1\n", "udp\n\n", "udp 127.0.0.1\n", "udp here:there\n", "x"])
 def test_a_file_without_the_address_is_no_answer(program: Any, tmp_path: Path, told: str | None) -> None:
     path = tmp_path / "addresses"
     if told is not None:
@@ -251,7 +253,7 @@ def test_replies_are_written_with_types_or_raw(reply: Reply, typed: bytes, raw: 
 def test_a_text_for_people_is_not_quoted(line: bytes) -> None:
     fake = Fake(b"# Server\r\nport:1\r\n")
     assert fake.shell.run_line(line) == 0
-    assert fake.output.getvalue() == b"# Server\r\nport:1\r\n\n"
+    assert fake.output.getvalue() == b"# Server\r\nport:1\r\n"  # which has line ends of its own
 
 
 def test_an_error_reply_is_status_1() -> None:
@@ -267,6 +269,13 @@ def test_no_answer_is_status_2_and_told_on_the_other_stream() -> None:
     told = fake.errors.getvalue()
     assert told.startswith(b"no answer from here:1: ")
     assert told.count(b"\n") == 1
+
+
+def test_a_server_that_was_told_to_end_may_end_the_connection() -> None:
+    fake = Fake(Ended("the connection ended before the reply came"))
+    assert fake.shell.run([b"SHUTDOWN", b"NOSAVE"]) == 0
+    assert fake.errors.getvalue() == b""
+    assert fake.shell.run([b"PING"]) == 2
 
 
 def test_a_request_that_cannot_be_sent_is_status_2() -> None:
@@ -585,6 +594,26 @@ def test_an_output_that_nobody_reads_ends_the_program(program: Any, monkeypatch:
 
     monkeypatch.setattr(Shell, "_write", broken)
     assert program("PING")[0] == 141
+
+
+def test_an_output_that_is_full_is_told_in_one_line(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*ignored: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Shell, "_write", full)
+    status, _, errors = program("PING")
+    assert (status, errors) == (2, b"cannot write: [Errno 28] No space left on device\n")
+
+
+def test_closed_streams_are_as_if_nothing_were_there(
+    cache: MemoryCache, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert cli.main(["SET", "k", "v"]) == 0
+    assert cli.main(["-x", "SET", "l"]) == 0
+    assert cli.main([]) == 0
+    assert (cache.call("GET", "k"), cache.call("GET", "l")) == (b"v", b"")
 
 
 def test_lines_from_a_pipe_are_requests(cache: MemoryCache, program: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.error import ConnectionLost, ConnectionRefusedError, TimeoutError
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError, MessageLengthError, TimeoutError
 
 from twisted_kv.client import DatagramClient, StreamClient
 from twisted_kv.errors import CommandError
@@ -465,6 +465,11 @@ def closed(socket: Socket, datagram: bytes) -> None:
     socket.stopListening()
 
 
+def too_long(socket: Socket, datagram: bytes) -> None:
+    """A datagram that no socket takes."""
+    raise MessageLengthError("message too long")
+
+
 @pytest.fixture
 def network(cache: MemoryCache) -> Network:
     return Network(cache.datagrams())
@@ -482,6 +487,15 @@ def test_a_server_that_takes_words_for_a_key_is_told_from_one_that_answers(
         outcome(client.request("INCR", "n"))
     assert cache.call("EXISTS", "n") == 0
     assert outcome(udp(Network(cache.datagrams("command")), dialect="command").request("INCR", "n")) == b"(integer) 1"
+
+
+def test_a_request_that_no_datagram_holds_is_told_once(network: Network) -> None:
+    client = udp(network)
+    network.plan = [too_long]
+    with pytest.raises(MessageLengthError):
+        outcome(client.request("SET", "k", "v"))
+    assert client._waiting is None  # or a failure would come up that nobody asks for
+    assert outcome(client.request("PING")) == b"PONG"
 
 
 @pytest.mark.parametrize("dialect", ["equals", "command", "resp"])

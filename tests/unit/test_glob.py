@@ -118,3 +118,14 @@ def test_a_long_piece_that_is_nearly_the_end_of_a_text_is_not_found() -> None:
     assert not compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200)
     assert not compile_pattern(b"*" + b"[xy]" * 200 + b"[ab]" + b"*")(b"x" * 202)  # of more than one expression
     assert compile_pattern(b"*" + b"[xy]" * 199 + b"[ab]" + b"*")(b"x" * 200 + b"a")
+
+
+@pytest.mark.parametrize("piece", [b"*x", b"?*"])
+def test_of_more_stars_than_a_thousand_nothing_matches(piece: bytes) -> None:
+    text = b"x" * 3000
+    assert compile_pattern(piece * 1000)(text)
+    assert compile_pattern(piece * 1000 + b"*")(text)
+    assert not compile_pattern(b"*x" * 1001)(text)
+    assert not compile_pattern(b"x*" * 1002)(text)
+    assert compile_pattern(b"x*" * 1001)(text)
+    assert compile_pattern(b"*" * 5000 + b"x")(text)

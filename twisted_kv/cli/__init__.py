@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Sequence
+from typing import Any, Sequence
 
 from twisted_kv.cli.connecting import make_client, take_address
 from twisted_kv.cli.options import parse_arguments
@@ -33,15 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as failure:
         print(f"no answer from {options.address_file or options.host}: {failure}", file=sys.stderr)
         return 2
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
     shell = Shell(
         client,
-        sys.stdout.buffer,
-        sys.stderr.buffer,
-        form=FORMS[options.form or ("no-raw" if sys.stdout.isatty() else "raw")],
+        _bytes_of(sys.stdout, "wb"),
+        _bytes_of(sys.stderr, "wb"),
+        form=FORMS[options.form or ("no-raw" if is_terminal else "raw")],
         name=options.socket or f"{options.host}:{options.port}",
         timeout=options.timeout,
         silent_sets=options.udp and options.dialect == "equals",
-        colours=sys.stdout.isatty(),
+        colours=is_terminal,
     )
     try:
         if options.task:
@@ -50,15 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.words:
             words = [os.fsencode(word) for word in options.words]
             if options.stdin:
-                words.append(sys.stdin.buffer.read())
+                words.append(_bytes_of(sys.stdin, "rb").read())
             return shell.run_often(words, options.repeat, options.interval)
-        if sys.stdin.isatty():
+        if sys.stdin is not None and sys.stdin.isatty():
             return interact(shell)
-        return shell.run_lines(sys.stdin.buffer)
+        return shell.run_lines(_bytes_of(sys.stdin, "rb"))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stdout = None  # or Python complains that it cannot flush it
         return 141
+    except OSError as failure:  # as of a disk that is full
+        sys.stdout = None  # as above
+        print(f"cannot write: {failure}", file=sys.stderr)
+        return 2
     finally:
         client.close()
+
+
+def _bytes_of(stream: Any, mode: str) -> Any:
+    """Return a standard stream for bytes, or one of nothing in the place of one that is closed."""
+    return open(os.devnull, mode) if stream is None else stream.buffer  # open until the end

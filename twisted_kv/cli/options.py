@@ -99,13 +99,15 @@ def _uri(text: str) -> dict[str, Any]:
     """Read an address such as redis://user:password@host:port/database, of which all but the host may be missing."""
     from urllib.parse import unquote, urlsplit
 
-    parts = urlsplit(text)
-    if parts.scheme != "redis":
-        raise argparse.ArgumentTypeError("an address that begins with redis:// is needed")
     try:
+        parts = urlsplit(text)
         found: dict[str, Any] = {"host": parts.hostname, "port": parts.port}
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if parts.scheme != "redis":
+        raise argparse.ArgumentTypeError("an address that begins with redis:// is needed")
+    if parts.port is not None:
+        _port(str(parts.port))
     database = parts.path.strip("/")
     if database and not database.isdecimal():
         raise argparse.ArgumentTypeError("a database is a number")

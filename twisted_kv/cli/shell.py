@@ -7,12 +7,13 @@ import time
 from itertools import count
 from typing import Any, BinaryIO, Callable, Final, Sequence
 
-from twisted_kv.blocking_client import BlockingClient, NoAnswer
+from twisted_kv.blocking_client import BlockingClient, Ended, NoAnswer
 from twisted_kv.cli import sampling
 from twisted_kv.cli.connecting import DatagramCalls, connector
 from twisted_kv.cli.documents import Documents
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import Reply, Verbatim
+from twisted_kv.numbers import parse_integer
+from twisted_kv.replies import Reply
 from twisted_kv.wire.terminal import render, render_csv, render_json, render_raw
 from twisted_kv.wire.words import split_words
 
@@ -73,9 +74,14 @@ class Shell:
         """Run one request; gives the exit status: 0, 1 for an error reply, 2 if there was no answer."""
 
         def run() -> None:
-            reply = self._client.request(*words)
+            try:
+                reply = self._client.request(*words)
+            except Ended:
+                if words[0].lower() == b"shutdown":
+                    return  # that is how it says that it does
+                raise
             if isinstance(reply, bytes) and PLAIN_TEXTS.fullmatch(b" ".join(words[:2])):
-                self._write(self._plain(Verbatim(reply)))
+                self._write(reply)  # it has line ends of its own
             elif reply is not None or self._answered(words[0]):
                 self._write(self._form(reply))
 
@@ -135,8 +141,12 @@ class Shell:
         name = words[0].lower()
         if len(words) == 1 and name in (b"exit", b"quit"):
             return None
-        if len(words) > 1 and name.isdigit() and int(name):
-            return self.run_often(words[1:], int(name), 0)
+        times = parse_integer(name)
+        if len(words) > 1 and times is not None:
+            if times > 0:
+                return self.run_often(words[1:], times, 0)
+            self._complain("a number before a request says how often it is run: 1 or more")
+            return 2
         status = self._run_own(name, words)
         return self.run(words) if status is None else status
 
@@ -147,9 +157,15 @@ class Shell:
             self._tell(self.documents.help(asked[1:], colours=self._colours))
         elif len(words) == 1 and name == b"clear":
             self._write(CLEAR)
-        elif len(words) == 2 and name == b":set" and asked[1] in ("hints", "nohints"):
+        elif name == b":set":
+            if asked[1:] not in (["hints"], ["nohints"]):
+                self._complain("it is :set hints or :set nohints")
+                return 2
             self.shows_hints = asked[1] == "hints"
-        elif len(words) == 3 and name == b"connect":
+        elif name == b"connect":
+            if len(words) != 3:
+                self._complain("it is connect HOST PORT")
+                return 2
             return self._connect(*asked[1:])
         else:
             return None

@@ -12,7 +12,7 @@ from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.strings import check_string_size
 from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
 from twisted_kv.groups import Group, every, first, second
-from twisted_kv.numbers import INT64_MIN, UINT64_MAX, parse_integer
+from twisted_kv.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -286,10 +286,17 @@ class _Field:
         if self.name == b"GET":
             return old, None
         operand = self.operand if self.signed or self.name != b"SET" else self.operand & UINT64_MAX
+        if self.is_beyond_c(operand):
+            return old, (1 << self.width - 1) - 1
         new = self._fitted(operand if self.name == b"SET" else old + operand)
         if new is None:
             return None, None
         return (old if self.name == b"SET" else new), new
+
+    def is_beyond_c(self, operand: int) -> bool:
+        """Whether SET of so small a number overflows within Redis, which takes it for too large a one then."""
+        is_met = self.name == b"SET" and self.overflow == b"SAT" and self.signed and self.width < 64
+        return is_met and (1 << self.width - 1) - 1 - operand > INT64_MAX
 
     def _fitted(self, number: int) -> int | None:
         """Make a number fit into the field as OVERFLOW says, None with FAIL if it does not."""

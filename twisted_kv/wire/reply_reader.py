@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Final
 
 from twisted_kv.errors import CommandError, ProtocolError
-from twisted_kv.replies import NULL_ARRAY, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Reply, Status, Verbatim
 
 MAX_DEPTH: Final = 128
 MAX_LINE: Final = 64 * 1024
@@ -34,12 +34,13 @@ class ReplyReader:
     """Cuts a byte stream into reply values.
 
     Errors inside or at the top of a reply come as `CommandError` values and are not raised.  RESP2 null arrays are
-    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`, and every set with `keep_order`.
-    Attributes are passed over: no command of Redis's gives any, but for DEBUG.
+    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`.  For who shows them, `is_exact`
+    has every set keep its order, and every double its digits (`Decimal`).  Attributes are passed over: no command of
+    Redis's gives any, but for DEBUG.
     """
 
-    def __init__(self, *, max_bulk: int = 512 * 1024 * 1024, keep_order: bool = False) -> None:
-        self._keep_order = keep_order
+    def __init__(self, *, max_bulk: int = 512 * 1024 * 1024, is_exact: bool = False) -> None:
+        self._is_exact = is_exact
         self._max_bulk = max_bulk
         self._buffer = bytearray()
         self._at = 0
@@ -105,14 +106,15 @@ class ReplyReader:
         read = _LINES.get(mark)
         if read is not None:
             try:
-                return read(line)
+                value = read(line)
+                return Decimal(line) if mark == b"," and self._is_exact else value
             except ValueError:
                 raise ProtocolError(f"invalid reply line {mark + line!r}") from None
         aggregate = _AGGREGATES.get(mark)
         if aggregate is None:
             raise ProtocolError(f"unknown reply type {mark!r}")
         build, values_each = aggregate
-        if build is _set and self._keep_order:
+        if build is _set and self._is_exact:
             build = OrderedSet
         count = _count(line)
         if count < 0:

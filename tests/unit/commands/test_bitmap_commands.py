@@ -312,6 +312,26 @@ def test_bits_are_counted_with_and_without_pythons_own_count(
     assert cache.call("BITCOUNT", "k", 5, 9, "BIT") == 0
 
 
+@pytest.mark.parametrize(
+    ("overflow", "field", "number", "stored"),
+    [
+        ("SAT", "i8", -(2**63), 127),
+        ("SAT", "i8", -(2**63) + 127, 127),
+        ("SAT", "i8", -(2**63) + 128, -128),
+        ("SAT", "i63", -(2**63), 2**62 - 1),
+        ("SAT", "i64", -(2**63), -(2**63)),
+        ("SAT", "u8", -1, 255),
+        ("WRAP", "i8", -(2**63), 0),
+        ("FAIL", "i8", -(2**63), 0),
+    ],
+)
+def test_numbers_too_small_for_a_field_are_taken_as_c_does(
+    cache: MemoryCache, overflow: str, field: str, number: int, stored: int
+) -> None:
+    cache.call("BITFIELD", "k", "OVERFLOW", overflow, "SET", field, 0, number)
+    assert cache.call("BITFIELD", "k", "GET", field, 0) == [stored]
+
+
 def test_fields_far_from_each_other_are_changed_one_by_one(cache: MemoryCache) -> None:
     operations = ["SET", "u8", "0", "1", "INCRBY", "u8", "800000", "7", "GET", "u8", "0", "INCRBY", "u8", "#0", "1"]
     assert cache.call("BITFIELD", "k", *operations) == [0, 7, 1, 2]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.parsing import assert_reads_alike, peak_of, read, typed
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, OrderedSet, Push, Status, Verbatim
+from twisted_kv.errors import CommandError, ProtocolError
+from twisted_kv.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.reply_reader import MAX_DEPTH, MAX_LINE, ReplyReader
 
 TAIL = (b"*2\r\n:7\r\n$1\r\nx\r\n", ([7, b"x"],))
@@ -61,12 +61,15 @@ def test_replies_are_read_however_they_are_cut(stream: bytes, value: Any) -> Non
     assert_reads_alike(ReplyReader, b"*2\r\n*1\r\n" + stream + stream, [([[value], value],)], more=TAIL)
 
 
-def test_a_set_may_keep_its_order() -> None:
-    reader = ReplyReader(keep_order=True)
-    reader.feed(b"~3\r\n$1\r\nb\r\n$1\r\na\r\n*0\r\n")
+def test_a_set_may_keep_its_order_and_a_double_its_digits() -> None:
+    reader = ReplyReader(is_exact=True)
+    reader.feed(b"~3\r\n$1\r\nb\r\n,38.10000081174143105\r\n*0\r\n")
     reply = reader.gets()
-    assert reply == (OrderedSet([b"b", b"a", []]),)
-    assert type(reply[0]) is OrderedSet
+    assert reply == (OrderedSet([b"b", Decimal(b"38.10000081174143105"), []]),)
+    assert [type(each) for each in (reply[0], *reply[0])] == [OrderedSet, bytes, Decimal, list]
+    reader.feed(b",x\r\n")
+    with pytest.raises(ProtocolError, match="invalid reply line"):
+        reader.gets()
 
 
 @pytest.mark.parametrize("key", [b"%1\r\n:1\r\n:2\r\n", b"%0\r\n", b"~1\r\n:1\r\n", b"*1\r\n~0\r\n", b"*1\r\n%0\r\n"])
