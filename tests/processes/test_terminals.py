@@ -1,4 +1,4 @@
-"""owncache-cli at a terminal shows what redis-cli shows, line by line, for the same keys that are pressed."""
+"""owncache-cli shows what redis-cli shows: at a terminal, for the same keys that are pressed, and in a pipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Iterator, List, Sequence
 import pyte
 import pytest
 
-from tests.agreement.servers import RedisServer
+from tests.agreement.servers import RealConnection, RedisServer, encode
 
 pytestmark = [pytest.mark.processes, pytest.mark.peer]
 
@@ -157,3 +157,64 @@ def test_another_server_is_asked_from_then_on(terminals: List[Terminal], redis_p
         each.press("ping\r")
         each.expect(f"localhost:{redis_port}>")
     assert terminals[0].lines == terminals[1].lines
+
+
+# In a pipe
+
+
+def outputs(port: int, *arguments: str, lines: bytes = b"") -> List[bytes]:
+    """What both programs write for the same arguments and input."""
+    programs = [["redis-cli"], [sys.executable, "-m", "twisted_kv.cli"]]
+    return [
+        subprocess.run(
+            [*program, "-p", str(port), *arguments], input=lines, capture_output=True, timeout=PATIENCE, check=False
+        ).stdout
+        for program in programs
+    ]
+
+
+@pytest.fixture
+def filled(redis_port: int) -> int:
+    """The port of a redis-server that has some keys."""
+    with RealConnection(redis_port) as real:
+        for words in (
+            ("FLUSHALL",),
+            ("RPUSH", "l", b'a "b"\\', "\xe4".encode(), b"\x00\xff\n", "1"),
+            ("HSET", "h", "f", "v", "g", "w"),
+            ("ZADD", "z", "1.5", "a", "inf", "b"),
+            ("SADD", "s", "m"),
+            ("XADD", "x", "1-1", "f", "v"),
+            ("SET", "k", "v" * 30),
+        ):
+            real.ask(encode(words))
+    return redis_port
+
+
+REQUESTS = [
+    "LRANGE l 0 -1", "HGETALL h", "ZRANGE z 0 -1 WITHSCORES", "ZSCORE z a", "SMEMBERS s", "XRANGE x - +", "GET nothing",
+    "LRANGE nothing 0 -1", "STRLEN k", "PING", "NOSUCH", "INFO keyspace", "CLIENT GETNAME", "MEMORY DOCTOR",
+]  # fmt: skip
+
+
+@pytest.mark.every(8)
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("form", ["", "--no-raw", "--csv", "--json"])
+@pytest.mark.parametrize("resp", ["-2", "-3"])
+def test_both_write_the_same(filled: int, request_: str, form: str, resp: str) -> None:
+    theirs, ours = outputs(filled, resp, *form.split(), *request_.split())
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--scan", "--scan --pattern [hk]", "--no-raw --scan", "--bigkeys", "-r 3 -i 0.01 PING", "-x ECHO", "-n 3 DBSIZE"],
+)
+def test_both_do_the_same(filled: int, arguments: str) -> None:
+    theirs, ours = outputs(filled, *arguments.split(), lines=b"the last word")
+    assert sorted(ours.split(b"\n")) == sorted(theirs.split(b"\n"))  # the kinds of keys have any order
+
+
+def test_both_read_lines(filled: int) -> None:
+    lines = b'get k\nset n 4\n2 incr n\ndel n\n\nset a "b c"\nget a\nselect 3\nget a\nmulti\nget a\nexec\n'
+    theirs, ours = outputs(filled, lines=lines)
+    assert ours == theirs
