@@ -39,14 +39,10 @@ PORTION: Final = 64 * 1024
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _TRIES: Final = 2
 """How often in a portion plain requests are looked for: at the start, and behind one that was not whole."""
-
-
 AT_ONCE: Final = 64
 """The most plain requests that are given at once."""
 FIRST: Final = 4
 """How many are given at first: nobody knows yet how long they take."""
-
-
 _FEW: Final = 4
 """Arguments that are not worth to be looked for together."""
 _LONG: Final = 1024
@@ -62,6 +58,12 @@ class RequestReader:
 
     `authenticated` may change between two calls of `gets()`: who has not given the password may announce little.
     `max_bulk` is Redis's `proto-max-bulk-len` in bytes.  Without `inline`, anything but an array is an error.
+
+    Bytes stand in `_buffer`, of which those before `_at` have been read.  No byte is looked at, or moved, more often
+    than a few times: while a long word is not whole, what comes is gathered in `_chunks` until `_missing` bytes are
+    there; while more than a portion is unread, in `_held`, until that is read.  Plain requests are found together and
+    given from `_taken` (`take`); where there are none, the search ends after `_TRIES` of each portion, and requests are
+    read one by one (`gets`), the short words of a long one together again.
     """
 
     __slots__ = (
