@@ -7,14 +7,18 @@ told in `tests/effort.py`.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
 
 import pytest
 
 from tests import effort, launch
 from twisted_kv.net import datagram_batches, multiplexer
 from twisted_kv.testing import Clock, MemoryCache
+
+if TYPE_CHECKING:
+    from tests.agreement.servers import RedisServer
 
 SEED = 1
 """Of the order of the tests, and of their random choices, where they are the same every time."""
@@ -87,3 +91,16 @@ def cache() -> Iterator[MemoryCache]:
 def clock(cache: MemoryCache) -> Clock:
     """The clock of the cache."""
     return cache.clock
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real redis-server, ended by its process id."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    from tests.agreement.servers import RedisServer  # here, because few tests have a peer
+
+    server = RedisServer(program, tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()

@@ -70,15 +70,10 @@ class Terminal:
         os.close(self._master)
 
 
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+@pytest.fixture
+def redis_port(redis_server: RedisServer) -> int:
     """The port of a redis-server."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    server = RedisServer(program, tmp_path_factory.mktemp("redis"))
-    yield server.port
-    server.stop()
+    return redis_server.port
 
 
 @pytest.fixture

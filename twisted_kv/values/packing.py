@@ -25,17 +25,7 @@ NAMES: Final = (
 class Packing:
     """The limits of one server, each by the name of its setting; CONFIG SET changes them for all of its values."""
 
-    __slots__ = (
-        "hash_max_listpack_entries",
-        "hash_max_listpack_value",
-        "hll_sparse_max_bytes",
-        "list_max_listpack_size",
-        "set_max_intset_entries",
-        "stream_node_max_bytes",
-        "stream_node_max_entries",
-        "zset_max_listpack_entries",
-        "zset_max_listpack_value",
-    )
+    __slots__ = NAMES
 
     def __init__(self) -> None:
         self.hash_max_listpack_entries = 512
