@@ -39,9 +39,9 @@ class MemoryFile:
     def close(self) -> None:
         self._opened.remove(self)
 
-    def lose_name(self) -> None:
-        """Go on without a name that anybody could open."""
-        self._files = {self.name: self._files[self.name]}
+    def lose_name(self, left: Files) -> None:
+        """Go on without a name that anybody could open; `left` is shared by all who have the same file open."""
+        self._files = left
         self.is_named = False
 
 
@@ -110,9 +110,10 @@ class MemoryFolder:
 
     def _lose(self, name: str) -> None:
         """Let the files that are open under a name go on without it."""
+        left = {name: self._files.get(name, b"")}
         for file in self._opened:
             if file.name == name and file.is_named:
-                file.lose_name()
+                file.lose_name(left)
 
 
 class MemoryDisk:

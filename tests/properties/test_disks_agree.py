@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import Any, Dict, List, Tuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.disks import DATA
@@ -71,6 +71,7 @@ def play(folder: Folder, script: List[Tuple[Any, ...]]) -> Tuple[List[Any], Dict
     return told, contents
 
 
+@example([("create", "a"), ("open", "a"), ("remove", "a"), ("write", 0, b"x"), ("read", 0, 1)])  # one file, no name
 @given(st.lists(steps, max_size=30))
 def test_the_disks_of_the_tests_do_what_the_real_one_does(script: List[Tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as path:
