@@ -126,8 +126,14 @@ def same_error_in_any_case(both: BothServers, words: tuple[Any, ...], theirs: by
 
 
 def no_double_for_redis(both: BothServers, words: tuple[Any, ...], theirs: bytes, ours: bytes) -> bool:
-    """Agree where Redis finds a score that is no double, for the reason given."""
-    return theirs == b"-ERR One or more scores can't be converted into double\r\n"
+    """Agree where Redis finds a score that is no double, for the reason given; what only ours has stored goes."""
+    if theirs != b"-ERR One or more scores can't be converted into double\r\n":
+        return False
+    for option, target in zip(words[2:], words[3:]):
+        if as_bytes(option).upper() == b"STORE":
+            both.ask_real("DEL", target)
+            both.ask_ours("DEL", target)
+    return True
 
 
 def nearly(tolerance: int) -> Agree:
