@@ -32,6 +32,14 @@ def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
     )
 
 
+def port_number(text: str) -> int:
+    """Read the number of a port; raises ValueError for what is none."""
+    number = int(text) if text.isdecimal() else 0
+    if not 0 < number < 65536:
+        raise ValueError("a port is a number from 1 to 65535")
+    return number
+
+
 def connector(host: str, port: int, timeout: float) -> Callable[[], Stream]:
     """Make what connects to a TCP port, within seconds."""
 

@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import Any, Final, Sequence
 
+from twisted_kv.cli.connecting import port_number
 from twisted_kv.version import VERSION
 
 DEFAULT_PORT: Final = 6379
@@ -16,6 +17,28 @@ PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; exits with status 2 and a message if it is wrong."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for name, value in (options.uri or {}).items():
+        setattr(options, name, value)
+    if options.resp is None:
+        options.resp = 3 if options.form == "json" else 2
+    if options.password is None:
+        options.password = os.environ.get(PASSWORD_VARIABLE)
+    if options.udp and options.password is not None and options.dialect != "resp":
+        parser.error("over UDP a password needs --dialect resp")
+    if options.stdin and not options.words:
+        parser.error("-x gives the last word of a request: which one?")
+    if options.task and options.words:
+        parser.error(f"--{options.task} is without a request")
+    if options.pattern is not None and options.task not in ("scan", "bigkeys"):
+        parser.error("--pattern is for --scan and --bigkeys")
+    if options.udp and options.database:
+        parser.error("a datagram has no selected database: -n needs a connection")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="owncache-cli", description="Talk to owncache, or to any Redis server.", add_help=False
     )
@@ -51,6 +74,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("-i", "--interval", type=_interval, default=0.0, metavar="S", help="seconds between the times")
     parser.add_argument("-x", "--stdin", action="store_true", help="read the last word of the request from the input")
+    _add_forms_and_tasks(parser)
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="a request; without one, a prompt")
+    return parser
+
+
+def _add_forms_and_tasks(parser: argparse.ArgumentParser) -> None:
+    """Add how replies are written, and what is done in the place of a request: one of each at the most."""
     form = parser.add_mutually_exclusive_group()
     for name, told in (
         ("raw", "write replies as they are, also on a terminal"),
@@ -67,32 +97,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     ):
         task.add_argument(f"--{name}", dest="task", action="store_const", const=name, help=told)
     parser.add_argument("--pattern", help="of the keys of --scan and --bigkeys")
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="a request; without one, a prompt")
-    options = parser.parse_args(arguments)
-    for name, value in (options.uri or {}).items():
-        setattr(options, name, value)
-    if options.resp is None:
-        options.resp = 3 if options.form == "json" else 2
-    if options.password is None:
-        options.password = os.environ.get(PASSWORD_VARIABLE)
-    if options.udp and options.password is not None and options.dialect != "resp":
-        parser.error("over UDP a password needs --dialect resp")
-    if options.stdin and not options.words:
-        parser.error("-x gives the last word of a request: which one?")
-    if options.task and options.words:
-        parser.error(f"--{options.task} is without a request")
-    if options.pattern is not None and options.task not in ("scan", "bigkeys"):
-        parser.error("--pattern is for --scan and --bigkeys")
-    if options.udp and options.database:
-        parser.error("a datagram has no selected database: -n needs a connection")
-    return options
 
 
 def _port(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if not 0 < number < 65536:
-        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
-    return number
+    try:
+        return port_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _uri(text: str) -> dict[str, Any]:

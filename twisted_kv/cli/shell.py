@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Callable, Final, Sequence
 
 from twisted_kv.blocking_client import BlockingClient, Ended, NoAnswer
 from twisted_kv.cli import sampling
-from twisted_kv.cli.connecting import DatagramCalls, connector
+from twisted_kv.cli.connecting import DatagramCalls, connector, port_number
 from twisted_kv.cli.documents import Documents
 from twisted_kv.errors import CommandError
 from twisted_kv.numbers import parse_integer
@@ -56,7 +56,7 @@ class Shell:
         self._output = output
         self._errors = errors
         self._form = form
-        self._plain = form if form is render else FORMS["raw"]  # of what is no reply, or a text for people
+        self._plain = form if form is render else FORMS["raw"]  # of what is no reply
         self._timeout = timeout
         self._silent_sets = silent_sets
         self._colours = colours
@@ -176,10 +176,12 @@ class Shell:
         if not isinstance(self._client, BlockingClient):
             self._complain("connect is for TCP")
             return 2
-        if not (port.isdecimal() and 0 < int(port) < 65536):
-            self._complain("a port is a number from 1 to 65535")
+        try:
+            number = port_number(port)
+        except ValueError as failure:
+            self._complain(str(failure))
             return 2
-        self._client.move(connector(host, int(port), self._timeout))
+        self._client.move(connector(host, number, self._timeout))
         self._documents = None
         self.name = f"{host}:{port}"
         return self._attempt(lambda: self._client.request(b"PING"))

@@ -286,17 +286,10 @@ class _Field:
         if self.name == b"GET":
             return old, None
         operand = self.operand if self.signed or self.name != b"SET" else self.operand & UINT64_MAX
-        if self.is_beyond_c(operand):
-            return old, (1 << self.width - 1) - 1
         new = self._fitted(operand if self.name == b"SET" else old + operand)
         if new is None:
             return None, None
         return (old if self.name == b"SET" else new), new
-
-    def is_beyond_c(self, operand: int) -> bool:
-        """Whether SET of so small a number overflows within Redis, which takes it for too large a one then."""
-        is_met = self.name == b"SET" and self.overflow == b"SAT" and self.signed and self.width < 64
-        return is_met and (1 << self.width - 1) - 1 - operand > INT64_MAX
 
     def _fitted(self, number: int) -> int | None:
         """Make a number fit into the field as OVERFLOW says, None with FAIL if it does not."""
@@ -307,7 +300,9 @@ class _Field:
         if self.overflow == b"FAIL":
             return None
         if self.overflow == b"SAT":
-            return least if number < least else most
+            # What SET is given may be so small that the difference overflows within Redis: then it is too large there.
+            overflows = self.name == b"SET" and most - number > INT64_MAX
+            return least if number < least and not overflows else most
         number &= (1 << self.width) - 1
         return number - (1 << self.width) if self.signed and number > most else number
 
