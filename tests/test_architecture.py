@@ -19,6 +19,7 @@ MAX_LINES = 700
 LAYERS = (
     (
         "replies",
+        "waiting",
         "errors",
         "numbers",
         "glob",

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, Later, Reply
+from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.table import Lasting
+from twisted_kv.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
 
 WRONG_THREAD = (
@@ -18,7 +19,7 @@ WRONG_THREAD = (
 )
 
 
-def _later(reply: Later) -> Deferred[Reply]:
+def _later(reply: Promise) -> Deferred[Reply]:
     """Turn a reply that is not known yet into what Twisted has for it."""
     deferred: Deferred[Reply] = Deferred(lambda _: reply.abandon())
 
@@ -105,7 +106,7 @@ class LocalSession:
             reply = self._request(session, request)
         finally:
             session.may_wait = False
-        if type(reply) is Later:
+        if type(reply) is Promise:
             return _later(reply)
         if isinstance(reply, CommandError):
             return fail(reply)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, List, Sequence
+from typing import Any, Final, List
 
 from twisted_kv.errors import CommandError
 
@@ -78,74 +78,6 @@ class NoReply:
         return "NO_REPLY"
 
 
-def _nothing() -> None:
-    """Nobody needs to know."""
-
-
-class Later:
-    """A reply that is not known yet.  What the client sends behind the request waits for it."""
-
-    __slots__ = ("_reply", "_taker", "abandon", "is_given")
-
-    def __init__(self) -> None:
-        self.is_given = False
-        self.abandon: Callable[[], None] = _nothing
-        """Called by who waits no more: nothing needs to be done for the request."""
-        self._reply: Reply = None
-        self._taker: Callable[[Reply], None] | None = None
-
-    def give(self, reply: Reply) -> None:
-        """Give the reply, once; it may be a `CommandError`."""
-        assert not self.is_given
-        self.is_given = True
-        self._reply = reply
-        if self._taker is not None:
-            self._taker(reply)
-
-    def now(self) -> Reply:
-        """Give the reply if it is known, and this if not: what a command returns."""
-        return self._reply if self.is_given else self
-
-    def then(self, taker: Callable[[Reply], None]) -> None:
-        """Have the reply taken as soon as it is known."""
-        if self.is_given:
-            taker(self._reply)
-        else:
-            self._taker = taker
-
-
-class Block:
-    """A request that waits for a key to hold something: what a blocking command returns when there is nothing yet.
-
-    Whoever runs the command waits until one of the `keys` holds a value of type `kind`, and runs it again then, with
-    the words that `again` gives for that key; that may raise `CommandError`.  After `timeout` milliseconds (0: never)
-    the reply is a null array, in a transaction it is `otherwise` at once.  With `gone` it is what that gives when a key
-    is gone, or holds another type.  With `is_for`, the command is run again for a key only if that says so: many may
-    wait for one key, and most of them for something else.
-    """
-
-    __slots__ = ("again", "gone", "is_for", "keys", "kind", "otherwise", "timeout")
-
-    def __init__(
-        self,
-        keys: Sequence[bytes],
-        kind: type,
-        timeout: int,
-        again: Callable[[bytes], Sequence[bytes]],
-        otherwise: Reply,
-        *,
-        gone: Callable[[], CommandError] | None = None,
-        is_for: Callable[[bytes], bool] | None = None,
-    ) -> None:
-        self.keys = keys
-        self.kind = kind
-        self.timeout = timeout
-        self.again = again
-        self.otherwise = otherwise
-        self.gone = gone
-        self.is_for = is_for
-
-
 OK: Final = Status(b"OK")
 QUEUED: Final = Status(b"QUEUED")
 PONG: Final = Status(b"PONG")
@@ -161,10 +93,8 @@ __all__ = [
     "OK",
     "PONG",
     "QUEUED",
-    "Block",
     "CommandError",
     "Decimal",
-    "Later",
     "NoReply",
     "NullArray",
     "OrderedSet",

@@ -13,9 +13,9 @@ from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
 from twisted_kv.local import LocalSession, _later, encode_word
-from twisted_kv.replies import Later
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.version import VERSION
+from twisted_kv.waiting import Promise
 
 
 class Text(str):
@@ -115,8 +115,8 @@ def test_the_version_is_one_that_the_index_takes() -> None:
 
 
 def test_a_reply_that_comes_when_nobody_waits_for_it_any_more_is_dropped() -> None:
-    reply = Later()
+    reply = Promise()
     deferred = _later(reply).addErrback(lambda failure: failure.type)
     deferred.cancel()
-    reply.give(b"too late")
+    reply.resolve(b"too late")
     assert deferred.result is CancelledError

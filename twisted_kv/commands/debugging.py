@@ -12,7 +12,7 @@ from twisted_kv.errors import CommandError, as_text, c_string, c_text
 from twisted_kv.groups import Group
 from twisted_kv.numbers import format_double
 from twisted_kv.rdb.payload import dump, restore
-from twisted_kv.replies import OK, Later, Reply, Status
+from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.setting_kinds import parse_memory
 from twisted_kv.store.database import TYPE_NAMES, Database, Value
@@ -23,6 +23,7 @@ from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import LAST_ID, id_parts
+from twisted_kv.waiting import Promise
 
 debugging = Group("server")
 
@@ -80,12 +81,12 @@ def _help(session: Session) -> Reply:
 def _sleep(session: Session, seconds: bytes) -> Reply:
     """Let this client wait; all others are served, unlike by Redis."""
     session.must_wait("debug|sleep")
-    later = Later()
+    slept = Promise()
     number = _LEADING_NUMBER.match(seconds)
     delay = min(float(number.group()), _LONGEST_SLEEP) if number is not None else 0.0
-    call = session.server.now.clock.callLater(delay, later.give, OK)
-    later.abandon = call.cancel
-    return later
+    call = session.server.now.clock.callLater(delay, slept.resolve, OK)
+    slept.abandon = call.cancel
+    return slept
 
 
 def _value(session: Session, key: bytes) -> Value:

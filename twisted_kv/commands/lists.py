@@ -11,10 +11,11 @@ from twisted_kv.commands.counts import MultiplePop, positive_or_zero
 from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first, second
 from twisted_kv.numbers import INT64_MAX
-from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
+from twisted_kv.replies import NULL_ARRAY, OK, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.values.lists import List
+from twisted_kv.waiting import Block
 
 lists = Group("list", category="list")
 

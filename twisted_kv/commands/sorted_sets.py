@@ -13,10 +13,11 @@ from twisted_kv.commands.scanning import scan_table
 from twisted_kv.errors import SYNTAX, CommandError, c_string
 from twisted_kv.groups import Group, counted, every, first
 from twisted_kv.numbers import format_double, format_packed_score
-from twisted_kv.replies import NULL_ARRAY, Block, Reply
+from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.values.sorted_sets import Ranked, SortedSet
+from twisted_kv.waiting import Block
 
 sorted_sets = Group("sorted-set", category="sortedset")
 

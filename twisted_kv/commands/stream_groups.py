@@ -19,12 +19,13 @@ from twisted_kv.commands.streams import (
 from twisted_kv.errors import SYNTAX, CommandError, SubcommandError, c_string, c_text
 from twisted_kv.groups import Group, behind_streams, first, second
 from twisted_kv.numbers import INT64_MAX, UINT64_MAX
-from twisted_kv.replies import NULL_ARRAY, OK, Block, Reply
+from twisted_kv.replies import NULL_ARRAY, OK, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
 from twisted_kv.values.streams import Stream
+from twisted_kv.waiting import Block
 
 stream_groups = Group("stream", category="stream")
 

@@ -6,10 +6,11 @@ from typing import Callable
 
 from twisted_kv.errors import CommandError
 from twisted_kv.groups import Group, every
-from twisted_kv.replies import NULL_ARRAY, OK, Later, Reply, Spoken
+from twisted_kv.replies import NULL_ARRAY, OK, Reply, Spoken
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.table import Lasting
+from twisted_kv.waiting import Promise
 
 transactions = Group("transactions", category="transaction")
 
@@ -68,17 +69,17 @@ def _spoken(replies: list[Reply], versions: list[int]) -> list[Reply]:
 
 def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Reply:
     """Give what is to be answered, or a promise of it if some of the replies come later."""
-    awaited = [place for place, each in enumerate(replies) if type(each) is Later]
+    awaited = [place for place, each in enumerate(replies) if type(each) is Promise]
     if not awaited:
         return reply()
-    whole = Later()
+    whole = Promise()
     left = set(awaited)
 
     def take(place: int, known: Reply) -> None:
         replies[place] = known
         left.discard(place)
         if not left:
-            whole.give(reply())
+            whole.resolve(reply())
 
     def abandon() -> None:
         for place in left:

@@ -1,6 +1,6 @@
 """Requests that wait for a key: who waits for what, in the order in which they came.
 
-A blocking command returns a `Block` when there is nothing for it yet.  Here it becomes a promise (`Later`), and when
+A blocking command returns a `Block` when there is nothing for it yet.  Here it becomes a promise (`Promise`), and when
 one of its keys has changed, after the request that changed it, the command is run again for that key.  So there is one
 way only that a client gets something, and what it takes is counted and logged like any other request.
 """
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Callable, Deque, Dict, Tuple, Type
 from twisted_kv.clock import Now
 from twisted_kv.errors import CommandError, SessionEnded, WouldWait
 from twisted_kv.logs import Logger
-from twisted_kv.replies import NULL_ARRAY, Block, Later, Reply
+from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.table import Command, Function
+from twisted_kv.waiting import Block, Promise
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -32,14 +33,14 @@ class _Gone:
 class _Waiter:
     """One request that waits."""
 
-    __slots__ = ("block", "call", "command", "database", "later", "session")
+    __slots__ = ("block", "call", "command", "database", "promise", "session")
 
     def __init__(self, session: Session, command: Command, block: Block) -> None:
         self.session = session
         self.command = command
         self.block = block
         self.database = session.db
-        self.later = Later()
+        self.promise = Promise()
         self.call: IDelayedCall | None = None
 
     @property
@@ -74,7 +75,7 @@ class Blocking:
         self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
         self._watchers: Dict[int, Callable[[bytes], None]] = {}
         self._again = False  # a request is run that has waited
-        self._given: Deque[Tuple[Later, Reply]] = deque()  # replies on their way
+        self._given: Deque[Tuple[Promise, Reply]] = deque()  # replies on their way
         self._giving = False
 
     def __len__(self) -> int:
@@ -138,7 +139,7 @@ class Blocking:
 
     # The rest is our own
 
-    def _wait(self, waiter: _Waiter) -> Later:
+    def _wait(self, waiter: _Waiter) -> Promise:
         block, database = waiter.block, waiter.database
         for key in dict.fromkeys(block.keys):
             place = database.index, key
@@ -151,8 +152,8 @@ class Blocking:
         waiter.session.waiting += 1
         if block.timeout:
             waiter.call = self._now.clock.callLater(block.timeout / 1000, self._expire, waiter)
-        waiter.later.abandon = lambda: self._drop(waiter)
-        return waiter.later
+        waiter.promise.abandon = lambda: self._drop(waiter)
+        return waiter.promise
 
     def _watcher(self, database: Database) -> Callable[[bytes], None]:
         """Give what a database is to call: the same each time, so that it can be taken back."""
@@ -210,9 +211,9 @@ class Blocking:
     def _finish(self, waiter: _Waiter, reply: Reply) -> None:
         """Have a request answered as soon as all are served."""
         self._drop(waiter)
-        later = waiter.later
-        later.abandon = lambda: later.give(reply)  # it is done, and cannot be undone
-        self._given.append((later, reply))
+        promise = waiter.promise
+        promise.abandon = lambda: promise.resolve(reply)  # it is done, and cannot be undone
+        self._given.append((promise, reply))
 
     def _hand_out(self) -> None:
         """Give replies, one after the other: who gets one may at once ask for what gives another."""
@@ -220,10 +221,10 @@ class Blocking:
             return
         self._giving = True
         while self._given:
-            later, reply = self._given.popleft()
+            promise, reply = self._given.popleft()
             try:
-                if not later.is_given:
-                    later.give(reply)
+                if not promise.is_resolved:
+                    promise.resolve(reply)
             except BaseException:  # whatever it is, the others get theirs
                 self._log.failure("a reply that was waited for could not be taken")
         self._giving = False

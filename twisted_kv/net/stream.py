@@ -17,10 +17,11 @@ from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.logs import Logger
 from twisted_kv.net.addresses import address_name, is_loopback
-from twisted_kv.replies import NO_REPLY, OK, Later, Push, Reply
+from twisted_kv.replies import NO_REPLY, OK, Push, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.setting_kinds import BufferLimit
 from twisted_kv.table import Lasting
+from twisted_kv.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
 
@@ -133,7 +134,7 @@ class RespProtocol(Protocol):
                         continue
                     if reply is OK:
                         parts.append(b"+OK\r\n")
-                    elif type(reply) is Later:
+                    elif type(reply) is Promise:
                         reader.give_back(following)
                         ended = True
                         self._wait_for(reply)
@@ -178,7 +179,7 @@ class RespProtocol(Protocol):
         self._joined = self._wakeup.join_next(self)
         return self._joined
 
-    def _wait_for(self, reply: Later) -> None:
+    def _wait_for(self, reply: Promise) -> None:
         """Run no more requests until a reply has come."""
         self._waits = True
         self._owed += 1

@@ -30,8 +30,9 @@ from twisted_kv.persistence.saving import Saving
 from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
-from twisted_kv.replies import OK, Later, Reply, Status
+from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import REDIS_VERSION
+from twisted_kv.waiting import Promise
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -83,7 +84,7 @@ class Durability:
         self._saving: Saving | None = None
         self._rewritten: Deferred[None] = succeed(None)  # fires when the last rewrite is over
         self._saves_rdb = False  # what the snapshot under way is for; else it is for the log
-        self._waiting_saves: list[Later] = []  # SAVE commands that wait for the snapshot under way, or for their turn
+        self._waiting_saves: list[Promise] = []  # SAVE commands that wait for the snapshot under way, or for their turn
         self._rewrite_scheduled = False
         self._save_scheduled = False
         self._keeps_log = False  # whether the log has what a rewrite would drop: then only an operator may ask for one
@@ -91,7 +92,7 @@ class Durability:
         self._closing: list[Deferred[bool]] = []  # logs that were switched off, and still write their end
         self._saved_changes = 0  # how many changes there had been when the last snapshot that was saved began
         self._base_size = 0  # bytes of the log when it was begun anew
-        self._shutdowns: list[Later] = []  # SHUTDOWN commands that wait
+        self._shutdowns: list[Promise] = []  # SHUTDOWN commands that wait
         self._final_save: bool | None = None  # whether the end is to save; None as the save points say
         server.persistence = self
         server.loading = True
@@ -211,7 +212,7 @@ class Durability:
         self._check_running()
         if self._saving is not None and self._saves_rdb:
             raise CommandError("Background save already in progress")
-        reply = Later()
+        reply = Promise()
         self._waiting_saves.append(reply)
         if self._saving is None:
             self._begin_save()
@@ -247,11 +248,11 @@ class Durability:
         self._check_running()
         if not self._journal.is_open or self._saving is not None:
             raise CommandError("there is no append-only file that could be loaded now")
-        reply = Later()
+        reply = Promise()
         ensureDeferred(self._reload(reply))
         return reply.now()
 
-    async def _reload(self, reply: Later) -> None:
+    async def _reload(self, reply: Promise) -> None:
         """Load what was logged in the place of all data; nothing else is served meanwhile."""
         self._server.loading = True
         self._dispatcher.admission_changed()
@@ -263,10 +264,10 @@ class Durability:
                 database.flush()
             self._loader = Loader(self._server, self._folder, self._log_worker)
             await self._loader.load_log()
-            reply.give(OK)
+            reply.resolve(OK)
         except LoadError as error:
             self._log.critical("the append-only file could not be loaded again: {error}", error=error)
-            reply.give(CommandError("Error trying to load the AOF files, check server logs"))
+            reply.resolve(CommandError("Error trying to load the AOF files, check server logs"))
         finally:
             self._loader = None
             self._server.loading = False
@@ -275,7 +276,7 @@ class Durability:
 
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
         self._check_running()
-        reply = Later()
+        reply = Promise()
         self._shutdowns.append(reply)
         if len(self._shutdowns) == 1:  # else one is under way
             save = bool(self._settings.save) if save is None else save
@@ -545,7 +546,7 @@ class Durability:
 
     # The end
 
-    async def _shut_down(self, replies: list[Later], save: bool, force: bool) -> None:
+    async def _shut_down(self, replies: list[Promise], save: bool, force: bool) -> None:
         if self._is_loaded and self._settings.appendonly and not self._has_base and not force:
             self._log.error("the append-only file is being begun: it would be lost with the end")
             self._answer_all(replies, CommandError(CANNOT_SHUT_DOWN))
@@ -573,7 +574,7 @@ class Durability:
     async def _save_for_the_end(self) -> bool:
         """Save a snapshot; False if that failed."""
         saved: Deferred[Reply] = Deferred()
-        reply = Later()
+        reply = Promise()
         reply.then(saved.callback)
         self._waiting_saves.append(reply)
         if self._saving is None:
@@ -621,10 +622,10 @@ class Durability:
             self._dispatcher.admission_changed()
 
     @staticmethod
-    def _answer_all(waiting: list[Later], reply: Reply) -> None:
+    def _answer_all(waiting: list[Promise], reply: Reply) -> None:
         answered, waiting[:] = waiting[:], []
         for each in answered:
-            each.give(reply)
+            each.resolve(reply)
 
 
 def _reason(error: Exception) -> str:

@@ -224,7 +224,7 @@ def test_a_fault_in_who_takes_a_reply_does_not_reach_others(cache: MemoryCache) 
         raise RuntimeError("broken")
 
     waiter = next(iter(next(iter(blocking(cache)._sessions.values()))))
-    waiter.later.then(broken)
+    waiter.promise.then(broken)
     with listening() as said:
         assert cache.call("RPUSH", "k", "a", "b") == 2
     assert len(said.tracebacks) == 1

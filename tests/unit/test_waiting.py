@@ -1,25 +1,25 @@
-"""Reply values that are more than Python's own."""
+"""Replies that come later."""
 
 from __future__ import annotations
 
-from twisted_kv.replies import Later
+from twisted_kv.waiting import Promise
 
 
 def test_a_reply_that_comes_later_is_taken_when_it_comes() -> None:
-    reply = Later()
+    reply = Promise()
     taken: list[object] = []
     reply.then(taken.append)
     assert reply.now() is reply
     assert taken == []
-    reply.give(b"v")
+    reply.resolve(b"v")
     assert taken == [b"v"]
 
 
-def test_a_reply_that_has_come_is_taken_at_once() -> None:
-    reply = Later()
+def test_a_reply_that_is_known_is_taken_at_once() -> None:
+    reply = Promise()
     taken: list[object] = []
-    reply.give(None)
-    assert reply.is_given
+    reply.resolve(None)
+    assert reply.is_resolved
     assert reply.now() is None
     reply.then(taken.append)
     assert taken == [None]
