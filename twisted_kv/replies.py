@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, List
+from typing import Any, Final, List, Sequence
 
 from twisted_kv.errors import CommandError
 
@@ -48,16 +48,17 @@ class Push(List[Any]):
 
 
 class Spoken:
-    """A reply in the version of the protocol that was spoken when it was made, whatever is spoken since.
+    """A reply among those of an EXEC, in the version of the protocol that was spoken when it was made.
 
-    It stands among the replies of an EXEC in which HELLO was.
+    HELLO may have changed that since.  `pushes` came while its request ran: they stand before it, and are not counted.
     """
 
-    __slots__ = ("reply", "resp")
+    __slots__ = ("pushes", "reply", "resp")
 
-    def __init__(self, reply: Reply, resp: int) -> None:
+    def __init__(self, reply: Reply, resp: int, pushes: Sequence[Push] = ()) -> None:
         self.reply = reply
         self.resp = resp
+        self.pushes = pushes
 
 
 class NullArray:

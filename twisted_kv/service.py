@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from inspect import iscoroutine
-from typing import Any, Callable, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
@@ -13,8 +13,10 @@ from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
 from twisted_kv.clock import Clock, SystemClock
+from twisted_kv.commands import GROUPS
 from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.groups import Group
 from twisted_kv.local import LocalSession, Owner
 from twisted_kv.logs import Logger, log_to_system, set_log_level
 from twisted_kv.net import listeners
@@ -44,7 +46,8 @@ class CacheService(MultiService):
     `when_loaded`).  `disk` says where files are and who touches them; by default threads, and this machine's files.
 
     `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
-    called for the SHUTDOWN command, which is refused without it.
+    called for the SHUTDOWN command, which is refused without it.  `groups` are the commands that there are, by default
+    all of `twisted_kv.commands.GROUPS`: add a `Group` to these for commands of your own.
 
     Calls work before the service is started, without ports, and after it was stopped; the data stays until the object
     goes.  Raises ValueError for a setting that is wrong; `startService` raises `CannotListenError`, and
@@ -66,6 +69,7 @@ class CacheService(MultiService):
         clock: Clock | None = None,
         on_shutdown: Callable[[], None] | None = None,
         disk: Disk | None = None,
+        groups: Iterable[Group] | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(config, Settings):
@@ -81,7 +85,9 @@ class CacheService(MultiService):
         self._reactor = reactor
         self._listeners: listeners.Listeners | None = None
         self.settings = config
-        self.dispatcher = Dispatcher(config, clock or SystemClock(reactor), on_shutdown)
+        self.dispatcher = Dispatcher(
+            config, clock or SystemClock(reactor), on_shutdown, GROUPS if groups is None else groups
+        )
         """The dispatch service, for protocols of one's own."""
         self._owner = Owner()
         self._local = LocalSession(self.dispatcher, self._owner, is_shared=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import cycle
 from types import TracebackType
-from typing import Any, Callable, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
@@ -35,6 +35,7 @@ from zope.interface import implementer
 
 from twisted_kv.config import KNOWN
 from twisted_kv.errors import CommandError
+from twisted_kv.groups import Group
 from twisted_kv.local import LocalSession
 from twisted_kv.net.datagram import CacheDatagramProtocol
 from twisted_kv.net.stream import RespFactory, RespProtocol
@@ -277,21 +278,28 @@ class InlineDisk:
 class MemoryCache:
     """A started `CacheService` without ports, on a `Clock`, with as many clients as a test wants.
 
-    `config` gives settings by their redis.conf names.  With `dir`, `save` or `appendonly` among them it does keep
-    files; what takes several turns of a reactor goes on when the clock is advanced, be it by 0.  A context manager,
-    which stops it.
+    `config` gives settings by their redis.conf names, `groups` the commands as for `CacheService`.  With `dir`, `save`
+    or `appendonly` in `config` it does keep files; what takes several turns of a reactor goes on when the clock is
+    advanced, be it by 0.  A context manager, which stops it.
     """
 
     def __init__(
-        self, config: Mapping[str, object] | None = None, clock: Clock | None = None, disk: Disk | None = None
+        self,
+        config: Mapping[str, object] | None = None,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+        groups: Iterable[Group] | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.service = CacheService(port=None, config=config, clock=self.clock, disk=disk or InlineDisk())
+        self.service = CacheService(
+            port=None, config=config, clock=self.clock, disk=disk or InlineDisk(), groups=groups
+        )
         self.service.startService()
         self.factory = RespFactory(self.service.dispatcher)
         self.factory.doStart()
         self._ports = cycle(range(50_000, 60_000))
         self._sessions: list[LocalSession] = []
+        self._faces: list[MemoryDatagrams] = []
         self._began = self.clock.seconds()
         settings = self.service.settings
         self._settings = {name: each.get(settings) for name, each in KNOWN.items() if not each.fixed}
@@ -321,7 +329,9 @@ class MemoryCache:
     def datagrams(self, dialect: str | None = None, binary: bool = False) -> MemoryDatagrams:
         """Give a datagram face, in a dialect by name, or in the one that the settings name."""
         chosen = None if dialect is None else DIALECTS[dialect](binary)
-        return MemoryDatagrams(self.service, chosen)
+        face = MemoryDatagrams(self.service, chosen)
+        self._faces.append(face)
+        return face
 
     def reset(self, *, clock: bool = False) -> None:
         """Make it as it was at first, for the next test: no data, the settings it was made with, nothing counted.
@@ -359,6 +369,8 @@ class MemoryCache:
 
     def stop(self) -> None:
         """Stop the cache; no timer is left on the clock."""
+        for face in self._faces:
+            face.close()
         ensureDeferred(self.factory.close_all())
         self.factory.doStop()
         self.service.stopService()
@@ -373,6 +385,13 @@ class MemoryDatagrams:
         self.transport = transport or DatagramTransport()
         self.protocol = CacheDatagramProtocol(service.dispatcher, dialect)
         self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]  # as much of a transport as is needed
+        self._is_open = True
+
+    def close(self) -> None:
+        """Close the socket: late answers are given up."""
+        if self._is_open:
+            self._is_open = False
+            self.protocol.stopProtocol()
 
     def send(self, datagram: bytes, peer: tuple[str, int] = ("127.0.0.1", 54321)) -> bytes | None:
         """Send a datagram and give the one that answers it, or None for silence."""

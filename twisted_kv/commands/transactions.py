@@ -6,7 +6,7 @@ from typing import Callable
 
 from twisted_kv.errors import CommandError
 from twisted_kv.groups import Group, every
-from twisted_kv.replies import NULL_ARRAY, OK, Reply, Spoken
+from twisted_kv.replies import NULL_ARRAY, OK, Push, Reply, Spoken
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.table import Lasting
@@ -51,20 +51,28 @@ def exec_(session: Session) -> Reply:
         if transaction.spoilt:
             raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
         return NULL_ARRAY
-    replies = []
-    versions = []
-    for command, words in transaction.queue:
-        command.calls += 1
-        replies.append(session.server.run(session, command, words))
-        versions.append(session.resp)
+    replies: list[Reply] = []
+    spoken: list[tuple[int, list[Push]]] = []
+    try:
+        for command, words in transaction.queue:
+            pushed: list[Push] = []
+            session.pushed = pushed
+            command.calls += 1
+            replies.append(session.server.run(session, command, words))
+            spoken.append((session.resp, pushed))
+    finally:
+        session.pushed = None
     session.end_transaction()
-    return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, versions))
+    return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, spoken))
 
 
-def _spoken(replies: list[Reply], versions: list[int]) -> list[Reply]:
-    """Have each reply written in the version of the protocol that was spoken then: HELLO may have changed it."""
-    last = versions[-1] if versions else 0
-    return [reply if resp == last else Spoken(reply, resp) for reply, resp in zip(replies, versions)]
+def _spoken(replies: list[Reply], spoken: list[tuple[int, list[Push]]]) -> list[Reply]:
+    """Have each reply written as it would have been then: HELLO may have changed the protocol, and pushes came."""
+    last = spoken[-1][0] if spoken else 0
+    return [
+        reply if resp == last and not pushes else Spoken(reply, resp, pushes)
+        for reply, (resp, pushes) in zip(replies, spoken)
+    ]
 
 
 def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Reply:

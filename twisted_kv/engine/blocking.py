@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Callable, Deque, Dict, Tuple, Type
 
 from twisted_kv.clock import Now
+from twisted_kv.engine.units import Units
 from twisted_kv.errors import CommandError, SessionEnded, WouldWait
 from twisted_kv.logs import Logger
 from twisted_kv.replies import NULL_ARRAY, Reply
@@ -59,18 +60,17 @@ _AT_ONCE = 16
 class Blocking:
     """Who waits for which key.
 
-    `ready` are the keys that have become what somebody waits for; when it is not empty, `serve` is to be called.
-    `run` runs a command that is known with the words of a request; `soon` has something called a little later, for keys
-    that go while no request runs.
+    `run` runs a command that is known with the words of a request.  Who waits is served when the unit has ended that
+    has brought what is waited for.
     """
 
     _log = Logger()
 
-    def __init__(self, now: Now, run: Run, soon: Callable[[Callable[[], None]], bool]) -> None:
+    def __init__(self, now: Now, run: Run, units: Units) -> None:
+        self._units = units
         self._now = now
         self._run = run
-        self._soon = soon
-        self.ready: Dict[Tuple[Database, bytes], None] = {}
+        self._ready: Dict[Tuple[Database, bytes], None] = {}  # keys that have become what somebody waits for
         self._waiters: Dict[Tuple[int, bytes], _Waiters] = {}
         self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
         self._watchers: Dict[int, Callable[[bytes], None]] = {}
@@ -99,10 +99,14 @@ class Blocking:
 
     def serve(self) -> None:
         """Run the requests again that wait for keys that are ready, for as long as that makes others ready."""
-        while self.ready:
-            for database, key in list(self.ready):
-                del self.ready[database, key]
-                self._serve(database, key)
+        self._units.is_held = True
+        try:
+            while self._ready:
+                for database, key in list(self._ready):
+                    del self._ready[database, key]
+                    self._serve(database, key)
+        finally:
+            self._units.is_held = False
         self._hand_out()
 
     def unblock(self, session: Session, *, error: bool) -> bool:
@@ -112,7 +116,7 @@ class Blocking:
             return False
         unblocked = CommandError("client unblocked via CLIENT UNBLOCK", "UNBLOCKED")
         self._finish(waiter, unblocked if error else NULL_ARRAY)
-        self._hand_out()
+        self._units.after(self._hand_out)  # what that client has sent behind it must not run in the midst of an EXEC
         return True
 
     def look_again(self, database: Database, key: bytes) -> None:
@@ -161,11 +165,10 @@ class Blocking:
 
             def changed(key: bytes) -> None:
                 kinds = self._waiters[database.index, key]
-                if type(database.peek(key)) in kinds:
-                    self.ready[database, key] = None
-                elif _Gone in kinds:
-                    self.ready[database, key] = None
-                    self._soon(self.serve)
+                if type(database.peek(key)) in kinds or _Gone in kinds:
+                    if not self._ready:
+                        self._units.after(self.serve)
+                    self._ready[database, key] = None
 
             self._watchers[database.index] = changed
         return self._watchers[database.index]

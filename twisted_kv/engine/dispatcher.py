@@ -10,7 +10,7 @@ how many words, what is counted) stands here once.
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from typing import Callable, Iterable, Sequence
 
 from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
@@ -19,13 +19,14 @@ from twisted_kv.config import Settings
 from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
+from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text, c_string
 from twisted_kv.logs import Logger
 from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.sessions.transactions import Transaction
-from twisted_kv.table import Command, CommandTable, Lasting
+from twisted_kv.table import Command, Commands, CommandTable, Lasting
 
 _ATTACKS = (b"post", b"host:")
 """First words of an HTTP request, which a browser was tricked into sending here."""
@@ -39,7 +40,8 @@ _NEVER_QUEUED = frozenset(("exec", "discard", "multi", "watch", "quit", "reset")
 class Dispatcher:
     """Runs requests of sessions, each on what the cache holds at that moment.
 
-    `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process is somebody else's.
+    `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process is somebody else's.  `groups`
+    are the commands that there are.
     """
 
     _log = Logger()
@@ -49,25 +51,26 @@ class Dispatcher:
         settings: Settings | None = None,
         clock: Clock | None = None,
         shutdown: Callable[[], None] | None = None,
+        groups: Iterable[Commands] = GROUPS,
     ) -> None:
         self._now = Now(clock or SystemClock())
-        self._housekeeping = Housekeeping(self._now)
+        self._units = Units()
+        self._housekeeping = Housekeeping(self._now, self._units)
         self.server = Server(
             settings or Settings(),
             self._now,
-            CommandTable(GROUPS),
+            CommandTable(groups),
             alarm=self._housekeeping.alarm,
             discard=self._housekeeping.discard,
             shutdown=shutdown,
         )
         self._statistics = self.server.statistics
-        self.wakeup = WakeUp(self._now, self._statistics, self._housekeeping.soon)
+        self.wakeup = WakeUp(self._now, self._statistics, self._housekeeping.soon, self._units)
         """Where whoever reads requests from a network has them run."""
         self._eviction = Eviction(
             self.server.settings, self._now, self.server.databases, self.server.random, self._housekeeping.soon
         )
-        self.blocking = Blocking(self._now, self._run, self._housekeeping.soon)
-        self._ready = self.blocking.ready
+        self.blocking = Blocking(self._now, self._run, self._units)
         for command in self.server.commands.every():
             if "blocking" in command.flags:
                 command.function = self.blocking.wrap(command)
@@ -130,6 +133,8 @@ class Dispatcher:
                 return QUEUED
         command.calls += 1
         session.last_command = command
+        units = self._units
+        units.depth += 1
         try:
             arguments = count - command.skip
             if arguments == 1:  # spelled out for the requests that are most frequent: a star costs a tenth of a GET
@@ -145,8 +150,12 @@ class Dispatcher:
         except Exception:
             command.failed += 1
             reply = self._internal_error(command.name)
-        if self._ready:
-            self.blocking.serve()
+        except BaseException:
+            units.depth -= 1
+            raise
+        units.depth -= 1
+        if units.due:
+            units.finish()
         return reply
 
     def end(self, session: Session) -> None:

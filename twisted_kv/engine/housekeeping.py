@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.clock import Now
+from twisted_kv.engine.units import Units
 from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ MOST_AT_ONCE: Final = 2048
 class Housekeeping:
     """Timers that keep the databases tidy."""
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Now, units: Units) -> None:
         self._now = now
+        self._units = units
         self._databases: list[Database] = []
         self._running = False
         self._expires = True
@@ -91,11 +93,23 @@ class Housekeeping:
 
     def _call(self, call: Callable[[], None]) -> None:
         del self._soon_calls[call]
-        call()
+        self._units.begin()
+        try:
+            call()
+        finally:
+            self._units.end()
 
     def _expire(self) -> None:
         self._expiry_call = None
         self._now.read()
+        self._units.begin()
+        try:
+            self._remove_expired()
+        finally:
+            self._units.end()
+        self._schedule_expiry()
+
+    def _remove_expired(self) -> None:
         left = self._portion
         for database in self._databases:
             left -= database.expire_due(left)
@@ -104,7 +118,6 @@ class Housekeeping:
         self._portion = min(2 * self._portion, MOST_AT_ONCE) if left <= 0 else KEYS_AT_ONCE
         # The walk begins with another database each time, so that one with many expiring keys cannot starve the rest.
         self._databases.append(self._databases.pop(0))
-        self._schedule_expiry()
 
     def _schedule_expiry(self) -> None:
         deadlines = [database.expiry.next_deadline() for database in self._databases]

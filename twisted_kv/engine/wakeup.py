@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Callable, Final, Protocol
 
 from twisted_kv.clock import Now
+from twisted_kv.engine.units import Units
 from twisted_kv.logs import Logger
 from twisted_kv.sessions.statistics import Statistics
 
@@ -66,7 +67,14 @@ class WakeUp:
 
     _log = Logger()
 
-    def __init__(self, now: Now, statistics: Statistics, soon: Callable[[Callable[[], None]], bool] = _never) -> None:
+    def __init__(
+        self,
+        now: Now,
+        statistics: Statistics,
+        soon: Callable[[Callable[[], None]], bool] = _never,
+        units: Units | None = None,
+    ) -> None:
+        self._units = units or Units()
         self._now = now
         self._statistics = statistics
         self._soon = soon
@@ -86,6 +94,20 @@ class WakeUp:
     def join(self, member: Member) -> None:
         """Have a member run and answer, when all have read; at the end of this wake-up, if it is under way."""
         self._members.append(member)
+        if not self._is_open and not self._is_running:
+            self.close()
+
+    def post(self, member: Member) -> None:
+        """Have a member answer that has read nothing and is owed something all the same.
+
+        Outside of a wake-up that is done when the unit under way has ended: what has brought it about is to be
+        committed before anybody hears of it.
+        """
+        self._members.append(member)
+        if not self._is_open and not self._is_running and len(self._members) == 1:
+            self._units.after(self._flush)
+
+    def _flush(self) -> None:
         if not self._is_open and not self._is_running:
             self.close()
 
@@ -129,7 +151,7 @@ class WakeUp:
                 try:
                     answers.append((member, member.run()))
                 except BaseException:  # whatever it is, the others are served
-                    self._fail(member)
+                    self.fail(member)
         self._is_running = False
 
         def answer(done: bool) -> None:
@@ -140,15 +162,15 @@ class WakeUp:
                 try:
                     member.answer(each)
                 except BaseException:  # as above
-                    self._fail(member)
+                    self.fail(member)
 
         try:
             self.commit(answer)
         except BaseException:  # as above
             for member, _ in answers:
-                self._fail(member)
+                self.fail(member)
 
-    def _fail(self, member: Member) -> None:
+    def fail(self, member: Member) -> None:
         """End the conversation that a fault of ours came up in; nobody else notices."""
         self._log.failure("a conversation is ended by a fault of the server")
         self._end(member)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
@@ -13,25 +13,24 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import REQUESTS
 from twisted_kv.errors import CommandError
+from twisted_kv.logs import Logger
 from twisted_kv.net.addresses import is_served
-from twisted_kv.sessions.session import Session
+from twisted_kv.net.conversations import TOO_LARGE, Conversation
+from twisted_kv.net.late_answers import TOO_MANY, Datagrams, LateAnswer, LateAnswers
+from twisted_kv.replies import Reply
 from twisted_kv.table import Lasting
+from twisted_kv.waiting import Promise
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request, is_miss
 from twisted_kv.wire.encoder import least_size
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
-Datagrams = List[Tuple[bytes, Any]]
-"""Datagrams, each with the address that it comes from or goes to: a host, a port, and what the transport adds."""
-
 READ_SIZE = 65_536
 """Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
 
 DATAGRAMS_A_TURN = 64
 """Datagrams that are answered before others have their turn."""
-
-TOO_LARGE = "reply is too large for a datagram"
 
 
 class CacheDatagramProtocol(DatagramProtocol):
@@ -41,6 +40,7 @@ class CacheDatagramProtocol(DatagramProtocol):
     """
 
     noisy = False
+    _log = Logger()
 
     def __init__(self, dispatcher: Dispatcher, dialect: Dialect | None = None) -> None:
         settings = dispatcher.server.settings
@@ -52,6 +52,8 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._silent_ports = dispatcher.server.silent_ports
         self._wakeup = dispatcher.wakeup
         self._received: Datagrams = []
+        self._late = LateAnswers(dispatcher.server.now, self._statistics, self._post)
+        self._joined = False  # there is a turn to come
         self._write_all: Callable[[Datagrams], None] = self._write_each
         self._read_size = READ_SIZE
         self._turn = DATAGRAMS_A_TURN
@@ -72,6 +74,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
+        self._late.close()
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         self._turn -= 1
@@ -83,13 +86,20 @@ class CacheDatagramProtocol(DatagramProtocol):
     def datagramsReceived(self, datagrams: Datagrams) -> None:
         """Take datagrams with their senders' addresses; they are answered at the end of the wake-up."""
         self._wakeup.load += sum([len(datagram) for datagram, _ in datagrams])
-        joined = bool(self._received)
         self._received += datagrams
-        if not joined:
+        if not self._joined:
+            self._joined = True
             self._wakeup.join(self)
+
+    def _post(self) -> None:
+        """Send answers that have come later with the others of a wake-up."""
+        if not self._joined:
+            self._joined = True
+            self._wakeup.post(self)
 
     def run(self) -> Datagrams:
         """Run the requests of the datagrams that have come, and give the answers."""
+        self._joined = False
         received, self._received = self._received, []
         answers: Datagrams = []
         if len(received) <= REQUESTS:
@@ -97,11 +107,14 @@ class CacheDatagramProtocol(DatagramProtocol):
         else:
             for start in range(0, len(received), REQUESTS):
                 if start and self._wakeup.is_late and self._wakeup.join_next(self):
+                    self._joined = True
                     self._received = received[start:]
                     received = received[:start]
                     break
                 self._answer_each(received[start : start + REQUESTS], answers)
         self._statistics.datagrams_received += len(received)
+        if self._late.arrived:
+            answers += [each for each in self._late.take() if each[1][1] not in self._silent_ports]
         return answers
 
     def _answer_each(self, received: Datagrams, answers: Datagrams) -> None:
@@ -109,7 +122,11 @@ class CacheDatagramProtocol(DatagramProtocol):
         is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
         for datagram, address in received:
             if is_served(address[0]):
-                answer = self._answer(choose(datagram), datagram)
+                try:
+                    answer = self._answer(choose(datagram), datagram, address)
+                except Exception:  # a fault of ours, or a value that is no reply; the others are answered
+                    self._log.failure("a datagram could not be answered")
+                    continue
                 # A server on such a port would take the answer for a request, and answer it.
                 if answer is not None and address[1] not in silent:
                     answers.append((answer, address))
@@ -140,8 +157,8 @@ class CacheDatagramProtocol(DatagramProtocol):
     def connectionRefused(self) -> None:
         """A peer went away before it got its reply."""
 
-    def _answer(self, dialect: Dialect, datagram: bytes) -> bytes | None:
-        """Run the requests of a datagram; returns the answering datagram, or None.
+    def _answer(self, dialect: Dialect, datagram: bytes, address: Any) -> bytes | None:
+        """Run the requests of a datagram; returns the answering datagram, None for silence or if it comes later.
 
         What is just a miss or an error of ours never gets one: two servers would answer each other for ever.
         """
@@ -150,7 +167,7 @@ class CacheDatagramProtocol(DatagramProtocol):
                 raise CommandError("request is cut: it is longer than this server reads")
             requests = dialect.parse(datagram)
             if dialect.lasting:  # more than one request shares the session
-                return self._answer_all(dialect, requests)
+                return self._answer_all(dialect, requests, address)
             if self._settings.requirepass:
                 raise CommandError("only the resp dialect can give the password")
         except CommandError as error:
@@ -161,6 +178,17 @@ class CacheDatagramProtocol(DatagramProtocol):
         if not requests:
             return None
         reply = self.dispatcher.request(self._session, requests[0])
+        if type(reply) is Promise:
+            if not self._late.is_full:
+                render = partial(self._render, dialect, datagram, requests[0])
+                _LateReply(address, reply, render, self._late).wait()
+                return None
+            reply.abandon()
+            reply = CommandError(TOO_MANY)
+        return self._render(dialect, datagram, requests[0], reply)
+
+    def _render(self, dialect: Dialect, datagram: bytes, request: Request, reply: Reply) -> bytes | None:
+        """Make the datagram that answers one with a single request, or None for silence."""
         answer = None
         if type(reply) is bytes:
             size = len(reply)
@@ -169,7 +197,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         else:
             size = least_size(reply)
         if size <= MAX_DATAGRAM:
-            answer = dialect.render(requests[0], reply, 2)
+            answer = dialect.render(request, reply, 2)
             if answer is None:
                 if isinstance(reply, CommandError):
                     self._statistics.datagram_sets_refused += 1
@@ -178,52 +206,18 @@ class CacheDatagramProtocol(DatagramProtocol):
             return answer
         return None if is_miss(datagram) else self._too_large(dialect)
 
-    def _answer_all(self, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
-        """Run requests that share a session; gives the answering datagram, or None."""
+    def _answer_all(self, dialect: Dialect, requests: Sequence[Request], address: Any) -> bytes | None:
+        """Run requests that share a session; returns the answering datagram, None for silence or if it comes later."""
         if not requests:
             return None
         if self._settings.requirepass and requests[0][0].upper() != b"AUTH":
             self._statistics.datagrams_refused += 1
             return None
-        session = self.dispatcher.begin(dialect.lasting)
-        try:
-            return self._answer_session(session, dialect, requests)
-        finally:
-            self.dispatcher.end(session)
-
-    def _answer_session(self, session: Session, dialect: Dialect, requests: Sequence[Request]) -> bytes | None:
-        password = bool(self._settings.requirepass)
-        parts: list[bytes] = []
-        size = 0
-        for request in requests:
-            if size > MAX_DATAGRAM and self._only_reads(request):
-                continue  # its reply would not be sent
-            reply = self.dispatcher.request(session, request)
-            if password and session.must_authenticate and not parts:
-                self._statistics.datagrams_refused += 1
-                return None
-            if size > MAX_DATAGRAM or least_size(reply) > MAX_DATAGRAM:
-                size += MAX_DATAGRAM + 1
-                continue
-            part = dialect.render(request, reply, session.resp)
-            if part is not None:
-                size += len(part)
-                parts.append(part)
-        if size > MAX_DATAGRAM:
-            return self._too_large(dialect)
-        return b"".join(parts) if parts else None
+        return Conversation(self.dispatcher, dialect, requests, self._late, address).start()
 
     @staticmethod
     def _too_large(dialect: Dialect) -> bytes:
         return dialect.error(CommandError(TOO_LARGE))
-
-    def _only_reads(self, request: Request) -> bool:
-        """Tell whether a request leaves the data, the server and what the rest of the datagram works on as they are."""
-        try:
-            command = self.dispatcher.server.commands.find(request)
-        except CommandError:
-            return False
-        return command.lasting is Lasting.REQUEST and not {"write", "admin"} & set(command.flags)
 
     def _give_way(self) -> None:
         """Let the reactor have its turn after so many datagrams: Twisted itself reads until it has 256 KiB."""
@@ -237,3 +231,35 @@ class CacheDatagramProtocol(DatagramProtocol):
                 transport.maxThroughput = throughput
 
             self._pause = self.dispatcher.server.now.clock.callLater(0, go_on)
+
+
+class _LateReply(LateAnswer):
+    """A datagram with a single request, whose reply comes later; `render` writes it."""
+
+    def __init__(
+        self, address: Any, promise: Promise, render: Callable[[Reply], bytes | None], late: LateAnswers
+    ) -> None:
+        super().__init__(address)
+        self._promise = promise
+        self._render = render
+        self._late = late
+        self._reply: Reply = None
+
+    def wait(self) -> None:
+        """Owe the answer."""
+        self._late.owe(self)
+        self._promise.then(self._take)
+
+    def go_on(self) -> bytes | None:
+        return self._render(self._reply)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._promise.is_resolved
+
+    def abandon(self) -> None:
+        self._promise.abandon()
+
+    def _take(self, reply: Reply) -> None:
+        self._reply = reply
+        self._late.arrive(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -17,23 +17,17 @@ from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.logs import Logger
 from twisted_kv.net.addresses import address_name, is_loopback
-from twisted_kv.replies import NO_REPLY, OK, Push, Reply
+from twisted_kv.replies import OK, Push, Reply
+from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox, Slot
 from twisted_kv.sessions.session import Session
-from twisted_kv.setting_kinds import BufferLimit
 from twisted_kv.table import Lasting
 from twisted_kv.waiting import Promise
-from twisted_kv.wire.encoder import BULK_HEADERS, encode, encode_resp2, least_size
+from twisted_kv.wire.encoder import BULK_HEADERS, encode_resp2
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
     from twisted.python.failure import Failure
-
-SMALL = len(BULK_HEADERS)
-"""Bytes of a reply that goes out together with others without being counted by itself."""
-
-CHUNK = 64 * 1024
-"""Bytes of waiting replies that are handed to the transport at a time."""
 
 FAREWELL = 60.0
 """Seconds that a connection has to end once its last reply was handed over: a TLS client may never answer."""
@@ -49,8 +43,9 @@ SWEEP = 1.0
 class RespProtocol(Protocol):
     """One Redis client.
 
-    Replies go to the transport at once until it says that its buffer is full.  From then on they wait here, where they
-    can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is passed.
+    Replies go to the transport at once until it says that its buffer is full.  From then on they wait in the outbox,
+    where they can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is
+    passed.
     """
 
     _log = Logger()
@@ -63,18 +58,16 @@ class RespProtocol(Protocol):
         self._settings = factory.dispatcher.server.settings
         self._session: Session | None = None
         self._reader = RequestReader()
+        self._outbox = Outbox(self._settings)
         self._full = False  # the transport takes no more for now
-        self._waiting: deque[bytes | memoryview] = deque()
-        self._waiting_bytes = 0
         self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds of `Now.elapsed`
         self._left: int | None = None  # when the client was told to go, in milliseconds of `Now.elapsed`
         self._finished: int | None = None  # when the last reply was handed over, in milliseconds of `Now.elapsed`
-        self._owed = 0  # wake-ups whose answers were not given yet
-        self._waits = False  # for the reply of a request that takes its time; what comes behind it is not run yet
-        self._awaited: Reply = NO_REPLY  # that reply, when it has come
+        self._turns = 0  # in wake-ups that are not committed yet
+        self._awaited: Promise | None = None  # its request takes its time, and what comes after it is not run yet
         self._behind = False  # requests have gathered behind it, more perhaps than others can wait for
         self._producing = False  # the transport tells us when it is full
-        self._joined = False  # requests have come and wait for the end of the wake-up
+        self._joined = False  # there is a turn to come, or it is under way
         self._ended = False  # the client sends no more
         self._closing = False  # nothing is read any more; the connection ends when the replies are out
 
@@ -88,7 +81,9 @@ class RespProtocol(Protocol):
             self.transport.bufferSize = READ_SIZE
         refusal = self._factory.admit(self)
         if refusal is not None:
-            self._write(encode_resp2(refusal))
+            data = encode_resp2(refusal)
+            self._statistics.bytes_sent += len(data)
+            self.transport.write(data)
             self._left = self._dispatcher.server.now.elapsed
             self._finish()
             return
@@ -102,29 +97,26 @@ class RespProtocol(Protocol):
         if self._session is None or self._closing:
             return
         self._reader.feed(data)
-        if self._waits:
+        if self._awaited is not None:
             self._check_query_limit()
         elif not self._joined:
             self._joined = True
             self._wakeup.join(self)
 
-    def run(self) -> list[bytes]:
-        """Run the requests that have come, and give the replies, in one part unless they are large."""
-        self._joined = False
-        self._owed += 1
-        parts: list[bytes] = []
-        session, reader, request = self._session, self._reader, self._dispatcher.request
+    def run(self) -> Batch:
+        """Run the requests that have come, and return what the client is owed for them and was pushed meanwhile."""
+        self._turns += 1
+        session, reader, request, outbox = self._session, self._reader, self._dispatcher.request, self._outbox
         if session is None or self._closing:
-            return parts
+            self._joined = False
+            return []
         session.last_active = self._wakeup.elapsed
         reader.max_bulk = self._settings.proto_max_bulk_len
-        large = 0  # bytes of the replies that are not small
-        if self._awaited is not NO_REPLY:
-            awaited, self._awaited = self._awaited, NO_REPLY
-            large = self._encode(awaited, parts, large)
+        parts = outbox.parts
         least = reader.pending - PORTION if self._behind else 0  # where others have their turn
+        again = False
         try:
-            ended = session.closing
+            ended = session.closing or self._awaited is not None
             while reader.more and not ended and (requests := self._next_requests(session)):
                 following = iter(requests)
                 for words in following:
@@ -135,11 +127,11 @@ class RespProtocol(Protocol):
                     if reply is OK:
                         parts.append(b"+OK\r\n")
                     elif type(reply) is Promise:
-                        reader.give_back(following)
-                        ended = True
-                        self._wait_for(reply)
+                        if self._promised(reply, session):
+                            reader.give_back(following)
+                            ended = True
                     else:
-                        large = self._encode(reply, parts, large)
+                        self._add(reply, session)
                         command = session.last_command
                         # It may be what made the wake-up late; behind quick ones the clock is not asked.
                         if command is not None and not command.is_fast and reader.at_once > 1 and self._wakeup.is_late:
@@ -151,14 +143,15 @@ class RespProtocol(Protocol):
                     if not session.authenticated and session.must_authenticate:
                         reader.give_back(following)  # it was RESET: what follows has to be read with more care
                 if reader.more and not ended and self._gives_way(least):
+                    again = True
                     break
         except ProtocolError as error:
             parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
             session.closing = True
-        self._behind = self._joined
+        self._joined = self._behind = again
         if reader.more and not session.closing:
             self._check_query_limit()
-        return parts if large else [b"".join(parts)]
+        return outbox.take()
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
         """Give the next requests that have come as a whole; who has not given the password may announce little."""
@@ -170,21 +163,24 @@ class RespProtocol(Protocol):
         """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
         if self._wakeup.is_late:
             self._reader.at_once = 1  # until some were quick again
-            return self._join_next()
+            return self._wakeup.join_next(self)
         self._reader.at_once = min(2 * self._reader.at_once, AT_ONCE)
-        return self._reader.pending < least and self._join_next()
+        return self._reader.pending < least and self._wakeup.join_next(self)
 
-    def _join_next(self) -> bool:
-        """Leave what is still to be run to the next wake-up; False if there may be none."""
-        self._joined = self._wakeup.join_next(self)
-        return self._joined
+    def _add(self, reply: Reply, session: Session) -> None:
+        """Owe the reply to a request, in the version that is spoken after it: HELLO is answered in the new one."""
+        if not self._outbox.add(reply, session.resp):
+            self._give_up("its reply is longer than client-output-buffer-limit")
 
-    def _wait_for(self, reply: Promise) -> None:
-        """Run no more requests until a reply has come."""
-        self._waits = True
-        self._owed += 1
-        reply.then(self._resume)
-        self._leave_if_ended()
+    def _promised(self, promise: Promise, session: Session) -> bool:
+        """Owe a reply that comes later; True if no more requests may run before it has come."""
+        if promise.holds or len(self._outbox.slots) >= MOST_SLOTS:
+            self._awaited = promise
+            promise.then(self._resume)
+            self._leave_if_ended()
+            return self._awaited is not None
+        promise.then(partial(self._fill, self._outbox.promise(promise, session.resp)))
+        return False
 
     def _leave_if_ended(self) -> None:
         """Wait for no key on behalf of a client that sends no more: what it would get may be for nobody."""
@@ -193,13 +189,29 @@ class RespProtocol(Protocol):
 
     def _resume(self, reply: Reply) -> None:
         """Go on behind a request whose reply has come; it is sent with the others of a wake-up."""
-        self._waits = False
-        self._owed -= 1
-        self._awaited = reply
+        self._awaited = None
         self._behind = True
-        if self._session is not None and not self._joined:
+        self._gather(reply)
+
+    def _fill(self, slot: Slot, reply: Reply) -> None:
+        """Send a reply that comes later, in its place, with the others of a wake-up."""
+        self._gather(reply, slot)
+
+    def _gather(self, reply: Reply, slot: Slot | None = None) -> None:
+        """Owe a reply or a push that comes while no request of this client is run, and have a turn for it."""
+        if self._session is None or self._closing:
+            return
+        try:
+            outbox = self._outbox
+            fits = outbox.add(reply, self._session.resp) if slot is None else outbox.fill(slot, reply)
+        except Exception:  # no reply at all, a fault of ours: whoever gave it is not to suffer
+            self._wakeup.fail(self)
+            return
+        if not fits:
+            self._give_up("its reply is longer than client-output-buffer-limit")
+        elif not self._joined:
             self._joined = True
-            self._wakeup.join(self)
+            self._wakeup.post(self)
 
     def _check_query_limit(self) -> None:
         """Disconnect a client that has sent more than may wait to be run."""
@@ -208,26 +220,32 @@ class RespProtocol(Protocol):
             self._statistics.query_limit_disconnections += 1
             self.close()
 
-    def answer(self, answers: list[bytes]) -> None:
-        """Send replies, unless the connection was closed meanwhile."""
-        self._owed -= 1
-        session = self._session
-        if session is None or self._closing or not answers:
+    def answer(self, batch: Batch) -> None:
+        """Send what was owed in a turn that is committed, unless the connection was closed meanwhile."""
+        self._turns -= 1
+        session, outbox = self._session, self._outbox
+        if session is None or self._closing or not batch:
             return
-        data = answers[0]
-        if len(answers) > 1 or self._full or self._waiting or len(data) > CHUNK:
-            self._write_parts(answers)
+        data = batch[0]
+        if len(batch) > 1 or self._full or outbox.released or type(data) is not bytes or len(data) > CHUNK:
+            outbox.release(batch)
+            self._send()
         elif data:
+            outbox.held_bytes -= len(data)
             self._statistics.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
-        if (session.closing or self._ended) and not self._owed and not self._joined:
+        if session.closing or self._ended:
+            self._finish_if_served()
+
+    def _finish_if_served(self) -> None:
+        """End the connection of a client that sends no more, or is to go, unless it is still owed something."""
+        if not self._turns and not self._joined and self._awaited is None and not self._outbox.slots:
             self._finish()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it still gets the replies that it is owed."""
         self._ended = True
-        if not self._joined and not self._owed:
-            self._finish()
+        self._finish_if_served()
         self._leave_if_ended()
 
     def writeConnectionLost(self) -> None:
@@ -236,7 +254,7 @@ class RespProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
-            if self._joined:
+            if self._joined and not self._closing:
                 self.run()  # a last turn, though nobody hears of it; what that leaves goes the way of what was not read
         finally:
             self._forget()
@@ -244,7 +262,7 @@ class RespProtocol(Protocol):
     def _forget(self) -> None:
         """Let go of everything: the connection is lost."""
         self._closing = True
-        self._waiting.clear()
+        self._clear()
         self._reader = RequestReader()
         if self._session is not None:
             self._dispatcher.end(self._session)
@@ -262,7 +280,7 @@ class RespProtocol(Protocol):
         self._full = False
         if self._session is not None:
             self._session.last_active = self._dispatcher.server.now.elapsed
-        self._send_waiting()
+        self._send()
 
     def stopProducing(self) -> None:
         self._full = True
@@ -291,11 +309,16 @@ class RespProtocol(Protocol):
 
     @property
     def waiting_output(self) -> int:
-        return self._waiting_bytes
+        return self._outbox.held_bytes + self._outbox.waiting_bytes
 
     def push(self, message: Reply) -> None:
-        if not self._closing and self._session is not None:
-            self._write(encode(Push(message), self._session.resp))
+        session = self._session
+        if session is None or session.closing:
+            return
+        if session.pushed is not None:
+            session.pushed.append(Push(message))
+        else:
+            self._gather(Push(message))
 
     def close(self, *, abort: bool = False) -> None:
         """End the connection; what waits here is not sent.
@@ -309,9 +332,8 @@ class RespProtocol(Protocol):
         self._closing = True
         if self._session is not None:
             self._session.closing = True  # no request that came with others is run any more
-            self._dispatcher.end(self._session)  # and it gets nothing that it may have waited for
-        self._waiting.clear()
-        self._waiting_bytes = 0
+            self._clear()  # and it gets nothing that it may have waited for
+            self._dispatcher.end(self._session)
         self._disconnect(abort=abort or self._full)
 
     # The rest is our own
@@ -330,52 +352,31 @@ class RespProtocol(Protocol):
         timeout = self._settings.timeout
         if timeout and not self._session.waiting and now - self._session.last_active > timeout * 1000:
             self.close()
-        elif self._soft_since is not None:
+        elif self._outbox.size:
             self._check_output_limits(now)
 
-    def _write(self, data: bytes) -> None:
-        """Send replies, or let them wait."""
-        if self._full or self._waiting or len(data) > CHUNK:
-            self._write_parts([data])
-        elif not self._closing:
-            self._statistics.bytes_sent += len(data)
-            self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
+    def _clear(self) -> None:
+        """Owe the client nothing any more."""
+        awaited, self._awaited = self._awaited, None
+        self._outbox.clear()
+        if awaited is not None:
+            awaited.abandon()
 
-    def _write_parts(self, parts: list[bytes]) -> None:
-        """Let replies wait, and send as many as the transport takes; too many end the connection."""
-        if self._closing:
-            return
-        size = sum(map(len, parts))
-        self._statistics.bytes_sent += size
-        self._waiting += parts
-        self._waiting_bytes += size
-        self._send_waiting()
-        self._check_output_limits(self._dispatcher.server.now.elapsed)
-
-    def _send_waiting(self) -> None:
-        """Hand waiting replies to the transport, a chunk at a time, until it is full again."""
-        while self._waiting and not self._full:
-            parts = []
-            room = CHUNK
-            while self._waiting and room:
-                part = self._waiting.popleft()
-                if len(part) > room:
-                    view = memoryview(part)
-                    self._waiting.appendleft(view[room:])
-                    part = view[:room]
-                parts.append(part)
-                room -= len(part)
-            self._waiting_bytes -= CHUNK - room
-            self.transport.write(b"".join(parts))  # type: ignore[union-attr]  # as above
-        if self._soft_since is not None:
+    def _send(self) -> None:
+        """Hand what may be sent to the transport, a chunk at a time, until it is full; too much ends the connection."""
+        outbox = self._outbox
+        while not self._full and (chunk := outbox.next_chunk()):
+            self._statistics.bytes_sent += len(chunk)
+            self.transport.write(chunk)  # type: ignore[union-attr]  # who sends has a transport
+        if not self._closing:
             self._check_output_limits(self._dispatcher.server.now.elapsed)
-        if self._closing and not self._waiting:
+        elif not outbox.released:
             self._finish()
 
     def _finish(self) -> None:
         """Read no more, and end the connection as soon as all replies are out."""
         self._closing = True
-        if not self._waiting and self.transport is not None:
+        if not self._outbox.released and self.transport is not None:
             if self._finished is None:
                 self._finished = self._dispatcher.server.now.elapsed
             self._disconnect(abort=False)
@@ -390,45 +391,6 @@ class RespProtocol(Protocol):
         else:
             self.transport.loseConnection()  # type: ignore[union-attr]  # as above
 
-    def _encode(self, reply: Reply, parts: list[bytes], large: int) -> int:
-        """Add a reply that is not a small string to the others; gives how large they are by now, small ones aside.
-
-        What would be over the limit is not even made, and the client is disconnected.
-        """
-        session = self._session
-        if session is None:
-            return large  # the request has ended the connection, and nobody hears of it
-        if type(reply) is bytes:
-            parts += (b"$%d\r\n" % len(reply), reply, b"\r\n")
-            large += len(reply)
-        elif type(reply) not in (list, dict):
-            parts.append(encode(reply, session.resp))  # after the request: HELLO is answered in the new version
-            if len(parts[-1]) < SMALL:
-                return large
-            large += len(parts[-1])
-        elif self._may_hold(large + least_size(reply)):
-            parts.append(encode(reply, session.resp))
-            large += len(parts[-1])
-        if not self._may_hold(large):
-            parts.clear()
-        return large
-
-    @property
-    def _output_limit(self) -> BufferLimit:
-        limit = self._settings.client_output_buffer_limit.normal
-        assert limit is not None  # each class has one
-        return limit
-
-    def _may_hold(self, size: int) -> bool:
-        """Tell whether so many bytes of replies may be held; the client is disconnected if not."""
-        hard = self._output_limit.hard
-        if self._closing:
-            return False
-        if hard and size > max(hard, CHUNK):  # a chunk is handed over in any case
-            self._give_up("its reply is longer than client-output-buffer-limit")
-            return False
-        return True
-
     def _give_up(self, why: str) -> None:
         self._tell(why)
         self._statistics.output_limit_disconnections += 1
@@ -440,14 +402,14 @@ class RespProtocol(Protocol):
 
     def _check_output_limits(self, now: int) -> None:
         """Disconnect the client if too many replies wait for it."""
-        limit = self._output_limit
-        over = bool(limit.soft) and self._waiting_bytes > limit.soft
-        if not over:
+        outbox = self._outbox
+        limit = outbox.limit
+        if not (limit.soft and outbox.size > limit.soft):
             self._soft_since = None
         elif self._soft_since is None:
             self._soft_since = now
         too_long = self._soft_since is not None and now - self._soft_since > limit.seconds * 1000
-        if too_long or (limit.hard and self._waiting_bytes > limit.hard):
+        if too_long or (limit.hard and outbox.size > limit.hard):
             self._give_up("it does not read its replies (client-output-buffer-limit)")
 
     def _name(self, address: IAddress) -> str:

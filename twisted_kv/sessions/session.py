@@ -13,7 +13,7 @@ from twisted_kv.clock import Now
 from twisted_kv.config import KNOWN, Settings
 from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.logs import Repeated
-from twisted_kv.replies import Reply
+from twisted_kv.replies import Push, Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.store.database import Database, Releasable
@@ -236,6 +236,7 @@ class Session:
         "link",
         "may_wait",
         "name",
+        "pushed",
         "resp",
         "server",
         "transaction",
@@ -264,6 +265,8 @@ class Session:
         self.transaction: Transaction | None = None
         """What was begun with MULTI."""
         self.watches: Watches | None = None
+        self.pushed: list[Push] | None = None
+        """What is pushed to it while a request of its EXEC runs: that stands among the replies."""
         self.reset()
 
     def reset(self) -> None:

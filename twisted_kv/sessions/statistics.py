@@ -17,6 +17,7 @@ class Statistics:
         "datagrams_received",
         "datagrams_refused",
         "errors",
+        "late_datagrams_given_up",
         "output_limit_disconnections",
         "query_limit_disconnections",
     )
@@ -35,6 +36,8 @@ class Statistics:
         """Datagrams of peers that are not allowed, or without the password."""
         self.datagram_sets_refused = 0
         """Sets in the `equals` dialect that failed: that dialect has no reply to say so."""
+        self.late_datagrams_given_up = 0
+        """Datagrams whose answer was to come later, and took too long."""
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
         self.errors: Counter[str] = Counter()

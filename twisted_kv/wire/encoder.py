@@ -112,12 +112,21 @@ _COMMON: Final[Encoders] = {
     int: _integer,
     CommandError: _error,
     NoReply: lambda value: b"",
-    Spoken: lambda value: encode(value.reply, value.resp),
+    Spoken: lambda value: b"".join([encode(each, value.resp) for each in (*value.pushes, value.reply)]),
 }
-for _kind in CommandError.__subclasses__():
-    _COMMON[_kind] = _error
 
-_RESP2: Final[Encoders] = {
+
+class _Table(Dict[type, Callable[[Any], bytes]]):
+    """The encoders of a protocol version; a class of errors that is new is learned when its first error comes."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], bytes]:
+        if not issubclass(kind, CommandError):
+            raise KeyError(kind)
+        self[kind] = _error
+        return _error
+
+
+_KINDS2: Final[Encoders] = {
     **_COMMON,
     type(None): lambda value: b"$-1\r\n",
     NullArray: lambda value: b"*-1\r\n",
@@ -129,8 +138,9 @@ _RESP2: Final[Encoders] = {
     Pairs: lambda value: _RESP2[list]([list(pair) for pair in value]),
     **dict.fromkeys((list, set, frozenset, OrderedSet, Push), _items(b"*", encode_resp2)),
 }
+_RESP2: Final[Encoders] = _Table(_KINDS2)
 
-_RESP3: Final[Encoders] = {
+_KINDS3: Final[Encoders] = {
     **_COMMON,
     type(None): lambda value: b"_\r\n",
     NullArray: lambda value: b"_\r\n",
@@ -144,6 +154,7 @@ _RESP3: Final[Encoders] = {
     Push: _items(b">", encode_resp3),
     **dict.fromkeys((set, frozenset, OrderedSet), _items(b"~", encode_resp3)),
 }
+_RESP3: Final[Encoders] = _Table(_KINDS3)
 
-ENCODERS: Final[dict[int, Encoders]] = {2: _RESP2, 3: _RESP3}
+ENCODERS: Final[Dict[int, Encoders]] = {2: _RESP2, 3: _RESP3}
 """The encoders of each protocol version that HELLO knows, by the type of the reply."""

@@ -34,7 +34,7 @@ def assert_nobody_waits(cache: MemoryCache) -> None:
     """Check that nothing is kept of anybody who has waited."""
     waits = blocking(cache)
     assert len(waits) == 0
-    assert (waits.ready, waits._waiters, waits._sessions, list(waits._given)) == ({}, {}, {}, [])
+    assert (waits._ready, waits._waiters, waits._sessions, list(waits._given)) == ({}, {}, {}, [])
     assert all(database.watched == {} for database in cache.service.dispatcher.server.databases)
     assert cache.clock.getDelayedCalls() == [
         call for call in cache.clock.getDelayedCalls() if call.func.__name__ == "_sweep"

@@ -8,6 +8,7 @@ import pytest
 
 from twisted_kv.clock import Now
 from twisted_kv.engine.housekeeping import KEYS_AT_ONCE, LONGEST_SLEEP, VALUES_AT_ONCE, Housekeeping
+from twisted_kv.engine.units import Units
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock, MemoryCache
 
@@ -18,7 +19,7 @@ class House:
     def __init__(self) -> None:
         self.clock = Clock()
         self.now = Now(self.clock)
-        self.housekeeping = Housekeeping(self.now)
+        self.housekeeping = Housekeeping(self.now, Units())
         self.databases = [Database(index, self.now, self.housekeeping.alarm) for index in (0, 1)]
 
     def fill(self, index: int, count: int, milliseconds: int) -> None:

@@ -1,0 +1,86 @@
+"""Commands of an embedder, as the tests of what clients are owed need them: they push, and they answer later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_kv.commands import GROUPS
+from twisted_kv.errors import CommandError
+from twisted_kv.groups import Group
+from twisted_kv.replies import OK, Reply
+from twisted_kv.sessions.session import Session
+from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.waiting import Promise
+
+own = Group("own")
+
+promises: dict[bytes, Promise] = {}
+"""What LATER and HELD have promised last, by the name that they were given."""
+
+
+@own.command("PUSH", flags="fast", since="1.0.0")
+def push(session: Session, message: bytes) -> Reply:
+    """Push a message to all connections."""
+    for each in session.server.sessions.values():
+        assert each.link is not None
+        each.link.push([b"message", message])
+    return OK
+
+
+@own.command("SETPUSH", flags="write fast", since="1.0.0")
+def setpush(session: Session, key: bytes, value: bytes) -> Reply:
+    """Push a value to all connections, and then set it."""
+    push(session, value)
+    session.db.set(key, value)
+    return OK
+
+
+@own.command("LATER", flags="fast", since="1.0.0")
+def later(session: Session, name: bytes) -> Reply:
+    """Answer when the test says so; what is asked after it is answered before."""
+    promises[name] = promise = Promise(holds=False)
+    promise.abandon = lambda: promises.pop(name, None)
+    return promise
+
+
+@own.command("HELD", flags="fast", since="1.0.0")
+def held(session: Session, name: bytes) -> Reply:
+    """Answer when the test says so; nothing that is asked after it is run before."""
+    promises[name] = promise = Promise()
+    promise.abandon = lambda: promises.pop(name, None)
+    return promise
+
+
+@own.command("AGREED", flags="fast", since="1.0.0")
+def agreed(session: Session, number: bytes) -> Reply:
+    """Return a promise that is resolved already."""
+    promise = Promise(holds=bool(int(number) & 1))
+    promise.resolve(int(number))
+    return promise
+
+
+@own.command("NONSENSE", since="1.0.0")
+def nonsense(session: Session) -> Reply:
+    """Return a value that is no reply."""
+    return object()
+
+
+class QuotaError(CommandError):
+    """An error of an embedder's own."""
+
+    def __init__(self) -> None:
+        super().__init__("too much", "QUOTA")
+
+
+@own.command("REFUSE", since="1.0.0")
+def refuse(session: Session) -> Reply:
+    """Return an error of a class that the cache has never seen."""
+    return QuotaError()
+
+
+def cache_with_own(
+    config: dict[str, object] | None = None, clock: Clock | None = None, disk: Any = None
+) -> MemoryCache:
+    """Start a cache that has these commands, too."""
+    promises.clear()
+    return MemoryCache(config, clock, disk, groups=(*GROUPS, own))
