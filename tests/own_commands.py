@@ -6,9 +6,10 @@ from typing import Any
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError
-from twisted_kv.groups import Group
+from twisted_kv.groups import Group, every
 from twisted_kv.replies import OK, Reply
 from twisted_kv.sessions.session import Session
+from twisted_kv.table import Lasting
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.waiting import Promise
 
@@ -76,6 +77,36 @@ class QuotaError(CommandError):
 def refuse(session: Session) -> Reply:
     """Return an error of a class that the cache has never seen."""
     return QuotaError()
+
+
+@own.command("BOTH", flags="write", since="1.0.0", keys=every("RW", last=2))
+def both(session: Session, first: bytes, second: bytes) -> Reply:
+    """Increment two keys, as one unit."""
+    return [session.call(b"INCR", first), session.call(b"INCR", second)]
+
+
+@own.command("OWNTOO", flags="write", since="1.0.0", keys=every("RW", last=2))
+def owntoo(session: Session, first: bytes, second: bytes) -> Reply:
+    """Increment one key by a command and set another directly."""
+    session.call(b"INCR", first)
+    session.db.set(second, b"set")
+    return OK
+
+
+@own.command("TOLD", flags="write", since="1.0.0", keys=every("RW", last=2))
+def told(session: Session, first: bytes, second: bytes) -> Reply:
+    """Set one key directly, and say so, between two commands."""
+    session.call(b"INCR", first)
+    session.db.set(second, b"set")
+    session.log(b"SET", second, b"set")
+    session.call(b"INCR", first)
+    return OK
+
+
+@own.command("WITHIN", since="1.0.0", lasting=Lasting.CONNECTION)
+def within(session: Session, *words: bytes) -> Reply:
+    """Run another command within this one, and put what it replies into a list."""
+    return [session.call(*words)]
 
 
 def cache_with_own(

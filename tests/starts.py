@@ -101,7 +101,7 @@ def start(files: Files, **config: object) -> Start:
         loaded = cache.service.when_loaded()
         loaded.addErrback(lambda failure: refused.append(str(failure.value)))
         data = contents(cache)
-        assert bool(refused) is cache.service.dispatcher.server.loading
+        assert bool(refused) is cache.service.dispatcher.admission.is_loading
     warnings = [each for each in said.warnings if "none will be saved by itself" not in each]  # it is as asked for
     return Start(data, refused[0] if refused else None, warnings, said.tracebacks)
 

@@ -89,6 +89,14 @@ class SubcommandError(CommandError):
         return CommandError(f"{self.message} for '{name}'. Try {container} HELP.")
 
 
+class PayloadError(CommandError):
+    """What RESTORE was given cannot be read; `lost` says why, if it is whole and all the same cannot be kept."""
+
+    def __init__(self, lost: str = "") -> None:
+        super().__init__("Bad data format")
+        self.lost = lost
+
+
 class ExpireTimeError(CommandError):
     """A time to live is not positive, or lies too far off to be kept as milliseconds."""
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, TypeVar
 
-from twisted_kv.errors import SharedSessionError
 from twisted_kv.replies import Reply, Status
-from twisted_kv.table import MANY, Command, FindKeys, Function, KeySpec, Lasting
+from twisted_kv.table import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
 
 F = TypeVar("F", bound=Function)
 
@@ -82,10 +81,13 @@ class Group:
         lasting: Lasting = Lasting.REQUEST,
         find_keys: FindKeys | None = None,
         changes_session: bool = False,
+        in_transaction: InTransaction = InTransaction.QUEUED,
+        allowed: Callable[[Any], None] | None = None,
+        fails_with_disk: bool = False,
     ) -> Callable[[F], F]:
         """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before.
 
-        One that `changes_session` is refused where callers share a conversation.
+        One that `changes_session` is refused where callers share a conversation.  The rest is as in `Command`.
         """
 
         def declare(function: F) -> F:
@@ -94,7 +96,7 @@ class Group:
             least, most = _bounds(function)
             command = Command(
                 name=name.lower().replace(" ", "|"),
-                function=_guarded(name, function) if changes_session else function,
+                function=function,
                 group=self.name,
                 since=since,
                 flags=tuple(flags.split()),
@@ -106,6 +108,9 @@ class Group:
                 lasting=lasting,
                 find_keys=find_keys,
                 changes_session=changes_session,
+                in_transaction=in_transaction,
+                allowed=allowed,
+                fails_with_disk=fails_with_disk,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
@@ -140,17 +145,6 @@ class Group:
             return [Status(line.encode()) for line in lines]
 
         self.command(f"{name} HELP", since=since, flags="loading stale")(help_)
-
-
-def _guarded(name: str, function: Function) -> Function:
-    """Make the function of a command that changes the conversation, where that is not shared."""
-
-    def run(session: Any, *words: bytes) -> Reply:
-        if session.is_shared:
-            raise SharedSessionError(name)
-        return function(session, *words)
-
-    return run
 
 
 def _bounds(function: Function) -> tuple[int, int]:

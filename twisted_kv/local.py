@@ -62,7 +62,8 @@ class LocalSession:
         self._session = dispatcher.begin(Lasting.CONNECTION, trusted=True)
         self._session.resp = 3
         self._session.may_wait = False
-        self._session.is_shared = is_shared
+        if is_shared:
+            self._session.share()
 
     def call(self, *words: Word) -> Reply:
         """Run one request and return its reply value, never a Deferred.

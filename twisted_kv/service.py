@@ -141,7 +141,7 @@ class CacheService(MultiService):
         loaded: Deferred[None] = Deferred()
         if self._loaded is not None:
             loaded.errback(self._loaded)
-        elif self.dispatcher.server.loading:
+        elif self.dispatcher.admission.is_loading:
             self._waiting.append(loaded)
         else:
             loaded.callback(None)

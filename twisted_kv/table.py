@@ -1,4 +1,4 @@
-"""What is known of a command, and the table in which a request finds its command.
+"""What is known of a command, and the table of a cache, in which a request finds its command.
 
 A command is a plain function `(session, *words) -> reply`; how one is declared is in `groups`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from enum import IntEnum
-from typing import Callable, Final, Iterable, Iterator, List, Mapping, Protocol, Sequence, Tuple
+from typing import Any, Callable, Final, Iterable, Iterator, List, Mapping, Protocol, Sequence, Tuple
 
 import attrs
 
@@ -87,116 +87,64 @@ class KeySpec:
         return None
 
 
+class InTransaction(IntEnum):
+    """What a command does between MULTI and EXEC."""
+
+    QUEUED = 0
+    """It is queued, and run by EXEC."""
+    RUNS = 1
+    """It is run at once."""
+    ENDS = 2
+    """It is run at once and ends the transaction, so it must not fail for lack of memory."""
+    RUNS_QUEUED = 3
+    """It runs all that is queued: whatever they are refused for, it is refused for."""
+
+
+@attrs.frozen(eq=False)
 class Command:
-    """One command, or one subcommand of a container; `name` is in lower case, a subcommand's `config|get`."""
+    """One command, or one subcommand of a container, as it is declared; all caches of a process share it.
 
-    __slots__ = (
-        "calls",
-        "categories",
-        "changes_session",
-        "complexity",
-        "denies_oom",
-        "doc_flags",
-        "failed",
-        "find_keys",
-        "flags",
-        "function",
-        "group",
-        "is_fast",
-        "is_write",
-        "keys",
-        "lasting",
-        "least",
-        "loading",
-        "most",
-        "name",
-        "no_auth",
-        "no_multi",
-        "rejected",
-        "since",
-        "skip",
-        "subcommands",
-        "summary",
-        "tips",
-    )
+    `name` is in lower case, a subcommand's `config|get`.  `least` and `most` count the words in all, those of the name
+    among them.  `allowed` raises `CommandError` where a session may not call it at all.
+    """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        function: Function,
-        group: str,
-        since: str,
-        flags: tuple[str, ...],
-        keys: tuple[KeySpec, ...],
-        categories: tuple[str, ...],
-        tips: tuple[str, ...],
-        complexity: str,
-        doc_flags: tuple[str, ...],
-        lasting: Lasting,
-        summary: str,
-        find_keys: FindKeys | None = None,
-        changes_session: bool = False,
-        least: int,
-        most: int,
-    ) -> None:
-        self.name = name
-        self.function = function
-        self.group = group
-        self.since = since
-        self.flags = flags
-        self.keys = keys
-        self.categories = categories
-        self.tips = tips
-        self.complexity = complexity
-        self.doc_flags = doc_flags
-        """What COMMAND DOCS says beside: `deprecated`, or `syscmd` for what is of no use to others."""
-        self.lasting = lasting
-        self.changes_session = changes_session
-        """Whether it changes the conversation (what is selected, queued, watched), and not only the data."""
-        self.summary = summary
-        self.find_keys = find_keys
-        self.skip = name.count("|") + 1
+    name: str
+    function: Function
+    group: str
+    since: str
+    flags: tuple[str, ...]
+    keys: tuple[KeySpec, ...]
+    categories: tuple[str, ...]
+    tips: tuple[str, ...]
+    complexity: str
+    doc_flags: tuple[str, ...]
+    """What COMMAND DOCS says beside: `deprecated`, or `syscmd` for what is of no use to others."""
+    lasting: Lasting
+    summary: str
+    least: int
+    most: int
+    find_keys: FindKeys | None = None
+    changes_session: bool = False
+    """Whether it changes the conversation (what is selected, queued, watched), and not only the data."""
+    in_transaction: InTransaction = InTransaction.QUEUED
+    allowed: Callable[[Any], None] | None = None
+    fails_with_disk: bool = False
+    """Whether it is refused while writes are, though it writes nothing: so clients can see that by asking."""
+    subcommands: dict[bytes, Command] = attrs.field(factory=dict)
+
+    @property
+    def skip(self) -> int:
         """Words before the arguments of the function: the name of the command, and of the subcommand."""
-        self.least = least
-        """Words in all, those of the name among them."""
-        self.most = most
-        self.no_auth = "no_auth" in flags
-        """Is served before the password was given."""
-        self.denies_oom = "denyoom" in flags
-        """Is refused when there is no memory."""
-        self.no_multi = "no_multi" in flags
-        """Is refused in a transaction."""
-        self.is_fast = "fast" in flags
-        """Whether it takes no longer for more data: Redis's flag."""
-        self.is_write = "write" in flags
-        self.loading = "loading" in flags
-        """Is served while data are loaded."""
-        self.subcommands: dict[bytes, Command] = {}
-        self.calls = self.rejected = self.failed = 0
+        return self.name.count("|") + 1
 
-    def copy(self) -> Command:
-        """Give the same command with counts of its own."""
-        own = Command(
-            name=self.name,
-            function=self.function,
-            group=self.group,
-            since=self.since,
-            flags=self.flags,
-            keys=self.keys,
-            categories=self.categories,
-            tips=self.tips,
-            complexity=self.complexity,
-            doc_flags=self.doc_flags,
-            lasting=self.lasting,
-            summary=self.summary,
-            find_keys=self.find_keys,
-            changes_session=self.changes_session,
-            least=self.least,
-            most=self.most,
-        )
-        own.subcommands = {name: subcommand.copy() for name, subcommand in self.subcommands.items()}
-        return own
+    @property
+    def is_write(self) -> bool:
+        return "write" in self.flags
+
+    @property
+    def denies_oom(self) -> bool:
+        """Whether it is refused when there is no memory."""
+        return "denyoom" in self.flags
 
     @property
     def arity(self) -> int:
@@ -251,10 +199,6 @@ class Command:
             found.add("slow")
         return [category for category in _CATEGORIES if category in found]
 
-    def reset_statistics(self) -> None:
-        """Begin to count anew."""
-        self.calls = self.rejected = self.failed = 0
-
 
 _CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
@@ -277,19 +221,112 @@ class Commands(Protocol):
     def commands(self) -> Mapping[bytes, Command]: ...
 
 
-class CommandTable:
-    """The commands of one cache, each with its own counts."""
+class TableEntry:
+    """A command in the table of one cache: how it is called there, and how often it was."""
 
-    def __init__(self, groups: Iterable[Commands]) -> None:
+    __slots__ = (
+        "calls",
+        "command",
+        "failed",
+        "function",
+        "is_fast",
+        "is_queued",
+        "least",
+        "most",
+        "name",
+        "rejected",
+        "skip",
+    )
+
+    def __init__(self, command: Command, function: Function) -> None:
+        self.command = command
+        self.name = command.name
+        self.function = function
+        """The function of the command, within the layers that are on."""
+        self.least = command.least
+        self.most = command.most
+        self.skip = command.skip
+        self.is_fast = "fast" in command.flags
+        """Whether it takes no longer for more data: Redis's flag."""
+        self.is_queued = command.in_transaction is InTransaction.QUEUED and "no_multi" not in command.flags
+        """Whether a transaction may queue it with no more questions."""
+        self.reset_statistics()
+
+    def reset_statistics(self) -> None:
+        """Begin to count anew."""
+        self.calls = self.rejected = self.failed = 0
+
+
+class Scope(IntEnum):
+    """Which commands a session may call, apart from what it is asked before: see `CommandTable.at_once`."""
+
+    REQUEST = 0
+    DATAGRAM = 1
+    CONNECTION = 2
+    SHARED = 3
+    """As a connection, but callers who know nothing of each other share it: no command may change it."""
+
+
+Compose = Callable[[Command], Function]
+
+
+def bare(command: Command) -> Function:
+    """Give the function of a command without any layer."""
+    return command.function
+
+
+class CommandTable:
+    """The commands of one cache, with its own counts; an entry is made when its command is first asked for."""
+
+    def __init__(self, groups: Iterable[Commands], compose: Compose = bare) -> None:
+        self._compose = compose
         self._commands: dict[bytes, Command] = {}
         for group in groups:
-            for name, command in group.commands.items():
-                self._commands[name] = command.copy()
-        self.spelled: dict[bytes, Command] = {}
-        """Commands without subcommands by their name as clients spell it: one look-up for most requests."""
-        for name, command in self._commands.items():
-            if not command.subcommands:
-                self.spelled[name] = self.spelled[name.upper()] = command
+            self._commands.update(group.commands)
+        self._entries: dict[Command, TableEntry] = {}
+        self.at_once: list[dict[bytes, TableEntry]] = [{} for _ in Scope]
+        """For each scope, what may be called with no more questions than the number of its words.
+
+        By its name as clients spell it, so that one look-up is enough for most requests.  Filled as commands are asked
+        for; empty while there are more questions.
+        """
+
+    def entry(self, command: Command) -> TableEntry:
+        """Give the entry of a command."""
+        entry = self._entries.get(command)
+        if entry is None:
+            entry = self._entries[command] = TableEntry(command, self._compose(command))
+        return entry
+
+    def entry_of(self, words: Sequence[bytes]) -> TableEntry:
+        """Give the entry of the command of a request; raises `CommandError` as `find`."""
+        return self.entry(self.find(words))
+
+    def entries(self) -> list[TableEntry]:
+        """Give the entries of all commands that were asked for, in the order of the table."""
+        return [self._entries[command] for command in self.every() if command in self._entries]
+
+    def recompose(self) -> None:
+        """Put all functions together anew: a layer was switched on or off."""
+        for command, entry in self._entries.items():
+            entry.function = self._compose(command)
+
+    def call_at_once(self, word: bytes, entry: TableEntry) -> None:
+        """Let a command be called with no more questions, if its name is spelled as it is by most clients.
+
+        One with subcommands never is: which of them is meant is a question.
+        """
+        command = entry.command
+        name = command.name.encode()
+        if word in (name, name.upper()) and not command.subcommands:
+            for scope in Scope:
+                if command.lasting <= scope and not (scope is Scope.SHARED and command.changes_session):
+                    self.at_once[scope][word] = entry
+
+    def ask_always(self) -> None:
+        """Let no command be called without questions any more."""
+        for entries in self.at_once:
+            entries.clear()
 
     def __len__(self) -> int:
         return len(self._commands)

@@ -138,7 +138,7 @@ def assert_replayed(steps: list[Any], *earlier: float) -> None:
     """
     cache = MemoryCache()
     records: list[list[Effect]] = []
-    Journal(cache.service.dispatcher.server, records.append).open()
+    Journal(cache.service.dispatcher, records.append).open()
     with cache.session() as session:
         for step in steps:
             if isinstance(step, list):
@@ -159,13 +159,12 @@ def assert_replayed(steps: list[Any], *earlier: float) -> None:
     cache.stop()
     for later in (*earlier, now, now + 86_400):
         with started(laid_out(incr=log), Clock(later)) as other:
-            server = other.service.dispatcher.server
             loaded = told(other)
             alive = {key: pair for key, pair in held.items() if pair[1] is None or pair[1] > later * 1000}
             assert all(held[key] == pair for key, pair in loaded.items())
             assert alive.keys() <= loaded.keys()
             other.clock.advance(0.001)
-            assert not server.loading
+            assert not other.service.dispatcher.admission.is_loading
             if later > now:
                 assert told(other) == {key: pair for key, pair in held.items() if _stays(pair, later)}
 

@@ -18,7 +18,7 @@ from twisted_kv.testing import MemoryCache
 def test_what_was_noted_of_sets_gives_the_same_data(requests: List[Words]) -> None:
     noted: List[Tuple[int, Words]] = []
     cache, other = (MemoryCache({"enable-debug-command": "yes"}) for _ in range(2))
-    Journal(cache.service.dispatcher.server, noted.extend).open()
+    Journal(cache.service.dispatcher, noted.extend).open()
     for request in requests:
         try:
             if not request[0].upper().startswith(b"BZ"):

@@ -121,7 +121,7 @@ class ServiceCases:
             client.transport.pauseProducing()
             client.transport.write(b"GET big\r\n" * 20)
             client.transport.loseWriteConnection()
-            get = cache.dispatcher.server.commands.find([b"GET"])
+            get = cache.dispatcher.server.commands.entry_of([b"GET"])
             await turns_until(reactor, lambda: get.calls == 20)
             client.transport.resumeProducing()
             assert await client.lost == BIG_REPLY * 20
@@ -137,7 +137,7 @@ class ServiceCases:
             deaf, other = await connect(reactor, cache.port), await connect(reactor, cache.port)
             deaf.transport.pauseProducing()
             deaf.transport.write(b"GET big\r\n" * 40)
-            get = cache.dispatcher.server.commands.find([b"GET"])
+            get = cache.dispatcher.server.commands.entry_of([b"GET"])
             await turns_until(reactor, lambda: get.calls == 40)
             await other.ask(b"PING\r\n", b"+PONG\r\n")
             assert b" omem=0 " not in cache.call("CLIENT", "LIST").split(b"\n")[0]
@@ -396,7 +396,7 @@ class TransportCases:
             assert await client.read(7) == b"+PONG\r\n"
             client.transport.pauseProducing()
             client.send(b"GET big\r\n" * 40)
-            get = cache.dispatcher.server.commands.find([b"GET"])
+            get = cache.dispatcher.server.commands.entry_of([b"GET"])
             await turns_until(reactor, lambda: get.calls == 40)
             client.transport.resumeProducing()
             assert await client.read(40 * len(BIG_REPLY)) == BIG_REPLY * 40

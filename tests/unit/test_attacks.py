@@ -78,7 +78,7 @@ def test_long_texts_count_towards_the_limit_of_replies(request_words: tuple[byte
     cache = MemoryCache({"client-output-buffer-limit": "normal 1mb 0 0"})
     client = cache.connect(capacity=1 << 16)
     client.call("CLIENT", "SETNAME", "n" * 200_000)
-    describe = cache.service.dispatcher.server.commands.find(list(request_words))
+    describe = cache.service.dispatcher.server.commands.entry_of(list(request_words))
     client.send(encode_request(request_words) * 100)
     asked = describe.calls
     assert client.closed

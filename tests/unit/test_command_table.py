@@ -91,7 +91,7 @@ def test_acl_categories_follow_from_flags_and_group(table: CommandTable, name: b
 
 
 def test_a_command_is_found_in_any_case(table: CommandTable) -> None:
-    assert table.find([b"lOOk"]) is table.find([b"LOOK"]) is table.spelled[b"look"] is table.spelled[b"LOOK"]
+    assert table.find([b"lOOk"]) is table.find([b"LOOK"]) is table.find([b"look"])
     assert table.find([b"Box", b"oPEN"]).name == "box|open"
     assert table.find([b"box"]).name == "box"
 
@@ -101,10 +101,34 @@ def test_a_command_is_named_in_full(table: CommandTable) -> None:
     assert [None if each is None else each.name for each in named] == ["look", "box", "box|open", None, None, None]
 
 
-def test_a_container_is_not_among_the_spelled_names(table: CommandTable) -> None:
-    assert b"box" not in table.spelled
+def test_a_table_has_the_commands_in_the_order_of_their_groups(table: CommandTable) -> None:
     assert len(table) == 5
     assert [command.name for command in table] == ["look", "maybe", "all", "pair", "box"]
+
+
+def test_what_needs_no_more_questions_is_found_by_its_usual_spellings(table: CommandTable) -> None:
+    for words in ([b"LoOk"], [b"box"], [b"box", b"open"], [b"LOOK"], [b"maybe"]):
+        table.call_at_once(words[0], table.entry_of(words))
+    assert [sorted(names) for names in table.at_once] == [[b"LOOK", b"maybe"]] * 4
+    table.ask_always()
+    assert table.at_once == [{}, {}, {}, {}]
+
+
+def test_who_may_call_a_command_at_once_depends_on_what_it_changes_and_how_long_it_lasts() -> None:
+    group = Group("example")
+
+    @group.command("LONG", since="1.0.0", lasting=Lasting.CONNECTION)
+    def long_(session: Any) -> Reply:
+        return OK
+
+    @group.command("CHANGES", since="1.0.0", lasting=Lasting.DATAGRAM, changes_session=True)
+    def changes(session: Any) -> Reply:
+        return OK
+
+    table = CommandTable([group])
+    for name in (b"long", b"changes"):
+        table.call_at_once(name, table.entry_of([name]))
+    assert [sorted(names) for names in table.at_once] == [[], [b"changes"], [b"changes", b"long"], [b"long"]]
 
 
 @pytest.mark.parametrize(
@@ -144,10 +168,9 @@ def test_help_lists_the_subcommands_of_its_container(table: CommandTable) -> Non
 
 def test_two_tables_count_apart_and_change_apart(group: Group) -> None:
     one, other = CommandTable([group]), CommandTable([group])
-    for name in (b"look", b"box|open"):
-        mine, theirs = one.named(name), other.named(name)
-        assert mine is not None
-        assert theirs is not None
+    for words in ([b"look"], [b"box", b"open"]):
+        mine, theirs = one.entry_of(words), other.entry_of(words)
+        assert mine.command is theirs.command
         mine.calls = mine.failed = mine.rejected = 3
         assert (theirs.calls, theirs.failed, theirs.rejected) == (0, 0, 0)
         mine.reset_statistics()
@@ -157,8 +180,18 @@ def test_two_tables_count_apart_and_change_apart(group: Group) -> None:
 def test_arguments_start_behind_the_name(table: CommandTable) -> None:
     assert table.find([b"look"]).skip == 1
     assert table.find([b"box", b"open"]).skip == 2
-    assert table.find([b"look"]).no_auth
-    assert not table.find([b"maybe"]).no_auth
+
+
+def test_an_entry_is_made_when_its_command_is_asked_for(table: CommandTable) -> None:
+    assert table.entries() == []
+    pair, look = table.entry_of([b"pair"]), table.entry_of([b"look"])
+    assert table.entry_of([b"LOOK"]) is look
+    assert table.entries() == [look, pair]
+
+
+def test_a_declaration_is_not_changed(table: CommandTable) -> None:
+    with pytest.raises(AttributeError):
+        table.find([b"look"]).summary = "another"  # type: ignore[misc]  # as the test says
 
 
 COMMANDS = list(CommandTable(GROUPS).every())

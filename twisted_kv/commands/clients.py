@@ -232,7 +232,7 @@ def _describe(session: Session) -> bytes:
         "omem": waiting_output,
         "tot-mem": waiting_input + waiting_output,
         "events": "r",
-        "cmd": "NULL" if session.last_command is None else session.last_command.name,
+        "cmd": "NULL" if session.last_call is None else session.last_call.name,
         "user": DEFAULT_USER,
         "redir": -1,
         "resp": session.resp,

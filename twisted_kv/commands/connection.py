@@ -10,7 +10,7 @@ from twisted_kv.groups import Group
 from twisted_kv.replies import OK, PONG, Reply, Status
 from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import Lasting
+from twisted_kv.table import InTransaction, Lasting
 
 connection = Group("connection", category="connection")
 
@@ -19,7 +19,13 @@ INT_MAX = 2**31 - 1
 _UNPRINTABLE = re.compile(rb"[^!-~]")
 
 
-@connection.command("PING", since="1.0.0", flags="fast", tips="request_policy:all_shards response_policy:all_succeeded")
+@connection.command(
+    "PING",
+    since="1.0.0",
+    flags="fast",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    fails_with_disk=True,
+)
 def ping(session: Session, message: bytes | None = None) -> Reply:
     """Answer PONG, or the message that was given."""
     return PONG if message is None else message
@@ -37,6 +43,7 @@ def echo(session: Session, message: bytes) -> Reply:
     flags="noscript loading stale fast no_auth allow_busy",
     lasting=Lasting.CONNECTION,
     changes_session=True,
+    in_transaction=InTransaction.ENDS,
 )
 def quit_(session: Session, *ignored: bytes) -> Reply:
     """Close the connection."""
@@ -144,6 +151,7 @@ def hello(session: Session, *words: bytes) -> Reply:
     flags="noscript loading stale fast no_auth allow_busy",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    in_transaction=InTransaction.ENDS,
 )
 def reset(session: Session) -> Reply:
     """Forget all that the connection has selected, told and given."""

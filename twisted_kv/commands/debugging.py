@@ -35,27 +35,7 @@ _LONGEST_SLEEP: Final = 1e9
 _MOST_PACKED: Final = (4 << 30) - (1 << 20)
 
 
-@debugging.command(
-    "DEBUG",
-    doc_flags="syscmd",
-    since="1.0.0",
-    flags="admin noscript loading stale",
-    complexity="Depends on subcommand.",
-    lasting=Lasting.CONNECTION,
-)
-def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
-    """Look into the server or change how it works, if the setting enable-debug-command allows it."""
-    check_debug_allowed(session)
-    name = subcommand.upper()
-    known = _SUBCOMMANDS.get(name)
-    if known is None or not known[0] <= len(words) <= known[1]:
-        raise CommandError(
-            f"unknown subcommand or wrong number of arguments for '{c_text(subcommand)[:128]}'. Try DEBUG HELP."
-        )
-    return known[2](session, *words)
-
-
-def check_debug_allowed(session: Session) -> None:
+def check_allowed(session: Session) -> None:
     """Raise `CommandError` if DEBUG is not for this session."""
     allowed = session.server.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and _is_local(session)):
@@ -71,6 +51,26 @@ def _is_local(session: Session) -> bool:
         return session.trusted
     peer = session.link.peer
     return peer.startswith(("127.", "/", "[::1]", "::1"))
+
+
+@debugging.command(
+    "DEBUG",
+    doc_flags="syscmd",
+    since="1.0.0",
+    flags="admin noscript loading stale",
+    complexity="Depends on subcommand.",
+    lasting=Lasting.CONNECTION,
+    allowed=check_allowed,
+)
+def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
+    """Look into the server or change how it works, if the setting enable-debug-command allows it."""
+    name = subcommand.upper()
+    known = _SUBCOMMANDS.get(name)
+    if known is None or not known[0] <= len(words) <= known[1]:
+        raise CommandError(
+            f"unknown subcommand or wrong number of arguments for '{c_text(subcommand)[:128]}'. Try DEBUG HELP."
+        )
+    return known[2](session, *words)
 
 
 def _help(session: Session) -> Reply:

@@ -8,12 +8,12 @@ from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.commands.expiration import deadline, expire_at
 from twisted_kv.commands.scanning import ScanOptions, read_cursor
-from twisted_kv.errors import SYNTAX, CommandError, c_string, c_text
+from twisted_kv.errors import SYNTAX, CommandError, PayloadError, c_string, c_text
 from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group, every, first, second
 from twisted_kv.numbers import INT64_MAX
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.errors import RdbError
+from twisted_kv.rdb.errors import LostValueError, RdbError
 from twisted_kv.rdb.payload import dump as payload_of
 from twisted_kv.rdb.payload import is_sound
 from twisted_kv.rdb.payload import restore as value_of
@@ -330,7 +330,7 @@ class RestoreOptions:
 def _must_be_sound(session: Session) -> bool:
     """Whether what is restored has to tally; a log that is replayed is no client."""
     sanitize = session.server.settings.sanitize_dump_payload
-    return sanitize == "yes" or (sanitize == "clients" and not session.server.loading)
+    return sanitize == "yes" or (sanitize == "clients" and not session.is_replay)
 
 
 @generic.command(
@@ -353,8 +353,10 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
         raise CommandError("DUMP payload version or checksum are wrong")
     try:
         value = value_of(payload, is_deep=_must_be_sound(session), packing=session.db.packing)
-    except RdbError as error:
-        raise CommandError("Bad data format") from error  # who replays a log looks at the cause
+    except LostValueError as error:
+        raise PayloadError(str(error)) from None
+    except RdbError:
+        raise PayloadError from None
     deadline = None if not time else time if options.absolute else session.now + time
     if deadline is not None and (deadline > INT64_MAX or session.db.has_passed(deadline)):
         if session.db.delete(key):

@@ -104,7 +104,7 @@ def _stats(server: Server) -> dict[str, object]:
     statistics = server.statistics
     return {
         "total_connections_received": statistics.connections_received,
-        "total_commands_processed": sum(command.calls for command in server.commands.every()),
+        "total_commands_processed": sum(entry.calls for entry in server.commands.entries()),
         "total_net_input_bytes": statistics.bytes_received,
         "total_net_output_bytes": statistics.bytes_sent,
         "rejected_connections": statistics.connections_rejected,
@@ -134,11 +134,9 @@ def _cpu(server: Server) -> dict[str, object]:
 
 def _commandstats(server: Server) -> dict[str, object]:
     return {
-        f"cmdstat_{command.name}": (
-            f"calls={command.calls},rejected_calls={command.rejected},failed_calls={command.failed}"
-        )
-        for command in server.commands.every()
-        if command.calls or command.rejected
+        f"cmdstat_{entry.name}": f"calls={entry.calls},rejected_calls={entry.rejected},failed_calls={entry.failed}"
+        for entry in server.commands.entries()
+        if entry.calls or entry.rejected
     }
 
 

@@ -118,7 +118,7 @@ class Trim:
             raise CommandError("syntax error, LIMIT cannot be used without specifying a trimming strategy")
         if must_trim and not self.is_asked:
             raise CommandError("syntax error, XTRIM must be called with a trimming strategy")
-        if self.limit is not None and not self.approximately and not session.server.loading:
+        if self.limit is not None and not self.approximately and not session.is_replay:
             raise CommandError("syntax error, LIMIT cannot be used without the special ~ option")
 
     def run(self, stream: Stream) -> int:

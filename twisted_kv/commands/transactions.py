@@ -9,7 +9,7 @@ from twisted_kv.groups import Group, every
 from twisted_kv.replies import NULL_ARRAY, OK, Push, Reply, Spoken
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
-from twisted_kv.table import Lasting
+from twisted_kv.table import InTransaction, Lasting
 from twisted_kv.waiting import Promise
 
 transactions = Group("transactions", category="transaction")
@@ -21,6 +21,7 @@ transactions = Group("transactions", category="transaction")
     flags="noscript loading stale fast allow_busy",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    in_transaction=InTransaction.RUNS,
 )
 def multi(session: Session) -> Reply:
     """Begin a transaction: the requests that follow are queued."""
@@ -38,6 +39,7 @@ def multi(session: Session) -> Reply:
     complexity="Depends on subcommand.",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    in_transaction=InTransaction.RUNS_QUEUED,
 )
 def exec_(session: Session) -> Reply:
     """Run the requests that were queued since MULTI, unless a key that is watched has changed."""
@@ -46,19 +48,19 @@ def exec_(session: Session) -> Reply:
         raise CommandError("EXEC without MULTI")
     intact = session.watches is None or session.watches.check()
     session.unwatch()
-    if transaction.spoilt or not intact:
+    if transaction.is_spoilt or not intact:
         session.end_transaction()
-        if transaction.spoilt:
+        if transaction.is_spoilt:
             raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
         return NULL_ARRAY
     replies: list[Reply] = []
     spoken: list[tuple[int, list[Push]]] = []
     try:
-        for command, words in transaction.queue:
+        for entry, words in transaction.queue:
             pushed: list[Push] = []
             session.pushed = pushed
-            command.calls += 1
-            replies.append(session.server.run(session, command, words))
+            entry.calls += 1
+            replies.append(session.server.execution.request(session, words, entry))
             spoken.append((session.resp, pushed))
     finally:
         session.pushed = None
@@ -106,6 +108,7 @@ def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Rep
     complexity="O(N)",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    in_transaction=InTransaction.ENDS,
 )
 def discard(session: Session) -> Reply:
     """Forget the requests that were queued since MULTI, and watch keys no more."""
@@ -122,6 +125,7 @@ def discard(session: Session) -> Reply:
     keys=every("RO"),
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    in_transaction=InTransaction.RUNS,
 )
 def watch(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Have the next EXEC do nothing if one of some keys has changed by then, whoever changes it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Callable, Deque, Dict, Tuple, Type
+from typing import TYPE_CHECKING, Callable, Deque, Dict, Sequence, Tuple, Type
 
 from twisted_kv.clock import Now
 from twisted_kv.engine.units import Units
@@ -18,13 +18,13 @@ from twisted_kv.logs import Logger
 from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import Command, Function
+from twisted_kv.table import Command, Function, TableEntry
 from twisted_kv.waiting import Block, Promise
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
-Run = Callable[[Session, Command, Tuple[bytes, ...]], Reply]
+Request = Callable[[Session, Sequence[bytes], TableEntry], Reply]
 
 
 class _Gone:
@@ -34,11 +34,11 @@ class _Gone:
 class _Waiter:
     """One request that waits."""
 
-    __slots__ = ("block", "call", "command", "database", "promise", "session")
+    __slots__ = ("block", "call", "database", "entry", "promise", "session")
 
-    def __init__(self, session: Session, command: Command, block: Block) -> None:
+    def __init__(self, session: Session, entry: TableEntry, block: Block) -> None:
         self.session = session
-        self.command = command
+        self.entry = entry
         self.block = block
         self.database = session.db
         self.promise = Promise()
@@ -60,16 +60,16 @@ _AT_ONCE = 16
 class Blocking:
     """Who waits for which key.
 
-    `run` runs a command that is known with the words of a request.  Who waits is served when the unit has ended that
+    `request` runs a command that was admitted before.  Who waits is served when the unit has ended that
     has brought what is waited for.
     """
 
     _log = Logger()
 
-    def __init__(self, now: Now, run: Run, units: Units) -> None:
+    def __init__(self, now: Now, request: Request, units: Units) -> None:
         self._units = units
         self._now = now
-        self._run = run
+        self._request = request
         self._ready: Dict[Tuple[Database, bytes], None] = {}  # keys that have become what somebody waits for
         self._waiters: Dict[Tuple[int, bytes], _Waiters] = {}
         self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
@@ -81,19 +81,20 @@ class Blocking:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def wrap(self, command: Command) -> Function:
-        """Give a function that does what a blocking command does, and waits if there is nothing to do yet."""
-        function = command.function
+    def layer(self, command: Command, function: Function) -> Function:
+        """Make the function that does what a blocking command does, and waits if there is nothing to do yet."""
+        if "blocking" not in command.flags:
+            return function
 
         def run(session: Session, *words: bytes) -> Reply:
             reply = function(session, *words)
             if type(reply) is not Block or self._again:
                 return reply
-            if session.transaction is not None:  # others cannot do anything meanwhile: its time is up at once
+            if self._units.depth > 1:  # within a transaction or another command: others cannot do anything meanwhile
                 return reply.otherwise
             if not session.may_wait:
                 raise WouldWait(command.name)
-            return self._wait(_Waiter(session, command, reply))
+            return self._wait(_Waiter(session, session.server.commands.entry(command), reply))
 
         return run
 
@@ -192,11 +193,11 @@ class Blocking:
 
     def _try(self, waiter: _Waiter, key: bytes) -> None:
         """Run a request again, for a key that is ready."""
-        session, command = waiter.session, waiter.command
+        session, entry = waiter.session, waiter.entry
         selected, session.db = session.db, waiter.database
         self._again = True
         try:
-            reply = self._run(session, command, (*(b"",) * command.skip, *waiter.block.again(key)))
+            reply = self._request(session, (*(b"",) * entry.skip, *waiter.block.again(key)), entry)
         except CommandError as error:
             reply = error.bare()
         finally:

@@ -13,35 +13,52 @@ class Units:
     """Whether a unit is under way, and what is due after it.
 
     `depth` is how many units are under way, each within the one before.  Whoever calls commands counts it, without a
-    call for each; all others use `begin` and `end`.
+    call for each; timers use `begin` and `end`.  When it is 0 again and something `is_due`, `finish` is to be called.
     """
 
-    __slots__ = ("depth", "due", "is_held")
+    __slots__ = ("_after", "_at_end", "depth", "is_bout", "is_due", "is_held")
 
     def __init__(self) -> None:
         self.depth = 0
-        self.due: List[Callable[[], None]] = []
+        self.is_due = False
+        self.is_bout = False
+        """Whether a timer's work is under way: what it does to one key has nothing to do with the next."""
         self.is_held = False
-        """Whether what is due waits for more than the end of a unit: several are run that belong together."""
+        """Whether what is due after a unit waits: several are run that belong together."""
+        self._at_end: List[Callable[[], None]] = []
+        self._after: List[Callable[[], None]] = []
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call something at the end of the outermost unit, as a part of it."""
+        self._at_end.append(call)
+        self.is_due = True
 
     def after(self, call: Callable[[], None]) -> None:
         """Call something when the outermost unit under way has ended; at once, if there is none."""
         if self.depth or self.is_held:
-            self.due.append(call)
+            self._after.append(call)
+            self.is_due = True
         else:
             call()
 
     def begin(self) -> None:
-        """Begin a unit."""
+        """Begin a timer's work."""
         self.depth += 1
+        self.is_bout = True
 
     def end(self) -> None:
-        """End a unit, and do what is due if it was the outermost."""
+        """End a timer's work."""
         self.depth -= 1
-        if self.due:
+        self.is_bout = False
+        if self.is_due:
             self.finish()
 
     def finish(self) -> None:
         """Do what is due, unless a unit is under way."""
-        while self.due and not self.depth and not self.is_held:
-            self.due.pop(0)()
+        if self.depth:
+            return
+        while self._at_end:
+            self._at_end.pop(0)()
+        while self._after and not self.depth and not self.is_held:
+            self._after.pop(0)()
+        self.is_due = bool(self._at_end or self._after)

@@ -132,9 +132,9 @@ class RespProtocol(Protocol):
                             ended = True
                     else:
                         self._add(reply, session)
-                        command = session.last_command
+                        call = session.last_call
                         # It may be what made the wake-up late; behind quick ones the clock is not asked.
-                        if command is not None and not command.is_fast and reader.at_once > 1 and self._wakeup.is_late:
+                        if call is not None and not call.is_fast and reader.at_once > 1 and self._wakeup.is_late:
                             reader.at_once = 1
                             reader.put_off(following)
                     ended = ended or session.closing

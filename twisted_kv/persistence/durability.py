@@ -64,6 +64,7 @@ class Durability:
 
     def __init__(self, dispatcher: Dispatcher, folder: Folder, save_worker: Worker, log_worker: Worker) -> None:
         self._dispatcher = dispatcher
+        self._admission = dispatcher.admission
         self._server = server = dispatcher.server
         self._settings = server.settings
         self._now = server.now
@@ -71,7 +72,7 @@ class Durability:
         self._worker = save_worker
         self._log_worker = log_worker
         self._aof = self._new_log()
-        self._journal = Journal(server, self._aof.record)
+        self._journal = Journal(dispatcher, self._aof.record)
         self._loader: Loader | None = None
         self._is_loaded = False
         self._loaded_keys = 0
@@ -95,12 +96,11 @@ class Durability:
         self._shutdowns: list[Promise] = []  # SHUTDOWN commands that wait
         self._final_save: bool | None = None  # whether the end is to save; None as the save points say
         server.persistence = self
-        server.loading = True
         for name in ("save", "stop-writes-on-bgsave-error"):
             server.setting_changed[name] = self._update_misconf
         server.setting_changed["appendonly"] = self._appendonly_changed
         server.setting_changed["appendfsync"] = lambda: self._aof.policy_changed()
-        dispatcher.admission_changed()
+        self._admission.is_loading = True
 
     # The service's part
 
@@ -124,12 +124,11 @@ class Durability:
         if not self._is_loaded:
             await self._load()
             self._saved_changes = self._changes()
-            self._server.loading = False
+            self._admission.is_loading = False
             self._loaded_keys = sum(map(len, self._server.databases))
             self._expired_keys = 0 if self._loader is None else self._loader.progress.expired
             self._loader = None
             self._is_loaded = True
-            self._dispatcher.admission_changed()
             if self._loaded_keys and not (self._settings.save or self._settings.appendonly):
                 self._log.warn(
                     "{path}: {keys} keys were loaded, and none will be saved by itself: neither save nor appendonly "
@@ -254,8 +253,7 @@ class Durability:
 
     async def _reload(self, reply: Promise) -> None:
         """Load what was logged in the place of all data; nothing else is served meanwhile."""
-        self._server.loading = True
-        self._dispatcher.admission_changed()
+        self._admission.is_loading = True
         self._journal.close()
         try:
             if not await self._aof.sync():
@@ -270,9 +268,8 @@ class Durability:
             reply.resolve(CommandError("Error trying to load the AOF files, check server logs"))
         finally:
             self._loader = None
-            self._server.loading = False
+            self._admission.is_loading = False
             self._journal.open()
-            self._dispatcher.admission_changed()
 
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
         self._check_running()
@@ -307,7 +304,7 @@ class Durability:
         seconds = -1 if saving is None else (self._now.elapsed - saving.started) // 1000
         progress = None if self._loader is None else self._loader.progress
         fields: dict[str, object] = {
-            "loading": int(self._server.loading),
+            "loading": int(self._admission.is_loading),
             "async_loading": 0,
             "current_cow_peak": 0,  # nothing is forked, and nothing is copied for it
             "current_cow_size": 0,
@@ -495,7 +492,7 @@ class Durability:
 
     def _keep_log(self) -> None:
         """Take note of all that changes from now on, and answer when it is as safe as it has to be."""
-        self._journal = Journal(self._server, self._aof.record)
+        self._journal = Journal(self._dispatcher, self._aof.record)
         self._journal.open()
         self._dispatcher.wakeup.commit = self._aof.commit
 
@@ -617,9 +614,8 @@ class Durability:
             misconf = CommandError(f"Errors writing to the AOF file: {why}", "MISCONF")
         elif self._rdb.status == "err" and self._settings.save and self._settings.stop_writes_on_bgsave_error:
             misconf = RDB_MISCONF
-        if misconf != self._server.misconf:
-            self._server.misconf = misconf
-            self._dispatcher.admission_changed()
+        if misconf != self._admission.misconf:
+            self._admission.misconf = misconf
 
     @staticmethod
     def _answer_all(waiting: list[Promise], reply: Reply) -> None:

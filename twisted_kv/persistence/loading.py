@@ -15,7 +15,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from twisted_kv.errors import ArityError, CommandError, as_text
+from twisted_kv.errors import ArityError, CommandError, PayloadError, as_text
 from twisted_kv.logs import Logger
 from twisted_kv.persistence.append_only import read_manifest
 from twisted_kv.persistence.errors import LoadError, LogError, ManifestError
@@ -23,12 +23,12 @@ from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.log_format import LogReader, is_torn, request_size
 from twisted_kv.persistence.manifest import BASE, Manifest, Part
 from twisted_kv.rdb import format as rdb
-from twisted_kv.rdb.errors import LostValueError, RdbError
+from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.store.database import Value
-from twisted_kv.table import Command, Lasting
+from twisted_kv.table import Lasting, TableEntry
 
 T = TypeVar("T")
 
@@ -349,7 +349,7 @@ class _Replay:
         """Where the first of them stands."""
         self.first_error = ""
         """What it is, and why it failed."""
-        self._session = Session(server, Lasting.CONNECTION, trusted=True)
+        self._session = Session(server, Lasting.CONNECTION, trusted=True, is_replay=True)
         self._transaction: list[tuple[list[bytes], int]] = []
         self.transaction_start: int | None = None
         """Where the MULTI stands whose EXEC has not come yet."""
@@ -374,28 +374,29 @@ class _Replay:
                 self._run(words, offset)
             offset += request_size(words)
 
-    def _find(self, words: list[bytes], offset: int) -> Command:
+    def _find(self, words: list[bytes], offset: int) -> TableEntry:
+        commands = self._server.commands
         try:
-            command = self._server.commands.find(words)
+            command = commands.find(words)
             if not command.least <= len(words) <= command.most:
                 raise ArityError(command.name)
         except CommandError as error:
             raise LogError(error.message, offset) from None
         if not (command.is_write or "readonly" in command.flags or command.name in ("select", "ping")):
             raise LogError(f"'{as_text(words[0])}' is no command that belongs into a log", offset)
-        return command
+        return commands.entry(command)
 
     def _run(self, words: list[bytes], offset: int) -> None:
-        command = self._find(words, offset)
-        try:
-            command.function(self._session, *words[command.skip :])
-        except CommandError as error:
-            if isinstance(error.__cause__, LostValueError):
-                raise LogError(f"'{command.name}' cannot be carried out: {error.__cause__}", offset) from None
-            if not self.passed_over:
-                self.first_place = offset
-                self.first_error = f"'{command.name}': {error}"
-            self.passed_over += 1
+        entry = self._find(words, offset)
+        reply = self._server.execution.request(self._session, words, entry)
+        if not isinstance(reply, CommandError):
+            return
+        if isinstance(reply, PayloadError) and reply.lost:
+            raise LogError(f"'{entry.name}' cannot be carried out: {reply.lost}", offset)
+        if not self.passed_over:
+            self.first_place = offset
+            self.first_error = f"'{entry.name}': {reply}"
+        self.passed_over += 1
 
 
 def _cut(folder: Folder, name: str, size: int) -> None:

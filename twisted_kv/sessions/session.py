@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from random import Random
-from typing import Callable, Mapping, Protocol, Sequence, Tuple
+from typing import Callable, Dict, Final, Mapping, Protocol, Sequence, Tuple
 
 from twisted_kv.clock import Now
 from twisted_kv.config import KNOWN, Settings
@@ -17,13 +17,15 @@ from twisted_kv.replies import Push, Reply
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.store.database import Database, Releasable
-from twisted_kv.table import Command, CommandTable, Lasting
+from twisted_kv.table import CommandTable, Lasting, Scope, TableEntry
 from twisted_kv.values import packing
 
 REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
 
 DEFAULT_USER = "default"
+
+_NOTHING_AT_ONCE: Final[Dict[bytes, TableEntry]] = {}
 
 Effect = Tuple[int, Tuple[bytes, ...]]
 """What was done: the number of a database, and a request that does it again."""
@@ -59,6 +61,16 @@ class Persistence(Protocol):
 
     def information(self) -> Mapping[str, object]:
         """Give the fields of INFO persistence."""
+
+
+class Execution(Protocol):
+    """What runs requests, as commands see it.  An error is a value."""
+
+    def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
+        """Run a request whose command was admitted before."""
+
+    def call(self, session: Session, words: Sequence[bytes]) -> Reply:
+        """Run a request within another, as a part of what that does."""
 
 
 class Blocking(Protocol):
@@ -103,17 +115,13 @@ class Server:
         ]
         self.port = 0
         """The TCP port that is open, or 0."""
-        self.loading = False
-        """Whether what is on the disk is not loaded yet: few commands are served."""
-        self.misconf: CommandError | None = None
-        """The error that writes are refused with while the disk fails."""
         self.persistence: Persistence | None = None
         """None where nothing outlasts the process."""
         self.effects: list[Effect] | None = None
         """What the request that runs has told to log in its place; None while nothing is logged."""
         self.blocking: Blocking | None = None
-        self.run: Callable[[Session, Command, Sequence[bytes]], Reply] = lambda session, command, words: None
-        """Runs a request whose command is known, and gives an error as a value; the dispatcher says how."""
+        self.execution: Execution
+        """Runs requests within others."""
         self.set_active_expire: Callable[[bool], None] = lambda active: None
         """Says whether keys whose time has come are removed before somebody asks for them."""
         self.keep_account: Callable[[], None] = lambda: None
@@ -170,8 +178,8 @@ class Server:
         self.statistics.reset()
         for database in self.databases:
             database.hits = database.misses = database.expired = database.evicted = 0
-        for command in self.commands.every():
-            command.reset_statistics()
+        for entry in self.commands.entries():
+            entry.reset_statistics()
 
 
 def _nothing() -> None:
@@ -221,15 +229,15 @@ class Session:
     """
 
     __slots__ = (
+        "at_once",
         "authenticated",
         "closing",
         "created",
         "db",
-        "direct",
         "id",
-        "is_shared",
+        "is_replay",
         "last_active",
-        "last_command",
+        "last_call",
         "lasting",
         "library_name",
         "library_version",
@@ -238,6 +246,7 @@ class Session:
         "name",
         "pushed",
         "resp",
+        "scope",
         "server",
         "transaction",
         "trusted",
@@ -245,21 +254,30 @@ class Session:
         "watches",
     )
 
-    def __init__(self, server: Server, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> None:
+    def __init__(
+        self,
+        server: Server,
+        lasting: Lasting,
+        link: Link | None = None,
+        *,
+        trusted: bool = False,
+        is_replay: bool = False,
+    ) -> None:
         self.server = server
         self.lasting = lasting
+        self.scope = Scope(lasting)
+        self.is_replay = is_replay
+        """Whether it does again what a log says: nobody has asked for it, and nobody gets a reply."""
         self.link = link
         self.trusted = trusted
         self.id = server.next_session_id()
         self.created = self.last_active = server.now.elapsed  # durations are measured from here
-        self.last_command: Command | None = None
+        self.last_call: TableEntry | None = None
         self.library_name = b""
         self.library_version = b""
         self.closing = False
         self.may_wait = True
         """Whether a reply may come later; if not, a command that has to wait raises `WouldWait`."""
-        self.is_shared = False
-        """Whether callers who know nothing of each other use it: then no command may change it."""
         self.waiting = 0
         """How many of its requests wait for a key."""
         self.transaction: Transaction | None = None
@@ -277,12 +295,18 @@ class Session:
         self.authenticated = self.trusted or not self.server.settings.requirepass
         self.end_transaction()
 
-    def refresh(self) -> None:
-        """Take note that the password was given or a transaction begun or ended.
+    def share(self) -> None:
+        """Let callers who know nothing of each other use it: then no command may change it."""
+        self.scope = Scope.SHARED
+        self.refresh()
 
-        `direct` says that requests run as they come, so that each has but one question to ask.
+    def refresh(self) -> None:
+        """React to a password that was given, or a transaction that was begun or ended.
+
+        `at_once` holds the commands that are called with no more questions than the number of their words.
         """
-        self.direct = self.authenticated and self.transaction is None
+        is_direct = self.authenticated and self.transaction is None
+        self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NOTHING_AT_ONCE
 
     def end_transaction(self) -> None:
         """Forget what was queued since MULTI, and the keys that were watched."""
@@ -306,6 +330,17 @@ class Session:
         """Say that a command will answer later, before it begins; raises `WouldWait` where that cannot be."""
         if not self.may_wait:
             raise WouldWait(command)
+
+    def call(self, *words: bytes) -> Reply:
+        """Run another command from within one, as a part of it; returns the reply value, raises `CommandError`.
+
+        Both are one unit: one record of the log, and nobody sees the first without the second.  What would wait for a
+        key does not.
+        """
+        reply = self.server.execution.call(self, words)
+        if isinstance(reply, CommandError):
+            raise reply
+        return reply
 
     def log(self, *words: bytes) -> None:
         """Name a request that does again what this one has done, for the log, where its own words would not.

@@ -5,31 +5,30 @@ from __future__ import annotations
 from typing import Sequence
 
 from twisted_kv.store.database import Database
-from twisted_kv.table import Command
+from twisted_kv.table import TableEntry
 
 
 class Transaction:
     """Requests that are to be run one after the other, with nothing in between.
 
-    `spoilt`: one that came was refused, so none will be run.  `running`: they are being run.
+    `is_spoilt`: one that came was refused, so none will be run.
     """
 
-    __slots__ = ("queue", "running", "spoilt")
+    __slots__ = ("is_spoilt", "queue")
 
     def __init__(self) -> None:
-        self.queue: list[tuple[Command, Sequence[bytes]]] = []
-        self.spoilt = False
-        self.running = False
+        self.queue: list[tuple[TableEntry, Sequence[bytes]]] = []
+        self.is_spoilt = False
 
     @property
     def denies_oom(self) -> bool:
         """Whether one of the requests is refused when there is no memory."""
-        return any(command.denies_oom for command, _ in self.queue)
+        return any(entry.command.denies_oom for entry, _ in self.queue)
 
     @property
     def writes(self) -> bool:
         """Whether one of the requests may change data."""
-        return any(command.is_write for command, _ in self.queue)
+        return any(entry.command.is_write for entry, _ in self.queue)
 
 
 class Watches:

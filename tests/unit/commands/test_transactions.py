@@ -243,10 +243,9 @@ def test_memory_that_is_short_aborts_what_is_queued_and_what_is_run(cache: Memor
 
 
 def test_a_disk_that_fails_aborts_what_writes(cache: MemoryCache) -> None:
-    client, server = cache.connect(), cache.service.dispatcher.server
+    client = cache.connect()
     say(client, "MULTI", "SET k w")
-    server.misconf = CommandError("the disk", "MISCONF")
-    cache.service.dispatcher.admission_changed()
+    cache.service.dispatcher.admission.misconf = CommandError("the disk", "MISCONF")
     assert say(client, "EXEC") == ["EXECABORT Transaction discarded because of: MISCONF the disk"]
     assert say(client, "MULTI", "GET k", "EXEC")[-1] == [None]
     assert say(client, "MULTI", "SET k v", "EXEC")[1:] == [
@@ -267,7 +266,7 @@ def test_one_exec_is_noted_as_one_across_databases(cache: MemoryCache) -> None:
     noted: list[Any] = []
     client = cache.connect()
     say(client, "SET k v PX 10", "WATCH k")
-    journal = Journal(cache.service.dispatcher.server, noted.append)
+    journal = Journal(cache.service.dispatcher, noted.append)
     journal.open()
     say(client, "UNWATCH", "MULTI", "SET a 1", "GET a", "SELECT 2", "SET b 2", "INCRBYFLOAT b 1", "EXEC", "SET c 3")
     assert noted == [
@@ -280,12 +279,12 @@ def test_one_exec_is_noted_as_one_across_databases(cache: MemoryCache) -> None:
 @pytest.mark.pure
 def test_a_request_that_breaks_within_is_an_error_of_its_own(cache: MemoryCache) -> None:
     client = cache.connect()
-    command = next(each for each in cache.service.dispatcher.server.commands if each.name == "get")
+    entry = cache.service.dispatcher.server.commands.entry_of([b"GET"])
 
     def broken(session: Any, key: bytes) -> Any:
         raise RuntimeError("broken")
 
-    command.function = broken
+    entry.function = broken
     first, error, last = say(client, "MULTI", "PING", "GET k", "PING", "EXEC")[-1]
     assert (first, last) == (b"PONG", b"PONG")
     assert str(error).startswith("ERR internal error")

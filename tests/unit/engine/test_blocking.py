@@ -236,11 +236,11 @@ def test_a_fault_in_who_takes_a_reply_does_not_reach_others(cache: MemoryCache) 
 def test_a_fault_in_a_request_that_is_run_again_does_not_reach_others(cache: MemoryCache) -> None:
     first, second = got(cache.request("BLPOP", "k", 0)), got(cache.request("BLPOP", "k", 0))
     server = cache.service.dispatcher.server
-    command = next(each for each in server.commands.every() if each.name == "blpop")
-    function, command.function = command.function, broken_once(command.function)
+    entry = server.commands.entry_of([b"BLPOP"])
+    function, entry.function = entry.function, broken_once(entry.function)
     with listening() as said:
         assert cache.call("RPUSH", "k", "a", "b") == 2
-    command.function = function
+    entry.function = function
     assert len(said.tracebacks) == 1
     assert "internal error" in str(first[0])
     assert second == [[b"k", b"a"]]
@@ -381,7 +381,7 @@ def test_a_datagram_cannot_wait(cache: MemoryCache) -> None:
 def test_what_is_taken_is_noted_behind_what_brought_it() -> None:
     cache = MemoryCache()
     noted: list[Any] = []
-    Journal(cache.service.dispatcher.server, noted.append).open()
+    Journal(cache.service.dispatcher, noted.append).open()
     cache.request("BLPOP", "a", 0)
     cache.request("BRPOPLPUSH", "a", "b", 0)
     cache.request("BLMOVE", "b", "c", "LEFT", "RIGHT", 0)
@@ -418,7 +418,7 @@ def test_who_would_have_to_wait_again_waits_on(cache: MemoryCache, monkeypatch: 
     replies = got(cache.request("BLPOP", "q", 0))
     [waiter] = [each for waiting in waits._sessions.values() for each in waiting]
     with monkeypatch.context() as patched:
-        patched.setattr(waits, "_run", lambda session, command, given: waiter.block)
+        patched.setattr(waits, "_request", lambda session, words, entry: waiter.block)
         cache.call("RPUSH", "q", "a")
     assert replies == []
     cache.call("RPUSH", "q", "b")

@@ -13,7 +13,7 @@ from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import NO_REPLY, OK, Push
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Command, Lasting
+from twisted_kv.table import Lasting, TableEntry
 from twisted_kv.testing import Clock, MemoryCache
 
 INTERNAL = "ERR internal error, see the log of the server"
@@ -48,10 +48,8 @@ def session(dispatcher: Dispatcher) -> Session:
     return dispatcher.begin(Lasting.CONNECTION)
 
 
-def named(dispatcher: Dispatcher, name: bytes) -> Command:
-    command = dispatcher.server.commands.named(name)
-    assert command is not None
-    return command
+def named(dispatcher: Dispatcher, name: bytes) -> TableEntry:
+    return dispatcher.server.commands.entry_of([name])
 
 
 def test_a_request_gives_a_value_and_an_error_is_a_value_too(dispatcher: Dispatcher, session: Session) -> None:

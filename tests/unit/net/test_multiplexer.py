@@ -450,7 +450,7 @@ def test_a_listening_socket_may_be_adopted(machine: Machine) -> None:
         client = machine.keep(socket.create_connection(listening.getsockname(), 5))
     machine.turn_until(lambda: machine.factory.connections)
     client.sendall(b"PING\r\n")
-    machine.turn_until(lambda: machine.dispatcher.server.commands.find([b"PING"]).calls)
+    machine.turn_until(lambda: machine.dispatcher.server.commands.entry_of([b"PING"]).calls)
     assert client.recv(100) == b"+PONG\r\n"
 
 
@@ -461,7 +461,7 @@ def test_a_tcp_connection_may_be_adopted(machine: Machine) -> None:
     with accepted:
         machine.multiplexer.adoptStreamConnection(accepted.fileno(), socket.AF_INET, machine.factory)
     client.sendall(b"PING\r\n")
-    machine.turn_until(lambda: machine.dispatcher.server.commands.find([b"PING"]).calls)
+    machine.turn_until(lambda: machine.dispatcher.server.commands.entry_of([b"PING"]).calls)
     assert client.recv(100) == b"+PONG\r\n"
 
 
@@ -474,5 +474,5 @@ def test_a_listening_unix_socket_may_be_adopted(machine: Machine) -> None:
         client = machine.keep(socket.socket(socket.AF_UNIX))
         client.connect(listening.getsockname())
     client.sendall(b"PING\r\n")
-    machine.turn_until(lambda: machine.dispatcher.server.commands.find([b"PING"]).calls)
+    machine.turn_until(lambda: machine.dispatcher.server.commands.entry_of([b"PING"]).calls)
     assert client.recv(100) == b"+PONG\r\n"

@@ -183,7 +183,7 @@ def test_a_bgsave_that_fails_refuses_writes_until_one_succeeds(disk: MemoryDisk,
     turns(cache)
     assert information(cache)["rdb_last_bgsave_status"] == "err"
     assert ask(client, "SET", "k", "w") == ask(client, "PING") == RDB_MISCONF
-    misconf = cache.service.dispatcher.server.misconf
+    misconf = cache.service.dispatcher.admission.misconf
     assert misconf is not None
     assert misconf.__traceback__ is None  # it was never raised, and holds on to none of the requests
     assert ask(client, "GET", "k") == b"$1\r\nv\r\n"
@@ -717,7 +717,7 @@ def test_one_that_is_stopped_while_it_loads_changes_no_file_and_can_be_started_a
     cache.service.when_loaded().addBoth(waiting.append)
     for _ in range(jobs):
         disk.go()
-    assert cache.service.dispatcher.server.loading
+    assert cache.service.dispatcher.admission.is_loading
     cache.service.stopService()
     finish(disk, cache)
     assert disk.files() == before
@@ -780,7 +780,7 @@ def test_a_log_cannot_be_switched_on_or_off_while_data_are_loaded(disk: MemoryDi
     assert told.endswith(b"Unable to turn on AOF. Check server logs.\r\n")
     assert not cache.service.settings.appendonly
     finish(disk, cache)
-    assert not cache.service.dispatcher.server.loading
+    assert not cache.service.dispatcher.admission.is_loading
 
 
 def test_switching_a_log_to_what_it_is_does_nothing(disk: MemoryDisk) -> None:

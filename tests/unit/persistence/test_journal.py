@@ -139,7 +139,7 @@ class Noting:
         self.noted: Noted = []
         self.cache = MemoryCache(config)
         self.server = self.cache.service.dispatcher.server
-        self.journal = Journal(self.server, self.noted.append)
+        self.journal = Journal(self.cache.service.dispatcher, self.noted.append)
         self.connection = self.cache.connect()
 
     def call(self, *request: Any) -> None:
@@ -264,7 +264,7 @@ def test_a_watched_key_that_has_expired_is_noted_as_gone_before_databases_change
     noting.journal.open()
     noting.cache.clock.rightNow += 1
     noting.call("SWAPDB", 0, 1)
-    assert noting.noted == [[(1, (b"DEL", b"k"))], [(0, (b"SWAPDB", b"0", b"1"))]]
+    assert noting.noted == [[(1, (b"DEL", b"k")), (0, (b"SWAPDB", b"0", b"1"))]]
 
 
 def test_keys_that_expire_by_themselves_are_noted_as_gone(noting: Noting) -> None:
@@ -289,14 +289,13 @@ def test_keys_that_are_evicted_are_noted_as_gone() -> None:
 
 @pytest.mark.pure
 def test_what_a_request_told_before_it_broke_is_not_noted_of_the_next(noting: Noting) -> None:
-    command = next(each for each in noting.server.commands.every() if each.name == "append")
-
     def broken(session: Any, key: bytes, value: bytes) -> Any:
         session.log(b"SET", key, value)
         raise RuntimeError("broken")
 
-    command.function = broken
     noting.journal.open()
+    entry = noting.server.commands.entry_of([b"APPEND"])
+    entry.function = noting.journal._layer(entry.command, broken)
     with pytest.raises(CommandError, match="internal error"):
         noting.connection.call("APPEND", "k", "v")
     noting.call("SET", "a", 1)

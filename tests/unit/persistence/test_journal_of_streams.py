@@ -11,7 +11,7 @@ from tests.journal_cases.streams import CASES
 from tests.starts import words
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.sessions.session import Effect
+from twisted_kv.sessions.session import Effect, Session
 from twisted_kv.table import Lasting
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.streams import Stream
@@ -34,19 +34,18 @@ def everything(cache: MemoryCache) -> Any:
 
 def do_again(cache: MemoryCache, noted: list[Effect]) -> None:
     """Do what was noted, as it is done when a log is loaded."""
-    server = cache.service.dispatcher.server
-    session = cache.service.dispatcher.begin(Lasting.CONNECTION, trusted=True)
-    server.loading = True
+    dispatcher = cache.service.dispatcher
+    session = Session(dispatcher.server, Lasting.CONNECTION, trusted=True, is_replay=True)
     for _, request in noted:
-        command = server.commands.find(request)
-        command.function(session, *request[command.skip :])
+        reply = dispatcher.request(session, request, dispatcher.server.commands.entry_of(request))
+        assert not isinstance(reply, CommandError)
 
 
 @pytest.mark.parametrize(("before", "request_", "noted"), CASES, ids=[f"{each[1]}"[:60] for each in CASES])
 def test_a_stream_is_the_same_when_what_was_noted_is_done_again(before: Any, request_: Any, noted: Any) -> None:
     cache, other = MemoryCache(), MemoryCache()
     all_noted: list[Effect] = []
-    Journal(cache.service.dispatcher.server, all_noted.extend).open()
+    Journal(cache.service.dispatcher, all_noted.extend).open()
     for each in before:
         cache.call(*each)
     count = len(all_noted)

@@ -269,7 +269,7 @@ def test_others_have_their_turn_while_data_are_loaded() -> None:
     cache = begun(many_keys())
     client = cache.connect()
     turns = 0
-    while cache.service.dispatcher.server.loading:
+    while cache.service.dispatcher.admission.is_loading:
         turns += 1
         for request in (("GET", "k1"), ("SET", "k1", "v"), ("PING",), ("DBSIZE",), ("SAVE",), ("BGREWRITEAOF",)):
             assert refusal(client, *request) == "LOADING Redis is loading the dataset in memory"
@@ -296,7 +296,7 @@ def test_a_snapshot_is_loaded_in_slices_too() -> None:
     data = make.rdb(*keys, make.key(b"h", make.HASH, make.hash_table(table)))
     cache = begun({"dump.rdb": data}, appendonly="no")
     turns = 0
-    while cache.service.dispatcher.server.loading:
+    while cache.service.dispatcher.admission.is_loading:
         turns += 1
         turn(cache.clock)
     assert turns > 8
@@ -332,7 +332,7 @@ def test_how_far_it_has_come_is_told_now_and_then(monkeypatch: pytest.MonkeyPatc
     files = many_keys(2000)
     with listening() as said:
         cache = begun(files)
-        while cache.service.dispatcher.server.loading:
+        while cache.service.dispatcher.admission.is_loading:
             turn(cache.clock)
             cache.clock.rightNow += REPORT_INTERVAL / 2
         lines = [line for line in said.at(LogLevel.info) if line.startswith("loading: ")]
@@ -349,7 +349,7 @@ def test_a_clock_that_goes_back_while_data_are_loaded_does_no_harm(monkeypatch: 
     monkeypatch.setattr(loading, "CHUNK", 10_000)
     cache = begun(many_keys(2000))
     client = cache.connect()
-    while cache.service.dispatcher.server.loading:
+    while cache.service.dispatcher.admission.is_loading:
         cache.clock.rightNow -= 1000
         for call in cache.clock.getDelayedCalls():
             call.time -= 1000  # a reactor's own time does not go back
@@ -368,7 +368,7 @@ def test_a_cache_that_is_stopped_while_it_loads_leaves_its_files_alone(turns: in
         cache = begun(files, appendonly=appendonly)
         for _ in range(turns):
             turn(cache.clock)
-        assert cache.service.dispatcher.server.loading
+        assert cache.service.dispatcher.admission.is_loading
         cache.stop()
     assert said.warnings == said.tracebacks == []
     assert files == before

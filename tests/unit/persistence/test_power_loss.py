@@ -90,13 +90,13 @@ class Trial:
 
     def _start(self) -> None:
         self.cache = MemoryCache(self.config, self.clock, self.disk)
-        server = self.cache.service.dispatcher.server
+        admission = self.cache.service.dispatcher.admission
         for _ in range(PATIENCE):
             self.check_power()
-            if not server.loading:
+            if not admission.is_loading:
                 break
             self.clock.advance(0)
-        assert not server.loading, "it was never loaded"
+        assert not admission.is_loading, "it was never loaded"
         self.clients: list[MemoryConnection] = [self.cache.connect() for _ in range(SERVER + 1)]
         self.readers = [ReplyReader() for _ in self.clients]
         self.owed: list[list[int]] = [[] for _ in self.clients]
@@ -237,7 +237,7 @@ class Trial:
         self.send(SERVER, b"DEL", b"wait", b"list0")
         self.owed[WAITER].append(len(self.moments) + 1)
         self.clients[WAITER].protocol.dataReceived(encode_request(wait))
-        if self.cache.service.dispatcher.server.misconf is None:
+        if self.cache.service.dispatcher.admission.misconf is None:
             self.moments.append(self.moments[-1] | {(0, b"wait", held, None)})
             self.owed[SERVER].append(len(self.moments) - 1)
         else:
@@ -268,7 +268,7 @@ class Trial:
     @property
     def is_idle(self) -> bool:
         """Whether the disk has nothing to do, and works; what was answered before it failed may be lost."""
-        is_well = self.cache.service.dispatcher.server.misconf is None
+        is_well = self.cache.service.dispatcher.admission.misconf is None
         return is_well and not self.disk.waiting and not self.disk.is_dead
 
     def save(self, place: int, _: int) -> None:
@@ -281,7 +281,7 @@ class Trial:
     def restart(self, place: int, _: int) -> None:
         """Stop in good order, and start another."""
         self.disk.release()
-        is_well = not self.disk.is_faulty and self.cache.service.dispatcher.server.misconf is None
+        is_well = not self.disk.is_faulty and self.cache.service.dispatcher.admission.misconf is None
         self.cache.stop()
         self.check_power()
         self.listen()
