@@ -113,11 +113,12 @@ class Dispatcher:
                 entry = reply
             entry.calls += 1
             session.last_call = entry
+        elif count > entry.most:  # it was queued: Redis's table knows no most words
+            return self._failed(session, entry, ArityError(entry.name))
         units = self.units
-        units.depth += 1
+        depth = units.depth
+        units.depth = depth + 1
         try:
-            if count > entry.most:
-                raise ArityError(entry.name)  # what was queued: Redis knows no most words there
             arguments = count - entry.skip
             if arguments == 1:  # spelled out for the requests that are most frequent: a star costs a tenth of a GET
                 reply = entry.function(session, words[-1])
@@ -129,14 +130,14 @@ class Dispatcher:
             reply = self._failed(session, entry, error.spelled(words) if type(error) is SubcommandError else error)
         except Exception:
             if session.is_replay:  # whoever loads says that the start is over
-                units.depth -= 1
+                units.depth = depth
                 raise
             entry.failed += 1
             reply = self._internal_error(entry.name)
         except BaseException:
-            units.depth -= 1
+            units.depth = depth
             raise
-        units.depth -= 1
+        units.depth = depth
         if units.is_due:
             units.finish()
         return reply
