@@ -7,7 +7,7 @@ from types import TracebackType
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.service import Service
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.table import Lasting
@@ -55,11 +55,11 @@ class LocalSession:
     another.
     """
 
-    def __init__(self, dispatcher: Dispatcher, owner: Owner | None = None, *, is_shared: bool = False) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, service: Service, owner: Owner | None = None, *, is_shared: bool = False) -> None:
+        self._service = service
         self._owner = owner or Owner()
-        self._request = dispatcher.request
-        self._session = dispatcher.begin(Lasting.CONNECTION, trusted=True)
+        self._request = service.request
+        self._session = service.begin(Lasting.CONNECTION, trusted=True)
         self._session.resp = 3
         self._session.may_wait = False
         if is_shared:
@@ -115,13 +115,13 @@ class LocalSession:
 
     def reset(self) -> None:
         """Begin the conversation anew, as RESET does for a client; Deferreds that wait fail with `SessionEnded`."""
-        self._dispatcher.end(self._session)
+        self._service.end(self._session)
         self._session.reset()
         self._session.resp = 3
 
     def close(self) -> None:
         """End the conversation; a Deferred that still waits for a key fails with `SessionEnded`."""
-        self._dispatcher.end(self._session)
+        self._service.end(self._session)
 
     def __enter__(self) -> LocalSession:
         return self

@@ -24,6 +24,7 @@ from twisted_kv.net.open_files import allow_clients
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.replies import Reply
+from twisted_kv.sessions.services import NoPorts
 from twisted_kv.version import VERSION
 from twisted_kv.wire.words import Word
 
@@ -218,7 +219,7 @@ class CacheService(MultiService):
         ending = [maybeDeferred(super().stopService)]
         if self._listeners is not None:
             opened, self._listeners = self._listeners, None
-            self.dispatcher.server.port = 0
+            self.dispatcher.server.services.ports = NoPorts()
             ending.append(opened.close())
         stopped = DeferredList(ending, fireOnOneErrback=True, consumeErrors=True)
         if self._syslog is not None:
@@ -264,7 +265,7 @@ class CacheService(MultiService):
             self._allow_clients()
         opened.open()
         self._listeners = opened
-        self.dispatcher.server.port = opened.port or 0
+        self.dispatcher.server.services.ports = opened
 
     def _allow_clients(self) -> None:
         """Raise the limit of open files to what maxclients needs, or lower maxclients to what the limit allows."""

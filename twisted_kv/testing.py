@@ -351,7 +351,7 @@ class MemoryCache:
                 if KNOWN[name].get(settings) != value
             }
         )
-        server.set_active_expire(True)
+        server.services.upkeep.set_active_expire(True)
         for session in self._sessions:
             session.reset()
         self.service.call("FLUSHALL")

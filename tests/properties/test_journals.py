@@ -16,7 +16,7 @@ from twisted_kv.local import LocalSession
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.persistence.log_format import LogReader, request_size, write_effects
 from twisted_kv.rdb.payload import dump
-from twisted_kv.sessions.session import Effect
+from twisted_kv.sessions.services import Effect
 from twisted_kv.testing import START, Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
 from twisted_kv.wire.encoder import encode_request

@@ -124,8 +124,7 @@ def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
             raise CommandError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
         error = option == b"ERROR"
     other = session.server.sessions.get(integer(client_id))
-    blocking = session.server.blocking
-    return int(other is not None and blocking is not None and blocking.unblock(other, error=error))
+    return int(other is not None and session.server.services.waiting.unblock(other, error=error))
 
 
 Filter = Callable[[Session], bool]

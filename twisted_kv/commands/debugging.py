@@ -104,7 +104,7 @@ def _object(session: Session, key: bytes, *words: bytes) -> Reply:
 
 
 def _set_active_expire(session: Session, word: bytes) -> Reply:
-    session.server.set_active_expire(word.strip() not in (b"0", b""))
+    session.server.services.upkeep.set_active_expire(word.strip() not in (b"0", b""))
     return OK
 
 
@@ -133,10 +133,10 @@ def _reload(session: Session, *words: bytes) -> Reply:
 
 
 def _loadaof(session: Session) -> Reply:
-    if session.server.persistence is None:
-        raise CommandError("this cache has no append-only file")
-    session.must_wait("debug|loadaof")
-    return session.server.persistence.reload()
+    persistence = session.server.services.persistence
+    if persistence.takes_time:
+        session.must_wait("debug|loadaof")
+    return persistence.reload()
 
 
 # Digests

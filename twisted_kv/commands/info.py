@@ -56,7 +56,7 @@ def _server(server: Server) -> dict[str, object]:
         "python_version": platform.python_version(),
         "process_id": os.getpid(),
         "run_id": server.run_id,
-        "tcp_port": server.port,
+        "tcp_port": server.services.ports.port or 0,
         "server_time_usec": server.now.milliseconds * 1000,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
@@ -95,9 +95,7 @@ def _memory(server: Server) -> dict[str, object]:
 
 
 def _persistence(server: Server) -> Mapping[str, object]:
-    if server.persistence is None:
-        return {"loading": 0, "rdb_bgsave_in_progress": 0, "aof_enabled": 0, "aof_rewrite_in_progress": 0}
-    return server.persistence.information()
+    return server.services.persistence.information()
 
 
 def _stats(server: Server) -> dict[str, object]:
@@ -116,7 +114,7 @@ def _stats(server: Server) -> dict[str, object]:
         "client_output_buffer_limit_disconnections": statistics.output_limit_disconnections,
         "total_error_replies": sum(statistics.errors.values()),
         "total_datagrams_received": statistics.datagrams_received,
-        "dropped_datagrams": server.count_drops(),
+        "dropped_datagrams": server.services.ports.count_drops(),
         "refused_datagrams": statistics.datagrams_refused,
         "refused_datagram_sets": statistics.datagram_sets_refused,
         "late_datagrams_given_up": statistics.late_datagrams_given_up,

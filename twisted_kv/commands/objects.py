@@ -99,7 +99,7 @@ def object_idletime(session: Session, key: bytes) -> Reply:
             "policies at runtime LRU and LFU data will take some time to adjust."
         )
     if database.usage is None:
-        session.server.keep_account()
+        session.server.services.upkeep.track_use()
     assert isinstance(database.usage, LastUse)
     return database.usage.idleness(database.mark(key)) // 1000
 

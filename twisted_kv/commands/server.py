@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.config import KNOWN
-from twisted_kv.errors import NO_FOLDER, SYNTAX, CommandError, as_text, c_string
+from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
 from twisted_kv.glob import compile_pattern
 from twisted_kv.groups import Group
 from twisted_kv.replies import NO_REPLY, OK, Reply
-from twisted_kv.sessions.session import Persistence, Session, SettingError
+from twisted_kv.sessions.session import Session, SettingError
 from twisted_kv.store.database import Database
 from twisted_kv.table import Lasting
 
@@ -81,8 +81,8 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
     for database in databases:
         database.flush()
     session.log(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if nothing was there, as Redis does
-    if len(databases) > 1 and session.server.persistence is not None:
-        session.server.persistence.flushed()
+    if len(databases) > 1:
+        session.server.services.persistence.flushed()
     return OK
 
 
@@ -106,28 +106,19 @@ def shutdown(session: Session, *words: bytes) -> Reply:
         raise CommandError(SYNTAX)
     if (b"abort" in options and len(options) > 1) or (b"save" in options and b"nosave" in options):
         raise CommandError(SYNTAX)
-    server = session.server
+    persistence = session.server.services.persistence
     if b"abort" in options:
-        if server.persistence is None or not server.persistence.abort_shutdown():
+        if not persistence.abort_shutdown():
             raise CommandError("No shutdown in progress.")
         return OK
-    if server.shutdown is None:
+    if session.server.shutdown is None:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
-    if server.persistence is not None:
+    if persistence.takes_time:
         session.must_wait("shutdown")
-        save = True if b"save" in options else False if b"nosave" in options else None
-        return server.persistence.shut_down(save=save, force=b"force" in options)
-    if b"save" in options:
-        raise CommandError(f"Errors trying to SHUTDOWN: {NO_FOLDER}")
-    session.closing = True
-    server.shutdown()
-    return NO_REPLY
-
-
-def _persistence(session: Session) -> Persistence:
-    if session.server.persistence is None:
-        raise CommandError(NO_FOLDER)
-    return session.server.persistence
+    save = True if b"save" in options else False if b"nosave" in options else None
+    reply = persistence.shut_down(save=save, force=b"force" in options)
+    session.closing = reply is NO_REPLY
+    return reply
 
 
 @server.command(
@@ -139,8 +130,9 @@ def _persistence(session: Session) -> Persistence:
 )
 def save(session: Session) -> Reply:
     """Save a snapshot, and reply when it is on the disk; others are served meanwhile."""
-    persistence = _persistence(session)
-    session.must_wait("save")
+    persistence = session.server.services.persistence
+    if persistence.takes_time:
+        session.must_wait("save")
     return persistence.save()
 
 
@@ -149,7 +141,7 @@ def bgsave(session: Session, *words: bytes) -> Reply:
     """Begin to save a snapshot."""
     if words and (len(words) > 1 or c_string(words[0]).upper() != b"SCHEDULE"):
         raise CommandError(SYNTAX)
-    return _persistence(session).background_save(schedule=bool(words))
+    return session.server.services.persistence.background_save(schedule=bool(words))
 
 
 @server.command(
@@ -157,13 +149,13 @@ def bgsave(session: Session, *words: bytes) -> Reply:
 )
 def lastsave(session: Session) -> Reply:
     """Return the date of the last snapshot that was saved, in seconds since 1970."""
-    return _persistence(session).last_save
+    return session.server.services.persistence.last_save
 
 
 @server.command("BGREWRITEAOF", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
 def bgrewriteaof(session: Session) -> Reply:
     """Begin to write the append-only file anew, as short as it can be."""
-    return _persistence(session).rewrite()
+    return session.server.services.persistence.rewrite()
 
 
 server.container("CONFIG", since="2.0.0", summary="Read and change the settings.")

@@ -171,8 +171,7 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     if not stream.drop_group(name):
         return 0
     session.db.changed(key, quietly=True)
-    assert session.server.blocking is not None
-    session.server.blocking.look_again(session.db, key)
+    session.server.services.waiting.look_again(session.db, key)
     return 1
 
 

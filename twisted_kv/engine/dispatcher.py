@@ -45,31 +45,34 @@ class Dispatcher:
         shutdown: Callable[[], None] | None = None,
         groups: Iterable[Commands] = GROUPS,
     ) -> None:
-        self._now = Now(clock or SystemClock())
+        self.now = Now(clock or SystemClock())
         self.units = Units()
         self.layers = Layers()
-        self._housekeeping = Housekeeping(self._now, self.units)
+        self._housekeeping = Housekeeping(self.now, self.units)
         self._table = CommandTable(groups, self.layers.compose)
         self.server = server = Server(
             settings or Settings(),
-            self._now,
+            self.now,
             self._table,
             alarm=self._housekeeping.alarm,
             discard=self._housekeeping.discard,
             shutdown=shutdown,
         )
-        self._statistics = server.statistics
-        self.wakeup = WakeUp(self._now, self._statistics, self._housekeeping.soon, self.units)
+        self.settings = server.settings
+        self.statistics = server.statistics
+        self.repeated = server.repeated
+        self.silent_ports = server.silent_ports
+        self.wakeup = WakeUp(self.now, self.statistics, self._housekeeping.soon, self.units)
         """Where whoever reads requests from a network has them run."""
-        self._eviction = Eviction(server.settings, self._now, server.databases, server.random, self._housekeeping.soon)
+        self._eviction = Eviction(server.settings, self.now, server.databases, server.random, self._housekeeping.soon)
         self.admission = Admission(server, self._table, self._eviction)
-        self.blocking = Blocking(self._now, self.request, self.units)
+        self.blocking = Blocking(self.now, self.request, self.units)
         self.layers.changed = self._table.recompose
         self.layers.switch(WAITING, self.blocking.layer)
-        server.blocking = self.blocking
-        server.execution = self
-        server.keep_account = self._eviction.keep_account
-        server.set_active_expire = self._housekeeping.set_active_expire
+        services = server.services
+        services.execution = self
+        services.waiting = self.blocking
+        services.upkeep = self
         for name in ("save", "appendonly"):
             server.setting_changed[name] = self._refuse_files
         server.setting_changed["maxmemory"] = self.admission.settings_changed
@@ -85,12 +88,20 @@ class Dispatcher:
         self._eviction.stop()
         self.blocking.stop()
 
+    def set_active_expire(self, active: bool) -> None:
+        """Remove keys when their time comes, or only when somebody asks for them."""
+        self._housekeeping.set_active_expire(active)
+
+    def track_use(self) -> None:
+        """Begin to keep account of when keys are used, whatever the policy."""
+        self._eviction.track_use()
+
     def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
         """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
 
         A trusted one is never asked for the password: it is of the process that holds the data.
         """
-        self._now.stale = True
+        self.now.stale = True
         session = Session(self.server, lasting, link, trusted=trusted)
         if link is not None:
             self.server.sessions[session.id] = session
@@ -104,7 +115,7 @@ class Dispatcher:
         entry = admitted
         count = len(words)
         if entry is None:
-            self._now.stale = True
+            self.now.stale = True
             entry = session.at_once.get(words[0])
             if entry is None or count < entry.least or count > entry.most:
                 reply = self._admit(session, words)
@@ -164,6 +175,14 @@ class Dispatcher:
         session.unwatch()
         self.blocking.forget(session)
 
+    def only_reads(self, words: Sequence[bytes]) -> bool:
+        """Tell whether a request leaves the data, the server and the conversation as they are."""
+        try:
+            command = self._table.find(words)
+        except CommandError:
+            return False
+        return command.lasting is Lasting.REQUEST and not {"write", "admin"} & set(command.flags)
+
     def _admit(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Give the entry of a command that may be called now, or the reply to a request that is refused or queued."""
         transaction = session.transaction
@@ -175,7 +194,7 @@ class Dispatcher:
             else:
                 entry = self.admission.admit(session, words)
         except CommandError as error:
-            self._statistics.errors[error.code] += 1
+            self.statistics.errors[error.code] += 1
             return error.bare()
         except AttackError:
             return NO_REPLY
@@ -191,17 +210,17 @@ class Dispatcher:
         """Count an error reply, unless a log is replayed: nobody has asked then."""
         if not session.is_replay:
             entry.failed += 1
-            self._statistics.errors[error.code] += 1
+            self.statistics.errors[error.code] += 1
         return error.bare()
 
     def _internal_error(self, command: str) -> CommandError:
         """Tell of a fault of ours to whoever asked and to the log; nobody else notices."""
         self._log.failure("{command} failed", command=command)
-        self._statistics.errors["ERR"] += 1
+        self.statistics.errors["ERR"] += 1
         return CommandError("internal error, see the log of the server")
 
     def _refuse_files(self) -> None:
         """Refuse settings that ask for files where there is no folder for them; raises ValueError."""
-        settings = self.server.settings
+        settings = self.settings
         if settings.save or settings.appendonly:
             raise ValueError(f"{NO_FOLDER} (--dir, or dir in the config)")

@@ -67,7 +67,7 @@ class Eviction:
         """Forget the bout that is due: nobody will call for it."""
         self._portion = 0
 
-    def keep_account(self) -> None:
+    def track_use(self) -> None:
         """Begin to keep account of when keys are used, though no policy asks for it."""
         usage = LastUse(self._now)
         for database in self._databases:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Dict, Final, List, Sequence, Tuple
 
-from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.service import Service
 from twisted_kv.errors import CommandError
 from twisted_kv.net.late_answers import TOO_MANY, LateAnswer, LateAnswers
 from twisted_kv.replies import Reply
-from twisted_kv.table import Lasting
 from twisted_kv.waiting import Promise
 from twisted_kv.wire.dialects import MAX_DATAGRAM, Dialect, Request
 from twisted_kv.wire.encoder import least_size
@@ -21,14 +20,14 @@ class Conversation(LateAnswer):
     """Runs the requests of a datagram, and puts its answer together, now or when the last reply has come."""
 
     def __init__(
-        self, dispatcher: Dispatcher, dialect: Dialect, requests: Sequence[Request], late: LateAnswers, address: Any
+        self, service: Service, dialect: Dialect, requests: Sequence[Request], late: LateAnswers, address: Any
     ) -> None:
         super().__init__(address)
-        self._dispatcher = dispatcher
+        self._service = service
         self._dialect = dialect
         self._requests = iter(requests)
         self._late = late
-        self._session = dispatcher.begin(dialect.lasting)
+        self._session = service.begin(dialect.lasting)
         self._parts: List[bytes] = []
         self._size = 0
         self._awaited: Dict[Promise, None] = {}
@@ -54,7 +53,7 @@ class Conversation(LateAnswer):
             raise
         if not self.is_complete:
             return None
-        self._dispatcher.end(self._session)
+        self._service.end(self._session)
         if self._is_refused:
             return None
         if self._size > MAX_DATAGRAM:
@@ -71,18 +70,18 @@ class Conversation(LateAnswer):
         self._come.clear()
         for promise in awaited:
             promise.abandon()
-        self._dispatcher.end(self._session)
+        self._service.end(self._session)
 
     def _run(self) -> bool:
         """Run requests up to one that holds up those after it; False if there are no more."""
-        session, request = self._session, self._dispatcher.request
-        password = bool(self._dispatcher.server.settings.requirepass)
+        session, request = self._session, self._service.request
+        password = bool(self._service.settings.requirepass)
         for words in self._requests:
-            if self._size > MAX_DATAGRAM and self._only_reads(words):
+            if self._size > MAX_DATAGRAM and self._service.only_reads(words):
                 continue  # its reply would not be sent
             reply = request(session, words)
             if password and session.must_authenticate and not self._parts:
-                self._dispatcher.server.statistics.datagrams_refused += 1
+                self._service.statistics.datagrams_refused += 1
                 self._is_refused = True
                 return False
             if type(reply) is Promise:
@@ -128,11 +127,3 @@ class Conversation(LateAnswer):
             return b""
         self._size += len(part)
         return part
-
-    def _only_reads(self, request: Request) -> bool:
-        """Tell whether a request leaves the data, the server and what the rest of the datagram works on as they are."""
-        try:
-            command = self._dispatcher.server.commands.find(request)
-        except CommandError:
-            return False
-        return command.lasting is Lasting.REQUEST and not {"write", "admin"} & set(command.flags)

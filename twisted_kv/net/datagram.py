@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Sequence
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
-from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.service import Service
 from twisted_kv.engine.wakeup import REQUESTS
 from twisted_kv.errors import CommandError
 from twisted_kv.logs import Logger
@@ -34,7 +34,7 @@ DATAGRAMS_A_TURN = 64
 
 
 class CacheDatagramProtocol(DatagramProtocol):
-    """Answers datagrams in one dialect; by default in the one that the dispatcher's settings name.
+    """Answers datagrams in one dialect; by default in the one that the settings of its service name.
 
     With a password set, only a `resp` datagram that begins with a right AUTH is served.
     """
@@ -42,17 +42,18 @@ class CacheDatagramProtocol(DatagramProtocol):
     noisy = False
     _log = Logger()
 
-    def __init__(self, dispatcher: Dispatcher, dialect: Dialect | None = None) -> None:
-        settings = dispatcher.server.settings
-        self.dispatcher = dispatcher
+    def __init__(self, service: Service, dialect: Dialect | None = None) -> None:
+        settings = service.settings
+        self._service = service
+        self._request = service.request
         self._settings = settings
-        self._statistics = dispatcher.server.statistics
+        self._statistics = service.statistics
         self._dialect = dialect or DIALECTS[settings.udp_dialect](settings.udp_binary)
-        self._session = dispatcher.begin(Lasting.REQUEST)
-        self._silent_ports = dispatcher.server.silent_ports
-        self._wakeup = dispatcher.wakeup
+        self._session = service.begin(Lasting.REQUEST)
+        self._silent_ports = service.silent_ports
+        self._wakeup = service.wakeup
         self._received: Datagrams = []
-        self._late = LateAnswers(dispatcher.server.now, self._statistics, self._post)
+        self._late = LateAnswers(service.now, self._statistics, self._post)
         self._joined = False  # there is a turn to come
         self._write_all: Callable[[Datagrams], None] = self._write_each
         self._read_size = READ_SIZE
@@ -177,7 +178,7 @@ class CacheDatagramProtocol(DatagramProtocol):
             return None if is_miss(datagram) else dialect.error(error)
         if not requests:
             return None
-        reply = self.dispatcher.request(self._session, requests[0])
+        reply = self._request(self._session, requests[0])
         if type(reply) is Promise:
             if not self._late.is_full:
                 render = partial(self._render, dialect, datagram, requests[0])
@@ -213,7 +214,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         if self._settings.requirepass and requests[0][0].upper() != b"AUTH":
             self._statistics.datagrams_refused += 1
             return None
-        return Conversation(self.dispatcher, dialect, requests, self._late, address).start()
+        return Conversation(self._service, dialect, requests, self._late, address).start()
 
     @staticmethod
     def _too_large(dialect: Dialect) -> bytes:
@@ -230,7 +231,7 @@ class CacheDatagramProtocol(DatagramProtocol):
                 self._pause = None
                 transport.maxThroughput = throughput
 
-            self._pause = self.dispatcher.server.now.clock.callLater(0, go_on)
+            self._pause = self._service.now.clock.callLater(0, go_on)
 
 
 class _LateReply(LateAnswer):

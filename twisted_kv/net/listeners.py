@@ -23,7 +23,7 @@ from twisted_kv.net.multiplexer import Multiplexer
 from twisted_kv.net.stream import RespFactory
 
 if TYPE_CHECKING:
-    from twisted_kv.engine.dispatcher import Dispatcher
+    from twisted_kv.engine.service import Service
 
 ATTEMPTS: Final = 100
 """How many free TCP ports are tried until one is found whose number is free for UDP too."""
@@ -95,13 +95,13 @@ class Listeners:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, settings: Settings, dispatcher: Dispatcher) -> None:
+    def __init__(self, reactor: Any, settings: Settings, service: Service) -> None:
         fast = multiplexer.is_possible and settings.transport == "fast"
-        self._multiplexer = Multiplexer(reactor, dispatcher.wakeup) if fast else None
+        self._multiplexer = Multiplexer(reactor, service.wakeup) if fast else None
         self._reactor = self._multiplexer or reactor
         self._settings = settings
-        self._dispatcher = dispatcher
-        self._factory = RespFactory(dispatcher)
+        self._service = service
+        self._factory = RespFactory(service)
         self._ports: list[Any] = []
         self._closed = False
         self._told = ""  # what the file of addresses says
@@ -116,7 +116,6 @@ class Listeners:
                 f"{'udp' if isinstance(port, UDPPort) else 'tcp'} {address_name(port.getHost())}\n"
                 for port in self._ports
             ]
-            self._dispatcher.server.count_drops = self._count_drops
             if self._settings.unixsocket:
                 self._open_unix(self._settings.unixsocket)
                 addresses.append(f"unix {self._settings.unixsocket}\n")
@@ -149,7 +148,8 @@ class Listeners:
             if is_ours:
                 os.unlink(path)
 
-    def _count_drops(self) -> int:
+    def count_drops(self) -> int:
+        """Count the datagrams that the system has dropped before anybody could read them."""
         return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
 
     def close(self) -> Deferred[Any]:
@@ -229,7 +229,7 @@ class Listeners:
             return self._reactor.adoptStreamPort(bound.fileno(), socket.AF_INET6, self._factory)
 
     def _listen_udp(self, number: int, host: str) -> Any:
-        protocol = CacheDatagramProtocol(self._dispatcher)
+        protocol = CacheDatagramProtocol(self._service)
         if host != "::":
             port = self._reactor.listenUDP(number, protocol, interface=host, maxPacketSize=READ_SIZE)
         else:

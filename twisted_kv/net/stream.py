@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, I
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from zope.interface import implementer
 
-from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.engine.service import Service
 from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError, ProtocolError, as_text
 from twisted_kv.logs import Logger
@@ -52,10 +52,11 @@ class RespProtocol(Protocol):
 
     def __init__(self, factory: RespFactory) -> None:
         self.factory = self._factory = factory
-        self._dispatcher = factory.dispatcher
-        self._wakeup = factory.dispatcher.wakeup
-        self._statistics = factory.dispatcher.server.statistics
-        self._settings = factory.dispatcher.server.settings
+        self._service = service = factory.service
+        self._now = service.now
+        self._wakeup = service.wakeup
+        self._statistics = service.statistics
+        self._settings = service.settings
         self._session: Session | None = None
         self._reader = RequestReader()
         self._outbox = Outbox(self._settings)
@@ -84,13 +85,13 @@ class RespProtocol(Protocol):
             data = encode_resp2(refusal)
             self._statistics.bytes_sent += len(data)
             self.transport.write(data)
-            self._left = self._dispatcher.server.now.elapsed
+            self._left = self._now.elapsed
             self._finish()
             return
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             _keep_alive(self.transport, self._settings.tcp_keepalive)
-        self._session = self._dispatcher.begin(Lasting.CONNECTION, self)
+        self._session = self._service.begin(Lasting.CONNECTION, self)
 
     def dataReceived(self, data: bytes) -> None:
         self._wakeup.load += len(data)
@@ -106,7 +107,7 @@ class RespProtocol(Protocol):
     def run(self) -> Batch:
         """Run the requests that have come, and return what the client is owed for them and was pushed meanwhile."""
         self._turns += 1
-        session, reader, request, outbox = self._session, self._reader, self._dispatcher.request, self._outbox
+        session, reader, request, outbox = self._session, self._reader, self._service.request, self._outbox
         if session is None or self._closing:
             self._joined = False
             return []
@@ -265,7 +266,7 @@ class RespProtocol(Protocol):
         self._clear()
         self._reader = RequestReader()
         if self._session is not None:
-            self._dispatcher.end(self._session)
+            self._service.end(self._session)
             # The two know each other: without this their buffers would stay until the garbage collector comes by.
             self._session.link = None
             self._session = None
@@ -279,7 +280,7 @@ class RespProtocol(Protocol):
     def resumeProducing(self) -> None:
         self._full = False
         if self._session is not None:
-            self._session.last_active = self._dispatcher.server.now.elapsed
+            self._session.last_active = self._now.elapsed
         self._send()
 
     def stopProducing(self) -> None:
@@ -328,12 +329,12 @@ class RespProtocol(Protocol):
         if self.transport is None:
             return
         if self._left is None:
-            self._left = self._dispatcher.server.now.elapsed
+            self._left = self._now.elapsed
         self._closing = True
         if self._session is not None:
             self._session.closing = True  # no request that came with others is run any more
             self._clear()  # and it gets nothing that it may have waited for
-            self._dispatcher.end(self._session)
+            self._service.end(self._session)
         self._disconnect(abort=abort or self._full)
 
     # The rest is our own
@@ -369,7 +370,7 @@ class RespProtocol(Protocol):
             self._statistics.bytes_sent += len(chunk)
             self.transport.write(chunk)  # type: ignore[union-attr]  # who sends has a transport
         if not self._closing:
-            self._check_output_limits(self._dispatcher.server.now.elapsed)
+            self._check_output_limits(self._now.elapsed)
         elif not outbox.released:
             self._finish()
 
@@ -378,7 +379,7 @@ class RespProtocol(Protocol):
         self._closing = True
         if not self._outbox.released and self.transport is not None:
             if self._finished is None:
-                self._finished = self._dispatcher.server.now.elapsed
+                self._finished = self._now.elapsed
             self._disconnect(abort=False)
 
     def _disconnect(self, *, abort: bool) -> None:
@@ -398,7 +399,7 @@ class RespProtocol(Protocol):
 
     def _tell(self, why: str) -> None:
         """Log why the client is disconnected."""
-        self._dispatcher.server.repeated.closed(self._log, self.peer, why)
+        self._service.repeated.closed(self._log, self.peer, why)
 
     def _check_output_limits(self, now: int) -> None:
         """Disconnect the client if too many replies wait for it."""
@@ -431,20 +432,20 @@ def _keep_alive(transport: Any, seconds: int) -> None:
 
 
 class RespFactory(Factory):
-    """Makes the connections of Redis clients, and looks after all of them.  All it needs is a dispatcher."""
+    """Makes the connections of Redis clients, and looks after all of them.  All it needs is a service."""
 
     noisy = False
     _log = Logger()
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self.dispatcher = dispatcher
+    def __init__(self, service: Service) -> None:
+        self.service = service
         self.connections: set[RespProtocol] = set()
         self._refused: set[RespProtocol] = set()
         self._all_lost: Deferred[None] | None = None
         self._sweep_call: IDelayedCall | None = None
 
     def startFactory(self) -> None:
-        self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
+        self._sweep_call = self.service.now.clock.callLater(SWEEP, self._sweep)
 
     def stopFactory(self) -> None:
         if self._sweep_call is not None:
@@ -456,21 +457,21 @@ class RespFactory(Factory):
 
     def admit(self, connection: RespProtocol) -> CommandError | None:
         """Take a new connection on, or give the error that it is refused with."""
-        server = self.dispatcher.server
+        service = self.service
         refusal = None
-        if len(self.connections) >= server.settings.maxclients:
+        if len(self.connections) >= service.settings.maxclients:
             refusal = CommandError("max number of clients reached")
-        elif server.settings.protected_mode and not server.settings.requirepass and self._is_foreign(connection):
+        elif service.settings.protected_mode and not service.settings.requirepass and self._is_foreign(connection):
             refusal = CommandError(
                 "owncache runs in protected mode: no password is set, so only clients on the same machine are served. "
                 "Set one with --requirepass, or switch the mode off with --protected-mode no.",
                 "DENIED",
             )
         if refusal is not None:
-            server.statistics.connections_rejected += 1
+            service.statistics.connections_rejected += 1
             self._refused.add(connection)
             return refusal
-        server.statistics.connections_received += 1
+        service.statistics.connections_received += 1
         self.connections.add(connection)
         return None
 
@@ -488,7 +489,7 @@ class RespFactory(Factory):
         if not self.connections and not self._refused:
             return
         self._all_lost = Deferred()
-        giving_up = self.dispatcher.server.now.clock.callLater(PATIENCE, self.abort_all)
+        giving_up = self.service.now.clock.callLater(PATIENCE, self.abort_all)
         await self._all_lost
         self._all_lost = None
         if giving_up.active():
@@ -508,8 +509,8 @@ class RespFactory(Factory):
         return isinstance(peer, (IPv4Address, IPv6Address)) and not is_loopback(peer.host)
 
     def _sweep(self) -> None:
-        self._sweep_call = self.dispatcher.server.now.clock.callLater(SWEEP, self._sweep)
-        self.dispatcher.server.now.stale = True  # what is asked for the date between requests gets that of today
-        now = self.dispatcher.server.now.elapsed
+        self._sweep_call = self.service.now.clock.callLater(SWEEP, self._sweep)
+        self.service.now.stale = True  # what is asked for the date between requests gets that of today
+        now = self.service.now.elapsed
         for connection in self._all():
             connection.sweep(now)

@@ -30,7 +30,7 @@ from twisted_kv.logs import Logger
 from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.log_format import date_note, write_effects
 from twisted_kv.persistence.manifest import Manifest, Part
-from twisted_kv.sessions.session import Effect
+from twisted_kv.sessions.services import Effect
 from twisted_kv.wire.encoder import encode_request
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ class Durability:
         self._base_size = 0  # bytes of the log when it was begun anew
         self._shutdowns: list[Promise] = []  # SHUTDOWN commands that wait
         self._final_save: bool | None = None  # whether the end is to save; None as the save points say
-        server.persistence = self
+        server.services.persistence = self
         for name in ("save", "stop-writes-on-bgsave-error"):
             server.setting_changed[name] = self._update_misconf
         server.setting_changed["appendonly"] = self._appendonly_changed
@@ -202,6 +202,8 @@ class Durability:
         self._final_save = save
 
     # The commands' part
+
+    takes_time = True
 
     @property
     def last_save(self) -> int:
@@ -558,8 +560,7 @@ class Durability:
             self._answer_all(replies, CommandError(CANNOT_SHUT_DOWN))
             return
         self._final_save = save and is_safe
-        assert self._server.shutdown is not None  # or SHUTDOWN would have been refused
-        self._server.shutdown()
+        self._server.stop()
 
     async def _finish_log(self) -> None:
         """Begin the log before the end, since no file has what the databases hold."""

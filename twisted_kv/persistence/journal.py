@@ -13,7 +13,8 @@ from typing import Callable, Dict, Final, List
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.layers import JOURNAL
 from twisted_kv.replies import Reply
-from twisted_kv.sessions.session import Effect, Session
+from twisted_kv.sessions.services import Effect, NoEffects
+from twisted_kv.sessions.session import Session
 from twisted_kv.table import Command, Function
 
 Record = Callable[[List[Effect]], None]
@@ -37,7 +38,7 @@ class Journal:
     def open(self) -> None:
         """Begin to take note."""
         self.is_open = True
-        self._server.effects = self._effects
+        self._server.services.effects = self._effects
         self._layers.switch(JOURNAL, self._layer)
         for database in self._server.databases:
             database.lost = self._lost
@@ -45,7 +46,7 @@ class Journal:
     def close(self) -> None:
         """Take note no more."""
         self.is_open = False
-        self._server.effects = None
+        self._server.services.effects = NoEffects()
         self._layers.switch(JOURNAL, None)
         for database in self._server.databases:
             database.lost = None

@@ -7,13 +7,14 @@ import os
 from collections import Counter
 from contextlib import suppress
 from random import Random
-from typing import Callable, Dict, Final, Mapping, Protocol, Sequence, Tuple
+from typing import Callable, Dict, Final, Mapping, Protocol
 
 from twisted_kv.clock import Now
 from twisted_kv.config import KNOWN, Settings
 from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.logs import Repeated
 from twisted_kv.replies import Push, Reply
+from twisted_kv.sessions.services import NoPersistence, Services
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.store.database import Database, Releasable
@@ -26,61 +27,6 @@ REDIS_VERSION = "7.0.15"
 DEFAULT_USER = "default"
 
 _NOTHING_AT_ONCE: Final[Dict[bytes, TableEntry]] = {}
-
-Effect = Tuple[int, Tuple[bytes, ...]]
-"""What was done: the number of a database, and a request that does it again."""
-
-
-class Persistence(Protocol):
-    """What outlasts the process, as commands see it.  Each raises `CommandError` for what cannot be now."""
-
-    @property
-    def last_save(self) -> int:
-        """Seconds since 1970 at which a snapshot was last saved; at the start, of the start."""
-
-    def save(self) -> Reply:
-        """Save a snapshot; the reply comes when it is on the disk."""
-
-    def background_save(self, *, schedule: bool) -> Reply:
-        """Begin to save a snapshot, or have one saved later if that cannot be now."""
-
-    def reload(self) -> Reply:
-        """Forget all data and load them from the append-only file; the reply comes when that is done."""
-
-    def rewrite(self) -> Reply:
-        """Begin to write the append-only file anew."""
-
-    def shut_down(self, *, save: bool | None, force: bool) -> Reply:
-        """Save as is due (or always, or never), and stop the process; the reply says why that failed."""
-
-    def abort_shutdown(self) -> bool:
-        """Go on serving; False if nothing was about to stop."""
-
-    def flushed(self) -> None:
-        """Take note that all keys of all databases were removed."""
-
-    def information(self) -> Mapping[str, object]:
-        """Give the fields of INFO persistence."""
-
-
-class Execution(Protocol):
-    """What runs requests, as commands see it.  An error is a value."""
-
-    def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
-        """Run a request whose command was admitted before."""
-
-    def call(self, session: Session, words: Sequence[bytes]) -> Reply:
-        """Run a request within another, as a part of what that does."""
-
-
-class Blocking(Protocol):
-    """The requests that wait for a key, as commands see them."""
-
-    def unblock(self, session: Session, *, error: bool) -> bool:
-        """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
-
-    def look_again(self, database: Database, key: bytes) -> None:
-        """Run those again that wait for a key, though it has not changed for who watches it."""
 
 
 class Server:
@@ -113,23 +59,9 @@ class Server:
         self.databases = [
             Database(index, now, alarm, discard, self.random, self.packing) for index in range(settings.databases)
         ]
-        self.port = 0
-        """The TCP port that is open, or 0."""
-        self.persistence: Persistence | None = None
-        """None where nothing outlasts the process."""
-        self.effects: list[Effect] | None = None
-        """What the request that runs has told to log in its place; None while nothing is logged."""
-        self.blocking: Blocking | None = None
-        self.execution: Execution
-        """Runs requests within others."""
-        self.set_active_expire: Callable[[bool], None] = lambda active: None
-        """Says whether keys whose time has come are removed before somebody asks for them."""
-        self.keep_account: Callable[[], None] = lambda: None
-        """Begins to keep account of when keys are used, whatever the policy."""
+        self.services = Services(NoPersistence(self.stop))
         self.silent_ports: Counter[int] = Counter(dict.fromkeys(settings.udp_refuse_port, 1))
         """Source ports whose datagrams get no answer: those that are named, and our own."""
-        self.count_drops: Callable[[], int] = lambda: 0
-        """Counts the datagrams that the system has dropped before anybody could read them."""
         self.repeated = Repeated(lambda: now.elapsed)
         """What clients bring about, and how often it was logged."""
         self.sessions: dict[int, Session] = {}
@@ -145,6 +77,11 @@ class Server:
         """Take over the settings that say how small collections have to be."""
         for name in packing.NAMES:
             setattr(self.packing, name, getattr(self.settings, name))
+
+    def stop(self) -> None:
+        """Stop the process; SHUTDOWN is refused where that is somebody else's."""
+        assert self.shutdown is not None  # or SHUTDOWN would have been refused
+        self.shutdown()
 
     def next_session_id(self) -> int:
         """Give a number that no session had before."""
@@ -337,7 +274,7 @@ class Session:
         Both are one unit: one record of the log, and nobody sees the first without the second.  What would wait for a
         key does not.
         """
-        reply = self.server.execution.call(self, words)
+        reply = self.server.services.execution.call(self, words)
         if isinstance(reply, CommandError):
             raise reply
         return reply
@@ -347,9 +284,7 @@ class Session:
 
         A relative time, a random choice: whatever depends on more than the data.  Several follow one another.
         """
-        effects = self.server.effects
-        if effects is not None:
-            effects.append((self.db.index, words))
+        self.server.services.effects.append((self.db.index, words))
 
     def authenticate(self, user: bytes, password: bytes) -> bool:
         """Check a password; the session is authenticated if it is right.

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.memory_disk import MemoryDisk
-from twisted_kv.commands.server import NO_FOLDER
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import NO_FOLDER, CommandError
 from twisted_kv.testing import START, Clock, MemoryCache
 
 

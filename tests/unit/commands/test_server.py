@@ -6,9 +6,8 @@ from typing import Any, Callable
 
 import pytest
 
-from twisted_kv.commands.server import NO_FOLDER
 from twisted_kv.config import KNOWN
-from twisted_kv.errors import CommandError
+from twisted_kv.errors import NO_FOLDER, CommandError
 from twisted_kv.service import CacheService
 from twisted_kv.testing import START, Clock, MemoryCache
 

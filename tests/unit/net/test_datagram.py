@@ -506,10 +506,11 @@ def test_a_transport_that_does_not_say_how_much_it_reads_is_taken_to_read_all() 
         def write(self, datagram: bytes, peer: object) -> None:
             assert datagram == b"PONG\n"
 
-    protocol = CacheDatagramProtocol(Dispatcher(clock=Clock()))
+    dispatcher = Dispatcher(clock=Clock())
+    protocol = CacheDatagramProtocol(dispatcher)
     protocol.makeConnection(Bare())
     protocol.datagramReceived(b"PING", ("127.0.0.1", 1))
-    assert protocol.dispatcher.server.statistics.bytes_sent == 5
+    assert dispatcher.statistics.bytes_sent == 5
 
 
 def test_a_reply_of_many_large_values_is_told_without_being_made(cache: MemoryCache) -> None:

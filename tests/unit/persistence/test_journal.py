@@ -12,7 +12,7 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.rdb.payload import dump
-from twisted_kv.sessions.session import Effect
+from twisted_kv.sessions.services import Effect, NoEffects
 from twisted_kv.table import CommandTable
 from twisted_kv.testing import START, MemoryCache
 
@@ -211,7 +211,7 @@ def test_nothing_is_noted_while_the_journal_is_closed(noting: Noting) -> None:
         noting.call(*request)
     noting.cache.clock.advance(10)
     assert noting.noted == []
-    assert noting.server.effects is None
+    assert isinstance(noting.server.services.effects, NoEffects)
 
 
 def test_the_database_of_a_request_is_noted(noting: Noting) -> None:

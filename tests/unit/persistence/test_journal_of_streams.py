@@ -11,7 +11,8 @@ from tests.journal_cases.streams import CASES
 from tests.starts import words
 from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.sessions.session import Effect, Session
+from twisted_kv.sessions.services import Effect
+from twisted_kv.sessions.session import Session
 from twisted_kv.table import Lasting
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.streams import Stream
