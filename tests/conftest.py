@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Iterator
 import pytest
 
 from tests import effort, launch
+from tests.own_commands import cache_with_own
 from twisted_kv.net import datagram_batches, multiplexer
 from twisted_kv.testing import Clock, MemoryCache
 
@@ -76,6 +77,14 @@ def _sampled(items: list[pytest.Item]) -> list[pytest.Item]:
             kept.append(item)
         counts[name] += 1
     return kept
+
+
+@pytest.fixture
+def own(clock: Clock) -> Iterator[MemoryCache]:
+    """A cache with the commands of `tests/own_commands.py`, too."""
+    with cache_with_own(clock=clock) as cache:
+        yield cache
+        cache.factory.abort_all()
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from zope.interface import alsoProvides
 
 from twisted_kv.config import Settings
 from twisted_kv.engine.dispatcher import Dispatcher
+from twisted_kv.net.connections import RespFactory
 from twisted_kv.net.multiplexer import Multiplexer
-from twisted_kv.net.stream import RespFactory
 from twisted_kv.testing import Clock
 
 PATIENCE = 10.0

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from twisted_kv.client import DatagramClient, StreamClient
     from twisted_kv.engine.dispatcher import Dispatcher
     from twisted_kv.errors import CommandError, SessionEnded, WouldWait
+    from twisted_kv.net.connections import RespFactory
     from twisted_kv.net.datagram import CacheDatagramProtocol
-    from twisted_kv.net.stream import RespFactory
     from twisted_kv.service import CacheService
 
 __all__ = [
@@ -38,7 +38,7 @@ _PLACES = {
     "CommandError": "errors",
     "DatagramClient": "client",
     "Dispatcher": "engine.dispatcher",
-    "RespFactory": "net.stream",
+    "RespFactory": "net.connections",
     "SessionEnded": "errors",
     "StreamClient": "client",
     "WouldWait": "errors",

@@ -37,8 +37,9 @@ from twisted_kv.config import KNOWN
 from twisted_kv.errors import CommandError
 from twisted_kv.groups import Group
 from twisted_kv.local import LocalSession
+from twisted_kv.net.connections import RespFactory
 from twisted_kv.net.datagram import CacheDatagramProtocol
-from twisted_kv.net.stream import RespFactory, RespProtocol
+from twisted_kv.net.stream import RespProtocol
 from twisted_kv.persistence.files import Disk, Folder, RealFolder, Worker
 from twisted_kv.replies import Push, Reply
 from twisted_kv.service import CacheService

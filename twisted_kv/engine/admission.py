@@ -92,7 +92,6 @@ class Admission:
         if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
             why = "it sent HTTP, a browser may have been tricked"
             self.server.repeated.closed(self._log, session.link.peer, why)
-            session.closing = True
             session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
             raise AttackError
         return self._table.entry_of(words)

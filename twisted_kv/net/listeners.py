@@ -17,10 +17,10 @@ from twisted_kv.config import Settings
 from twisted_kv.logs import Logger
 from twisted_kv.net import multiplexer
 from twisted_kv.net.addresses import address_name, parse_address
+from twisted_kv.net.connections import RespFactory
 from twisted_kv.net.datagram import READ_SIZE, CacheDatagramProtocol
 from twisted_kv.net.datagram_batches import ask_for_room, count_drops
 from twisted_kv.net.multiplexer import Multiplexer
-from twisted_kv.net.stream import RespFactory
 
 if TYPE_CHECKING:
     from twisted_kv.engine.service import Service

@@ -56,7 +56,17 @@ class Filling:
 class Outbox:
     """What one client is owed."""
 
-    __slots__ = ("_large", "_must_part", "_settings", "held_bytes", "parts", "released", "slots", "waiting_bytes")
+    __slots__ = (
+        "_large",
+        "_must_part",
+        "_settings",
+        "_soft_since",
+        "held_bytes",
+        "parts",
+        "released",
+        "slots",
+        "waiting_bytes",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,6 +82,7 @@ class Outbox:
         """The slots whose reply may not be sent yet, in their order."""
         self._large = 0  # bytes of the parts that are not small
         self._must_part = False  # not all parts are bytes that may be joined
+        self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds of `Now.elapsed`
 
     @property
     def limit(self) -> BufferLimit:
@@ -90,6 +101,21 @@ class Outbox:
         """Whether so much may be owed; a chunk may in any case, since it is handed over at once."""
         hard = self.limit.hard
         return not hard or self.size <= max(hard, CHUNK)
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether there is something that was not sent yet, or a reply that is still to come."""
+        return bool(self.slots or self.released)
+
+    def is_beyond_limits(self, now: int) -> bool:
+        """Tell whether the client is owed too much, or much for too long, at a time of `Now.elapsed`."""
+        limit = self.limit
+        if not (limit.soft and self.size > limit.soft):
+            self._soft_since = None
+        elif self._soft_since is None:
+            self._soft_since = now
+        too_long = self._soft_since is not None and now - self._soft_since > limit.seconds * 1000
+        return too_long or bool(limit.hard and self.size > limit.hard)
 
     # While requests run
 

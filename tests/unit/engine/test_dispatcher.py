@@ -132,10 +132,11 @@ def test_the_password_is_asked_for_once(dispatcher: Dispatcher) -> None:
 
 @pytest.mark.parametrize("word", [b"POST", b"post", b"Host:", b"HOST:"])
 def test_a_connection_that_speaks_http_is_closed_without_a_reply(dispatcher: Dispatcher, word: bytes) -> None:
-    session = dispatcher.begin(Lasting.CONNECTION, FakeLink())
+    link = FakeLink()
+    session = dispatcher.begin(Lasting.CONNECTION, link)
     with capturedLogs() as logs:
         assert dispatcher.request(session, [word, b"/", b"HTTP/1.1"]) is NO_REPLY
-    assert session.closing
+    assert link.closed
     assert [event["log_level"] for event in logs] == [LogLevel.warn]
 
 

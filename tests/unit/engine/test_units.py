@@ -6,19 +6,12 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tests.own_commands import cache_with_own
 from tests.starts import words
 from twisted_kv.engine.units import Units
 from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.replies import NULL_ARRAY
-from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
-
-
-@pytest.fixture
-def own(clock: Clock) -> Iterator[MemoryCache]:
-    with cache_with_own(clock=clock) as cache:
-        yield cache
+from twisted_kv.testing import MemoryCache, MemoryConnection
 
 
 @pytest.fixture

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Iterator
-
 import pytest
 
-from tests.own_commands import cache_with_own, promises
+from tests.own_commands import promises
 from twisted_kv.errors import CommandError
 from twisted_kv.net import late_answers
 from twisted_kv.net.late_answers import LONGEST
-from twisted_kv.testing import Clock, MemoryCache, MemoryDatagrams
+from twisted_kv.testing import MemoryCache, MemoryDatagrams
 from twisted_kv.wire.dialects import MAX_DATAGRAM
 from twisted_kv.wire.encoder import encode_request
 
 PEER = ("127.0.0.1", 40_000)
-
-
-@pytest.fixture
-def own(clock: Clock) -> Iterator[MemoryCache]:
-    with cache_with_own(clock=clock) as cache:
-        yield cache
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from tests.multiplexed import Far, Machine, factory_of, failing
+from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.errors import CommandError
 from twisted_kv.local import LocalSession
 from twisted_kv.net import multiplexer
 from twisted_kv.net.multiplexer import BYTES_AT_ONCE
-from twisted_kv.net.stream import READ_SIZE, RespProtocol
+from twisted_kv.net.stream import RespProtocol
 from twisted_kv.wire.encoder import encode_request
 
 pytestmark = [

@@ -10,8 +10,9 @@ from zope.interface import directlyProvides
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.errors import CommandError
-from twisted_kv.net.stream import CHUNK, RespFactory
+from twisted_kv.net.connections import RespFactory
 from twisted_kv.replies import Status
+from twisted_kv.sessions.outbox import CHUNK
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.wire.encoder import encode_request
 

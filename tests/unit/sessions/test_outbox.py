@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Iterator
-
 import pytest
 
 from tests.disks import DATA, MemoryDisk, turns
@@ -11,7 +9,7 @@ from tests.own_commands import cache_with_own, promises
 from twisted_kv.config import Settings
 from twisted_kv.replies import Push
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox
-from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.testing import MemoryCache
 from twisted_kv.waiting import Promise
 
 MESSAGE = b"*2\r\n$7\r\nmessage\r\n$1\r\nm\r\n"
@@ -20,12 +18,6 @@ MESSAGE = b"*2\r\n$7\r\nmessage\r\n$1\r\nm\r\n"
 @pytest.fixture
 def outbox() -> Outbox:
     return Outbox(Settings())
-
-
-@pytest.fixture
-def own(clock: Clock) -> Iterator[MemoryCache]:
-    with cache_with_own(clock=clock) as cache:
-        yield cache
 
 
 def sent(outbox: Outbox) -> bytes:
