@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
 OPEN: Final = State.OPEN
+OWING: Final = State.OWING
 
 
 class Owner(StructuralType):
@@ -103,45 +104,59 @@ class RespProtocol(Protocol):
     def run(self) -> Batch:
         """Run the requests that have come, and return what the client is owed for them and was pushed meanwhile."""
         self._turns += 1
-        session, reader, request, outbox = self._session, self._reader, self._service.request, self._outbox
+        session, reader, outbox = self._session, self._reader, self._outbox
         if session is None or (self._state is not OPEN and self._state.is_over):
             self._joined = False
             return []
         session.last_active = self._wakeup.elapsed
-        reader.max_bulk = self._settings.proto_max_bulk_len
-        parts = outbox.parts
-        least = reader.pending - PORTION if self._behind else 0  # where others have their turn
         again = False
-        try:
-            ended = self._state is State.OWING or self._awaited is not None
-            while reader.more and not ended and (requests := self._next_requests(session)):
-                following = iter(requests)
-                for words in following:
-                    reply = request(session, words)
-                    if type(reply) is bytes and len(reply) < SMALL:  # as most replies are
-                        parts += (BULK_HEADERS[len(reply)], reply, b"\r\n")
-                        continue
-                    if reply is OK:
-                        parts.append(b"+OK\r\n")
-                    else:
-                        ended = self._owe(reply, session, following)
-                    ended = ended or session.closing
-                    if ended:
-                        break
-                    if not session.authenticated and session.must_authenticate:
-                        reader.give_back(following)  # it was RESET: what follows has to be read with more care
-                if reader.more and not ended and self._gives_way(least):
-                    again = True
-                    break
-        except ProtocolError as error:
-            parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
-            session.closing = True
+        if self._awaited is None and self._state is not OWING:
+            try:
+                again = self._run_requests(session, reader, outbox)
+            except ProtocolError as error:
+                outbox.parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
+                session.closing = True
+            if session.closing:
+                self._move(Cause.LAST_REQUEST)
+            elif reader.more:
+                self._check_query_limit()
         self._joined = self._behind = again
-        if session.closing:
-            self._move(Cause.LAST_REQUEST)
-        elif reader.more:
-            self._check_query_limit()
         return outbox.take()
+
+    def _run_requests(self, session: Session, reader: RequestReader, outbox: Outbox) -> bool:
+        """Run requests; True if others have their turn before the rest.  Raises `ProtocolError`."""
+        request, parts = self._service.request, outbox.parts
+        reader.max_bulk = self._settings.proto_max_bulk_len
+        least = reader.pending - PORTION if self._behind else 0  # where others have their turn
+        ended = False
+        while reader.more and not ended and (requests := self._next_requests(session)):
+            following = iter(requests)
+            for words in following:
+                reply = request(session, words)
+                if type(reply) is bytes and len(reply) < SMALL:  # as most replies are
+                    parts += (BULK_HEADERS[len(reply)], reply, b"\r\n")
+                    continue
+                if reply is OK:
+                    parts.append(b"+OK\r\n")
+                elif type(reply) is Promise:
+                    ended = self._promised(reply, session, following)
+                else:
+                    # In the version that is spoken after the request: HELLO is answered in the new one.
+                    if not outbox.add(reply, session.resp):
+                        self._give_up("its reply is longer than client-output-buffer-limit")
+                    call = session.last_call
+                    # It may be what made the wake-up late; behind quick ones the clock is not asked.
+                    if call is not None and not call.is_fast and reader.at_once > 1 and self._wakeup.is_late:
+                        reader.at_once = 1
+                        reader.put_off(following)
+                ended = ended or session.closing
+                if ended:
+                    break
+                if not session.authenticated and session.must_authenticate:
+                    reader.give_back(following)  # it was RESET: what follows has to be read with more care
+            if reader.more and not ended and self._gives_way(least):
+                return True
+        return False
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
         """Give the next requests that have come as a whole; who has not given the password may announce little."""
@@ -157,32 +172,18 @@ class RespProtocol(Protocol):
         self._reader.at_once = min(2 * self._reader.at_once, AT_ONCE)
         return self._reader.pending < least and self._wakeup.join_next(self)
 
-    def _owe(self, reply: Reply, session: Session, following: Iterator[list[bytes]]) -> bool:
-        """Owe the reply to a request that others follow; True if no more of them may run before it has come."""
-        if type(reply) is Promise:
-            if self._promised(reply, session):
-                self._reader.give_back(following)
-                return True
-            return False
-        # In the version that is spoken after the request: HELLO is answered in the new one.
-        if not self._outbox.add(reply, session.resp):
-            self._give_up("its reply is longer than client-output-buffer-limit")
-        call = session.last_call
-        # It may be what made the wake-up late; behind quick ones the clock is not asked.
-        if call is not None and not call.is_fast and self._reader.at_once > 1 and self._wakeup.is_late:
-            self._reader.at_once = 1
-            self._reader.put_off(following)
-        return False
-
-    def _promised(self, promise: Promise, session: Session) -> bool:
+    def _promised(self, promise: Promise, session: Session, following: Iterator[list[bytes]]) -> bool:
         """Owe a reply that comes later; True if no more requests may run before it has come."""
-        if promise.holds or len(self._outbox.slots) >= MOST_SLOTS:
-            self._awaited = promise
-            promise.then(self._resume)
-            self._leave_if_ended()
-            return self._awaited is not None
-        promise.then(partial(self._fill, self._outbox.promise(promise, session.resp)))
-        return False
+        if not promise.holds and len(self._outbox.slots) < MOST_SLOTS:
+            promise.then(partial(self._fill, self._outbox.promise(promise, session.resp)))
+            return False
+        self._awaited = promise
+        promise.then(self._resume)
+        self._leave_if_ended()
+        if promise.is_resolved:
+            return False
+        self._reader.give_back(following)
+        return True
 
     def _leave_if_ended(self) -> None:
         """Wait for no key on behalf of a client that sends no more: what it would get may be for nobody."""
@@ -228,12 +229,13 @@ class RespProtocol(Protocol):
         if not batch or (self._state is not OPEN and self._state.is_over):
             return
         outbox, data = self._outbox, batch[0]
-        if len(batch) > 1 or self._full or outbox.released or type(data) is not bytes or len(data) > CHUNK:
+        if len(batch) > 1 or self._full or outbox.released or len(data) > CHUNK:
             outbox.release(batch)
             self._send()
         elif data:
             outbox.held_bytes -= len(data)
-            self._write(data)
+            self._statistics.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
         if self._state is not OPEN:
             self._end_if_served()
 

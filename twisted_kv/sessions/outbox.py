@@ -167,6 +167,7 @@ class Outbox:
             self._large = 0
             self._must_part = False
             self.held_bytes += _size(batch)
+            batch.append(b"")  # so that one part alone is always bytes that may be sent as they are
             return batch
         data = b"".join(batch)
         self.held_bytes += len(data)
@@ -183,7 +184,7 @@ class Outbox:
             if type(part) is Filling:
                 part.slot.data = part.data
                 del self.slots[part.slot]
-            else:
+            elif part:
                 self.released.append(part)
 
     def next_chunk(self) -> bytes:
