@@ -16,19 +16,17 @@ then only a log that is begun anew can be trusted (`is_doubtful`).
 
 from __future__ import annotations
 
-import errno
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Final, TypeVar
 
-from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 
 from twisted_kv.clock import Now
 from twisted_kv.config import Settings
 from twisted_kv.logs import Logger
-from twisted_kv.persistence.files import File, Folder, Worker
-from twisted_kv.persistence.log_format import date_note, write_effects
+from twisted_kv.persistence.files import Folder, Worker
+from twisted_kv.persistence.log_files import LogFiles, LogState
+from twisted_kv.persistence.log_format import write_effects
 from twisted_kv.persistence.manifest import Manifest, Part
 from twisted_kv.sessions.services import Effect
 from twisted_kv.wire.encoder import encode_request
@@ -55,22 +53,10 @@ RETRY: Final = 1.0
 Answer = Callable[[bool], None]
 
 
-def read_manifest(folder: Folder, file_name: str) -> Manifest:
-    """Read the manifest in a folder, an empty one if there is none; raises OSError and `ManifestError`."""
-    name = f"{file_name}.manifest"
-    if folder.size(name) is None:
-        return Manifest()
-    file = folder.open(name)
-    try:
-        return Manifest.parse(b"".join(iter(lambda: file.read(1 << 16), b"")))
-    finally:
-        file.close()
-
-
 class AppendOnlyFile:
-    """The files of one append-only file, the last of which is written to.
+    """One append-only file, on the reactor's side: what was recorded, when it is written, and who waits for that.
 
-    `changed` is called when `error` has changed, and when something was written.
+    The thread of `worker` writes it.  `changed` is called when `error` has changed, and when something was written.
     """
 
     _log = Logger()
@@ -78,8 +64,6 @@ class AppendOnlyFile:
     def __init__(
         self, folder: Folder, settings: Settings, now: Now, worker: Worker, changed: Callable[[], None]
     ) -> None:
-        self.folder = folder.inner(settings.appenddirname)
-        self.manifest = Manifest()
         self.error: Exception | None = None
         """Why nothing can be written for now."""
         self.is_doubtful = False
@@ -88,7 +72,9 @@ class AppendOnlyFile:
         """Whether `everysec` waits, while a snapshot is written (`no-appendfsync-on-rewrite`)."""
         self.delayed = 0
         """How often answers had to wait for a slow disk."""
-        self._outer = folder
+        self._files = LogFiles(folder, settings, now.clock.seconds)  # all but its folder's name: for the thread alone
+        self.path = self._files.folder.path
+        self._state = LogState()  # of the files, when the thread had last done something
         self._settings = settings
         self._now = now
         self._worker = worker
@@ -106,15 +92,6 @@ class AppendOnlyFile:
         self._is_busy = False
         self._is_closed = False
         self._call: IDelayedCall | None = None
-        # The file that is written to; while the other thread is busy, only that may use these:
-        self._part: Part | None = None
-        self._file: File | None = None
-        self._file_size = 0
-        self._older_size = 0  # bytes of the files before it
-        self._file_is_doubtful = False
-        self._note = b""  # the last that was written: when that was
-        self._unwritten = b""  # what could not be written, in front of the records
-        self._must_cut = False  # a part of it was, and is still there
 
     @property
     def recorded(self) -> int:
@@ -124,7 +101,7 @@ class AppendOnlyFile:
     @property
     def buffered(self) -> int:
         """Bytes that are not written yet."""
-        return len(self._unwritten) + sum(map(len, self._records))
+        return self._state.unwritten + sum(map(len, self._records))
 
     @property
     def unsynced(self) -> int:
@@ -134,12 +111,12 @@ class AppendOnlyFile:
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return self._older_size + self._file_size
+        return self._state.size
 
     @property
     def is_open(self) -> bool:
         """Whether there is a file to write to."""
-        return self._file is not None
+        return self._state.name is not None
 
     def record(self, done: list[Effect]) -> None:
         """Take note of what was done: all of it, or nothing."""
@@ -167,7 +144,7 @@ class AppendOnlyFile:
         forced: Deferred[bool] = Deferred()
         if not self.unsynced:
             forced.callback(True)
-        elif self.error is not None or self._file is None:
+        elif self.error is not None or not self.is_open:
             forced.callback(False)
         else:
             self._wait(forced.callback)
@@ -175,41 +152,13 @@ class AppendOnlyFile:
 
     def open(self, manifest: Manifest, empty_base: bytes, *, is_rdb: bool) -> Deferred[None]:
         """Go on with the files that were loaded, or begin with an empty base; fails with OSError."""
-        taken: list[str] = []  # by files that no manifest names, as if that was lost: they stay as they are
+        files = self._files
 
-        def work() -> tuple[Manifest, Part, File, int, int]:
-            self.folder.make()
-            self._outer.sync()
-            known = manifest
-            if not known.parts:
-                taken.extend(name for name in self.folder.names() if name.endswith((".rdb", ".aof")))
-                base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb, taken=taken)
-                self._write_file(base.name, empty_base)
-                known = known.begun_anew(base, ())
-            if known.increments:
-                part = known.increments[-1]
-                file = self.folder.append(part.name)
-            else:
-                part = known.next_increment(self._settings.appendfilename, taken)
-                known = known.with_increment(part)
-                file = self.folder.create(part.name)  # one that is there was never named, and holds other data
-            try:
-                self.folder.sync()
-                if known != manifest:
-                    self._write_manifest(known)
-                size = self.folder.size(part.name) or 0
-                return self._without_history(known), part, file, size, self._size_of(known) - size
-            except BaseException:
-                file.close()
-                raise
-
-        def opened(outcome: tuple[Manifest, Part, File, int, int]) -> None:
-            self.manifest, part, file, size, older = outcome
-            self._begin(part, file, size, older)
+        def note(taken: list[str]) -> None:
             if taken:
-                self._log.warn("{path} has files but no manifest: they were not loaded", path=self.folder.path)
+                self._log.warn("{path} has files but no manifest: they were not loaded", path=self.path)
 
-        return self._worker.run(work).addCallback(opened)
+        return self._in_thread(lambda: files.open(manifest, empty_base, is_rdb=is_rdb)).addCallback(note)
 
     def rotate(self, *, afresh: bool, is_logging: bool = True) -> Deferred[Part | None]:
         """Write to a new file what is recorded from now on; gives it, or fails with OSError.
@@ -220,71 +169,33 @@ class AppendOnlyFile:
         records, taken = self._take()
         self._covered = taken
         self._database = -1  # in which each file begins
+        files = self._files
 
-        def work() -> tuple[Manifest, Part | None, File | None, int]:
-            if self._file is not None and not self._file_is_doubtful and not afresh:
-                self._put(records, sync=True)
-            self.folder.make()
-            self._outer.sync()
-            known = read_manifest(self.folder, self._settings.appendfilename) if afresh else self.manifest
-            if not is_logging:
-                return known, None, None, 0
-            part = known.next_increment(self._settings.appendfilename)
-            file = self.folder.create(part.name)
-            known = known.with_increment(part)
-            try:
-                self.folder.sync()
-                if not afresh:
-                    self._write_manifest(known)
-            except BaseException:
-                file.close()
-                raise
-            if self._file is not None:
-                with suppress(OSError):  # it is not open any more, whatever is said of that
-                    self._file.close()
-            return known, part, file, self.size
-
-        def note(outcome: tuple[Manifest, Part | None, File | None, int]) -> Part | None:
-            self.manifest, part, file, older = outcome
-            if part is not None and file is not None:
-                self._begin(part, file, 0, older)
-                if not afresh and not self.is_doubtful:
-                    self._are_safe(taken, self._now.elapsed)
+        def note(part: Part | None) -> Part | None:
+            if part is not None and not afresh and not self.is_doubtful:
+                self._are_safe(taken, self._now.elapsed)
             return part
 
         def give_back() -> None:
             self._records[:0] = records
             self._taken -= len(records)
 
-        return self._between_writes(work, note, give_back)
+        return self._between_writes(
+            lambda: files.rotate(records, afresh=afresh, is_logging=is_logging), note, give_back
+        )
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
         """Put a file of the outer folder in the place of all before an increment; fails with OSError."""
-        covered = self._covered
+        covered, files = self._covered, self._files
 
-        def work() -> tuple[Manifest, int]:
-            base = self.manifest.next_base(self._settings.appendfilename, is_rdb=is_rdb)
-            self._outer.take(name, self.folder, base.name)
-            self.folder.sync()
-            increments = self.manifest.increments
-            increments = () if first is None else increments[increments.index(first) :]
-            known = self.manifest.begun_anew(base, increments)
-            size = self._size_of(known)
-            self._write_manifest(known)
-            with suppress(OSError):  # what cannot be removed now is history, and is removed the next time
-                known = self._without_history(known)
-            return known, size
-
-        def note(outcome: tuple[Manifest, int]) -> None:
-            self.manifest, size = outcome
-            self._older_size = size - self._file_size
-            if self.is_doubtful and not self._file_is_doubtful:
+        def note(_: None) -> None:
+            if self.is_doubtful and not self._state.is_doubtful:
                 self.is_doubtful = False
                 self._has_failed(None)
             if not self.is_doubtful:
                 self._are_safe(covered, self._now.elapsed)
 
-        return self._between_writes(work, note)
+        return self._between_writes(lambda: files.replace_base(name, first, is_rdb=is_rdb), note)
 
     def close(self) -> Deferred[bool]:
         """Force all to the disk, and let go of the files; gives False if that failed.
@@ -302,9 +213,9 @@ class AppendOnlyFile:
             if self._call is not None:
                 self._call.cancel()
                 self._call = None
-            return self._between_writes(self._let_go, self._is_let_go).addBoth(lambda _: is_safe)
+            return self._between_writes(self._files.let_go, lambda _: None).addBoth(lambda _: is_safe)
 
-        if self.error is None or self._file is None or self._file_is_doubtful:
+        if self.error is None or not self.is_open or self._state.is_doubtful:
             return self.sync().addCallback(forced)
         tried: Deferred[bool] = Deferred()  # once more: the disk may be well again
         self._wait(tried.callback)
@@ -319,7 +230,7 @@ class AppendOnlyFile:
     def _may_answer(self) -> bool:
         since = self._unsynced_since
         policy = self._settings.appendfsync
-        if since is None or policy == "no" or self._file is None or self.error is not None:
+        if since is None or policy == "no" or not self.is_open or self.error is not None:
             return True  # while the disk fails, nobody can have changed anything
         if policy == "always":
             return False
@@ -365,7 +276,7 @@ class AppendOnlyFile:
             step, _, _ = self._steps.popleft()
             step()
             return
-        if self._is_closed or self._file is None or self._file_is_doubtful:
+        if self._is_closed or not self.is_open or self._state.is_doubtful:
             return
         began = self._now.elapsed
         sync = self._must_sync()
@@ -378,7 +289,7 @@ class AppendOnlyFile:
                 self._last_sync = began
                 self._are_safe(taken, began)
 
-        put = self._run(lambda: self._put(records, sync=sync))
+        put = self._run(lambda: self._files.put(records, sync=sync))
         put.addCallback(written).addErrback(self._note_failure).addCallback(self._plan)
 
     def _take(self) -> tuple[list[bytes], int]:
@@ -414,22 +325,28 @@ class AppendOnlyFile:
             self._is_busy = False
             return result
 
-        return self._worker.run(work).addBoth(ran)
+        return self._in_thread(work).addBoth(ran)
+
+    def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
+        """Have something done with the files in the other thread, and learn how they are then."""
+        files = self._files
+
+        def do() -> tuple[LogState, T | None, Exception | None]:
+            try:
+                outcome = work()
+            except Exception as error:
+                return files.state(), None, error
+            return files.state(), outcome, None
+
+        def done(result: tuple[LogState, T | None, Exception | None]) -> T:
+            self._state, outcome, error = result
+            if error is not None:
+                raise error
+            return outcome  # type: ignore[return-value]  # of the work, which may well be None
+
+        return self._worker.run(do).addCallback(done)
 
     # What became of it
-
-    def _begin(self, part: Part, file: File, size: int, older_size: int) -> None:
-        """Write to a file from now on."""
-        self._part = part
-        self._file = file
-        self._file_size = size
-        self._older_size = older_size
-        self._file_is_doubtful = False
-        self._unwritten = b""
-        self._must_cut = False
-
-    def _is_let_go(self, _: None) -> None:
-        self._file = None
 
     def _are_safe(self, taken: int, began: int) -> None:
         """Take note that so many records are safe, and others came after a moment in milliseconds (`Now.elapsed`)."""
@@ -448,7 +365,7 @@ class AppendOnlyFile:
         error = failure.value
         if self.error is None:
             self._log.error("cannot write the append-only file {name}: {why}", name=self._name, why=error)
-        self.is_doubtful = self.is_doubtful or self._file_is_doubtful
+        self.is_doubtful = self.is_doubtful or self._state.is_doubtful
         self._release(False)
         self._has_failed(error if isinstance(error, Exception) else RuntimeError(str(error)))
 
@@ -460,74 +377,4 @@ class AppendOnlyFile:
 
     @property
     def _name(self) -> str:
-        return f"{self.folder.path}/{self._part.name if self._part is not None else self._settings.appendfilename}"
-
-    # In the other thread
-
-    def _put(self, records: list[bytes], *, sync: bool) -> None:
-        """Write records at the end of the file."""
-        file, part = self._file, self._part
-        assert file is not None
-        assert part is not None
-        data = b"".join(records)
-        if data and self._settings.aof_timestamp_enabled:
-            note = date_note(self._now.clock.seconds())
-            if note != self._note:
-                self._note = note
-                data = note + data
-        self._unwritten += data
-        if self._must_cut:
-            file.cut(self._file_size)
-            self._must_cut = False
-        if self._unwritten:
-            self._must_cut = True
-            file.write(self._unwritten)
-            self._must_cut = False
-            self._file_size += len(self._unwritten)
-            self._unwritten = b""
-        if sync:
-            try:
-                file.sync()
-                if self.folder.size(part.name) is None:
-                    raise FileNotFoundError(errno.ENOENT, "it was removed")
-            except OSError:
-                self._file_is_doubtful = True
-                raise
-
-    def _let_go(self) -> None:
-        """Close the file that was written to, for ever."""
-        if self._file is not None:
-            self._file.close()
-
-    def _write_file(self, name: str, data: bytes) -> None:
-        file = self.folder.create(name)
-        try:
-            file.write(data)
-            file.sync()
-        finally:
-            file.close()
-
-    def _write_manifest(self, manifest: Manifest) -> None:
-        """Put another manifest in the place of the one that is there, all of it or nothing."""
-        name = f"{self._settings.appendfilename}.manifest"
-        try:
-            self._write_file(f"temp-{name}", manifest.format())
-            self.folder.replace(f"temp-{name}", name)
-        except OSError:
-            with suppress(OSError):
-                self.folder.remove(f"temp-{name}")
-            raise
-        self.folder.sync()
-
-    def _without_history(self, manifest: Manifest) -> Manifest:
-        """Remove the files that are not needed any more."""
-        if not manifest.history:
-            return manifest
-        for part in manifest.history:
-            self.folder.remove(part.name)
-        known = evolve(manifest, history=())
-        self._write_manifest(known)
-        return known
-
-    def _size_of(self, manifest: Manifest) -> int:
-        return sum(self.folder.size(part.name) or 0 for part in manifest.parts)
+        return f"{self.path}/{self._state.name or self._settings.appendfilename}"

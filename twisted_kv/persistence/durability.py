@@ -155,7 +155,7 @@ class Durability:
             try:
                 await self._aof.open(manifest, empty, is_rdb=self._settings.aof_use_rdb_preamble)
             except OSError as error:
-                raise LoadError(f"{self._aof.folder.path}: {error.strerror}") from None
+                raise LoadError(f"{self._aof.path}: {error.strerror}") from None
             self._has_base = True
             self._base_size = self._aof.size
             self._keep_log()
@@ -410,7 +410,7 @@ class Durability:
             self._has_base = aof.is_open
             self._base_size = aof.size
             self._rewrites.count += 1
-            self._log.info("began {path} anew: {size} bytes", path=aof.folder.path, size=aof.size)
+            self._log.info("began {path} anew: {size} bytes", path=aof.path, size=aof.size)
 
         def not_rotated(failure: Failure) -> Failure:
             saving.fail(failure)

@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 
 from twisted_kv.errors import ArityError, CommandError, PayloadError, as_text
 from twisted_kv.logs import Logger
-from twisted_kv.persistence.append_only import read_manifest
 from twisted_kv.persistence.errors import LoadError, LogError, ManifestError
 from twisted_kv.persistence.files import File, Folder, Worker
+from twisted_kv.persistence.log_files import read_manifest
 from twisted_kv.persistence.log_format import LogReader, is_torn, request_size
 from twisted_kv.persistence.manifest import BASE, Manifest, Part
 from twisted_kv.rdb import format as rdb

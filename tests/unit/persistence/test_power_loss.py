@@ -19,7 +19,7 @@ from tests.any_values import as_replayed
 from tests.disks import DATA, MemoryDisk, PowerLossError
 from tests.rdb_reading import plain
 from twisted_kv.errors import CommandError
-from twisted_kv.persistence.append_only import read_manifest
+from twisted_kv.persistence.log_files import read_manifest
 from twisted_kv.store.database import Entry
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 from twisted_kv.wire.encoder import encode_request
