@@ -13,7 +13,7 @@ from typing import Callable, Sequence
 from twisted_kv.errors import CommandError
 from twisted_kv.replies import Reply
 
-__all__ = ["Block", "Promise"]
+__all__ = ["Block", "Promise", "resolve_all"]
 
 
 def _nothing() -> None:
@@ -87,3 +87,10 @@ class Block:
         self.otherwise = otherwise
         self.gone = gone
         self.is_for = is_for
+
+
+def resolve_all(promises: list[Promise], reply: Reply) -> None:
+    """Resolve promises with the same reply, and empty the list."""
+    resolved, promises[:] = promises[:], []
+    for each in resolved:
+        each.resolve(reply)

@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 
 from tests.disks import DATA, MemoryDisk, information, started, turns
 from twisted_kv.errors import CommandError
-from twisted_kv.persistence.durability import RETRY, DataFolderError
+from twisted_kv.persistence.errors import DataFolderError
 from twisted_kv.persistence.loading import LoadError
+from twisted_kv.persistence.snapshots import RETRY
 from twisted_kv.replies import OK
 from twisted_kv.service import CacheService
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
