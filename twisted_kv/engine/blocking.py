@@ -18,6 +18,7 @@ from twisted_kv.logs import Logger
 from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
+from twisted_kv.store.observers import Event, Watcher
 from twisted_kv.table import Command, Function, TableEntry
 from twisted_kv.waiting import Block, Promise
 
@@ -73,7 +74,7 @@ class Blocking:
         self._ready: Dict[Tuple[Database, bytes], None] = {}  # keys that have become what somebody waits for
         self._waiters: Dict[Tuple[int, bytes], _Waiters] = {}
         self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
-        self._watchers: Dict[int, Callable[[bytes], None]] = {}
+        self._watchers: Dict[int, Watcher] = {}
         self._again = False  # a request is run that has waited
         self._given: Deque[Tuple[Promise, Reply]] = deque()  # replies on their way
         self._giving = False
@@ -123,7 +124,7 @@ class Blocking:
     def look_again(self, database: Database, key: bytes) -> None:
         """Run those again that wait for a key, though it has not changed for who watches it."""
         if (database.index, key) in self._waiters:
-            self._watcher(database)(key)
+            self._watcher(database)(key, Event.CHANGED)
 
     def forget(self, session: Session) -> None:
         """Take note that a session has ended: what it waits for goes to others.
@@ -160,11 +161,11 @@ class Blocking:
         waiter.promise.abandon = lambda: self._drop(waiter)
         return waiter.promise
 
-    def _watcher(self, database: Database) -> Callable[[bytes], None]:
+    def _watcher(self, database: Database) -> Watcher:
         """Give what a database is to call: the same each time, so that it can be taken back."""
         if database.index not in self._watchers:
 
-            def changed(key: bytes) -> None:
+            def changed(key: bytes, event: Event) -> None:
                 kinds = self._waiters[database.index, key]
                 if type(database.peek(key)) in kinds or _Gone in kinds:
                     if not self._ready:

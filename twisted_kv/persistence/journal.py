@@ -15,6 +15,7 @@ from twisted_kv.engine.layers import JOURNAL
 from twisted_kv.replies import Reply
 from twisted_kv.sessions.services import Effect, NoEffects
 from twisted_kv.sessions.session import Session
+from twisted_kv.store.observers import Event
 from twisted_kv.table import Command, Function
 
 Record = Callable[[List[Effect]], None]
@@ -51,7 +52,7 @@ class Journal:
         for database in self._server.databases:
             database.lost = None
 
-    def _lost(self, index: int, key: bytes) -> None:
+    def _lost(self, index: int, key: bytes, event: Event) -> None:
         """Take note of a key that is gone though no request asked for it."""
         effect = index, (b"DEL", key)
         if self._units.depth and not self._units.is_bout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from twisted_kv.store.database import Database
+from twisted_kv.store.observers import Event
 from twisted_kv.table import TableEntry
 
 
@@ -59,5 +60,5 @@ class Watches:
             database.unwatch(key, self._break)
         self._keys.clear()
 
-    def _break(self, key: bytes) -> None:
+    def _break(self, key: bytes, event: Event) -> None:
         self.broken = True

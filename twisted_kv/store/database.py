@@ -16,6 +16,7 @@ from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, Typ
 from twisted_kv.clock import Now
 from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
+from twisted_kv.store.observers import Event, LostKey, Watcher, Witness
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
@@ -78,26 +79,9 @@ class Releasable(Protocol):
         """Take a small part out; gives what was in it, None when nothing is left."""
 
 
-class Witness(Protocol):
-    """Somebody who wants to know what the keys held before they change."""
-
-    def before(self, index: int, key: bytes, held: Held | None) -> None:
-        """Take note that a key of a database is about to change, and of what it holds; None if it is new."""
-
-    def flushed(self, index: int, keys: ShardedDict[Held]) -> None:
-        """Take over the keys that a database had: it begins anew."""
-
-    def swapped(self, index: int, other: int) -> None:
-        """Take note that two databases have exchanged their keys."""
-
-
 def is_large(value: Collection) -> bool:
     """Tell whether a value is so large that what takes it as a whole is better done in steps."""
     return len(value) > SHARD_SIZE
-
-
-Watcher = Callable[[bytes], None]
-"""Is called when a key has changed in any way, or is about to in the midst of a command."""
 
 
 def _ignore_alarm(deadline: int) -> None:
@@ -159,7 +143,7 @@ class Database:
         """Is told of every change before it is made, while a snapshot is taken."""
         self.watched: dict[bytes, list[Watcher]] = {}
         """Who is told when a key changes, by the keys."""
-        self.lost: Callable[[int, bytes], None] | None = None
+        self.lost: LostKey | None = None
         """Is told of each key that is removed though no request asked for it: expired, or evicted."""
         self.deaf_to_time = False
         """Keys stay though their time has come, while a log is replayed: it says itself when each was gone."""
@@ -403,7 +387,7 @@ class Database:
         self._put(key, entry, value)
         self._dispose(old)
         if self.watched:
-            self._touch(key)
+            self._touch(key, Event.RELOADED)
 
     def changed(self, key: bytes, count: int = 1, *, quietly: bool = False) -> None:
         """Say that the value of a key was changed in place, in so many of its members.
@@ -420,7 +404,7 @@ class Database:
             self.memory += weight - value.counted
             value.counted = weight
             if self.watched and not quietly:
-                self._touch(key)
+                self._touch(key, Event.CHANGED)
         else:
             self._remove(key)
 
@@ -452,9 +436,8 @@ class Database:
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Let an existing key go at a date in milliseconds; at once, if that has passed."""
         self.changes += 1
-        self._let_go_at(key, deadline)
-        if self.watched:
-            self._touch(key)
+        if self._let_go_at(key, deadline) and self.watched:
+            self._touch(key, Event.EXPIRE)
 
     def persist(self, key: bytes) -> bool:
         """Let a key stay; True if it was to go."""
@@ -463,7 +446,7 @@ class Database:
         self.changes += 1
         self._set_deadline(key, None)
         if self.watched:
-            self._touch(key)
+            self._touch(key, Event.PERSISTED)
         return True
 
     def rename(self, source: bytes, target: bytes) -> bool:
@@ -503,7 +486,7 @@ class Database:
         self.expiry, other.expiry = other.expiry, self.expiry
         self.memory, other.memory = other.memory, self.memory
         for each, key in touched:
-            each._touch(key)
+            each._touch(key, Event.SWAPPED)
 
     def flush(self) -> None:
         """Remove all keys."""
@@ -521,16 +504,16 @@ class Database:
         self.expiry = Expiry(self._alarm)
         self.memory = 0
         for key in touched:
-            self._touch(key)
+            self._touch(key, Event.FLUSHED)
 
     # Who wants to know
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
-        """Have somebody told whenever a key changes."""
+        """Call a watcher whenever a key changes."""
         self.watched.setdefault(key, []).append(watcher)
 
     def unwatch(self, key: bytes, watcher: Watcher) -> None:
-        """Have somebody told no more, who was to be told of a key."""
+        """Stop notifying a watcher of a key."""
         watchers = self.watched[key]
         watchers.remove(watcher)
         if not watchers:
@@ -538,10 +521,10 @@ class Database:
         if not self.watched:
             self.watched = {}  # a dict that was large stays so
 
-    def _touch(self, key: bytes) -> None:
-        """Tell of a change of a key."""
+    def _touch(self, key: bytes, event: Event) -> None:
+        """Notify the watchers of a key of what happened to it."""
         for watcher in self.watched.get(key, ()):
-            watcher(key)
+            watcher(key, event)
 
     # What nobody asked for
 
@@ -549,7 +532,7 @@ class Database:
         """Remove an existing key to make room."""
         self.changes += 1
         self.evicted += 1
-        self._lose(key)
+        self._lose(key, Event.EVICTED)
 
     def expire_due(self, most: int) -> int:
         """Remove up to `most` keys whose time has come; gives how many they were."""
@@ -582,18 +565,18 @@ class Database:
 
     def _expire(self, key: bytes) -> None:
         self.expired += 1
-        self._lose(key)
+        self._lose(key, Event.EXPIRED)
 
-    def _lose(self, key: bytes) -> None:
+    def _lose(self, key: bytes, event: Event) -> None:
         """Remove a key though no request asked for it."""
-        self._remove(key)
+        self._remove(key, event)
         if self.lost is not None:
-            self.lost(self.index, key)
+            self.lost(self.index, key, event)
 
-    def _remove(self, key: bytes) -> None:
-        self._dispose(self._take_out(key))
+    def _remove(self, key: bytes, event: Event = Event.REMOVED) -> None:
+        self._dispose(self._take_out(key, event))
 
-    def _take_out(self, key: bytes) -> Value:
+    def _take_out(self, key: bytes, event: Event = Event.REMOVED) -> Value:
         if self.witness is not None:
             self.witness.before(self.index, key, self._keys.get(key))
         entry = self._keys.pop(key)
@@ -606,7 +589,7 @@ class Database:
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + _counted(value)
         if self.watched:
-            self._touch(key)
+            self._touch(key, event)
         return value
 
     def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
@@ -626,19 +609,21 @@ class Database:
             self._put_entry(key, Entry(value, old_deadline, self.usage.used(mark)))
         elif old_deadline is not None:
             self._put_entry(key, Entry(value, old_deadline))
+        is_there = True
         if deadline is not None:
-            self._let_go_at(key, deadline)
+            is_there = self._let_go_at(key, deadline)
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
-        if self.watched:
-            self._touch(key)
+        if is_there and self.watched:
+            self._touch(key, Event.SET)
 
-    def _let_go_at(self, key: bytes, deadline: int) -> None:
-        """Give an existing key a deadline, or remove it if that has passed."""
+    def _let_go_at(self, key: bytes, deadline: int) -> bool:
+        """Set the deadline of an existing key, or remove the key if that has passed; False if so."""
         if self.has_passed(deadline):
             self._remove(key)
-        else:
-            self._set_deadline(key, deadline)
+            return False
+        self._set_deadline(key, deadline)
+        return True
 
     def _set_deadline(self, key: bytes, deadline: int | None) -> None:
         """Change the deadline of an existing key."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Callable, List, Tuple
+
 import pytest
 
 from twisted_kv.clock import Now
 from twisted_kv.store.database import Database, Held
+from twisted_kv.store.observers import Event, Watcher
 from twisted_kv.testing import Clock
+from twisted_kv.values.lists import List as List_
 from twisted_kv.values.sharded import ShardedDict
 
 
@@ -31,28 +35,98 @@ def database() -> Database:
     return Database(3, Now(Clock()))
 
 
+Told = List[Tuple[bytes, Event]]
+
+
+def noting(told: Told) -> Watcher:
+    return lambda key, event: told.append((key, event))
+
+
 def test_one_of_two_watchers_may_go(database: Database) -> None:
-    first: list[bytes] = []
-    second: list[bytes] = []
-    database.watch(b"k", first.append)
-    database.watch(b"k", second.append)
-    database.watch(b"other", first.append)
+    first: Told = []
+    second: Told = []
+    one, other = noting(first), noting(second)
+    database.watch(b"k", one)
+    database.watch(b"k", other)
+    database.watch(b"other", one)
     database.set(b"k", b"v")
-    database.unwatch(b"k", first.append)
+    database.unwatch(b"k", one)
     database.set(b"k", b"w")
-    assert first == [b"k"]
-    assert second == [b"k", b"k"]
-    database.unwatch(b"k", second.append)
-    database.unwatch(b"other", first.append)
+    assert first == [(b"k", Event.SET)]
+    assert second == [(b"k", Event.SET)] * 2
+    database.unwatch(b"k", other)
+    database.unwatch(b"other", one)
     assert not database.watched
 
 
-def test_a_key_that_is_to_stay_has_changed(database: Database) -> None:
-    told: list[bytes] = []
-    database.set(b"k", b"v", 10**15)
-    database.watch(b"k", told.append)
-    assert database.persist(b"k")
-    assert told == [b"k"]
+def change(database: Database) -> None:
+    database.edit_or_make(b"l", List_).append(b"x")
+    database.changed(b"l")
+
+
+def empty(database: Database) -> None:
+    database.edit_or_make(b"l", List_).append(b"x")
+    database.changed(b"l")
+    value = database.edit(b"l", List_)
+    assert value is not None
+    value.pop_left()
+    database.changed(b"l")
+
+
+def expire(database: Database) -> None:
+    database.set(b"k", b"v", database._now.milliseconds + 5)
+    clock = database._now.clock
+    assert isinstance(clock, Clock)
+    clock.advance(0.005)
+    database._now.stale = True
+    assert database.peek(b"k") is None
+
+
+@pytest.mark.parametrize(
+    ("act", "events"),
+    [
+        (lambda database: database.set(b"k", b"w"), [(b"k", Event.SET)]),
+        (lambda database: database.set(b"k", b"w", 10**15), [(b"k", Event.SET)]),
+        (lambda database: database.set(b"k", b"w", 1), [(b"k", Event.REMOVED)]),
+        (change, [(b"l", Event.SET), (b"l", Event.CHANGED)]),
+        (empty, [(b"l", Event.SET), (b"l", Event.CHANGED), (b"l", Event.REMOVED)]),
+        (lambda database: database.delete(b"k"), [(b"k", Event.REMOVED)]),
+        (lambda database: database.expire_at(b"k", 10**15), [(b"k", Event.EXPIRE)]),
+        (lambda database: database.expire_at(b"k", 1), [(b"k", Event.REMOVED)]),
+        (
+            lambda database: (database.expire_at(b"k", 10**15), database.persist(b"k")),
+            [(b"k", Event.EXPIRE), (b"k", Event.PERSISTED)],
+        ),
+        (lambda database: database.rename(b"k", b"l"), [(b"k", Event.REMOVED), (b"l", Event.SET)]),
+        (lambda database: database.move(b"k", Database(4, database._now)), [(b"k", Event.REMOVED)]),
+        (lambda database: database.swap(Database(4, database._now)), [(b"k", Event.SWAPPED)]),
+        (lambda database: database.flush(), [(b"k", Event.FLUSHED)]),
+        (lambda database: database.evict(b"k"), [(b"k", Event.EVICTED)]),
+        (expire, [(b"k", Event.SET), (b"k", Event.EXPIRED)]),
+        # Redis loads all keys anew (DEBUG RELOAD), and counts that as a change of those that are watched.
+        (lambda database: database.reload(b"k", bytes([118])), [(b"k", Event.RELOADED)]),
+    ],
+)
+def test_a_watcher_is_told_what_happened(database: Database, act: Callable[[Database], object], events: Told) -> None:
+    told: Told = []
+    database.set(b"k", b"v")
+    for key in (b"k", b"l"):
+        database.watch(key, noting(told))
+    act(database)
+    assert told == events
+
+
+@pytest.mark.parametrize(("act", "event"), [(expire, Event.EXPIRED), (lambda it: it.evict(b"k"), Event.EVICTED)])
+def test_who_asks_for_lost_keys_is_told_why(
+    database: Database, act: Callable[[Database], object], event: Event
+) -> None:
+    lost: list[tuple[int, bytes, Event]] = []
+    database.set(b"k", b"v")
+    database.lost = lambda index, key, why: lost.append((index, key, why))
+    act(database)
+    database.set(b"k", b"v")
+    database.delete(b"k")
+    assert lost == [(3, b"k", event)]
 
 
 def test_a_value_is_witnessed_before_an_equal_one_takes_its_place(database: Database) -> None:
@@ -63,12 +137,3 @@ def test_a_value_is_witnessed_before_an_equal_one_takes_its_place(database: Data
     database.reload(b"k", bytes([118]))
     assert seen.before_changes == [(3, b"k", b"v")]
     assert (database.peek(b"k"), database.memory) == (b"v", memory)
-
-
-def test_who_watches_is_told_of_an_equal_value_in_the_place_of_another(database: Database) -> None:
-    """Redis loads all keys anew (DEBUG RELOAD), and counts that as a change of those that are watched."""
-    told: list[bytes] = []
-    database.set(b"k", b"v")
-    database.watch(b"k", told.append)
-    database.reload(b"k", bytes([118]))
-    assert told == [b"k"]
