@@ -24,7 +24,7 @@ LONGEST = 600.0
 def measure(calls: int, rounds: int, *words: str) -> dict[str, float]:
     """Time each call in this process, in a cache with these options of twistd's."""
     from twisted_kv import CacheService
-    from twisted_kv.table import Lasting
+    from twisted_kv.declaring.commands import Lasting
     from twisted_kv.tap import Options
 
     options = Options()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from twisted_kv.commands import GROUPS
-from twisted_kv.table import Command, CommandTable, Lasting
+from twisted_kv.declaring.commands import Command, Lasting
+from twisted_kv.declaring.table import CommandTable
 
 PATH = Path(__file__).with_name("commands.md")
 PLACES = {

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Iterator
 
 import pytest
 
-from tests import effort, launch
+from tests import effort
 from tests.own_commands import cache_with_own
-from twisted_kv.net import datagram_batches, multiplexer
+from tests.servers import launch
 from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.transports import datagram_batches, multiplexer
 
 if TYPE_CHECKING:
     from tests.agreement.servers import RedisServer

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_kv.commands import GROUPS
-from twisted_kv.errors import CommandError
-from twisted_kv.groups import Group, every
-from twisted_kv.replies import OK, Reply
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group, every
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting
 from twisted_kv.testing import Clock, MemoryCache
-from twisted_kv.waiting import Promise
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import OK, Reply
+from twisted_kv.vocabulary.waiting import Promise
 
 own = Group("own")
 

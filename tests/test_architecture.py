@@ -17,30 +17,16 @@ PACKAGE = "twisted_kv"
 MAX_LINES = 700
 
 LAYERS = (
-    (
-        "replies",
-        "waiting",
-        "errors",
-        "numbers",
-        "glob",
-        "timers",
-        "clock",
-        "logs",
-        "names",
-        "table",
-        "groups",
-        "arguments",
-        "version",
-    ),  # the vocabulary
-    ("wire", "values"),
-    ("config", "setting_kinds", "settings_table", "redis_conf"),
+    ("vocabulary", "version"),
+    ("declaring", "wire", "values"),
+    ("settings",),
     ("store",),
     ("rdb",),
     ("sessions",),
     ("commands",),
     ("engine",),
-    ("persistence",),
-    ("net", "local"),
+    ("persistence", "transports"),
+    ("faces",),
     ("service",),
     ("client", "blocking_client"),
     ("tap", "testing", "cli"),
@@ -189,12 +175,30 @@ def hides_other_plugins(folder: Path) -> list[str]:
 
 
 def test_the_package_was_found() -> None:
-    assert {PACKAGE, f"{PACKAGE}.clock", f"{PACKAGE}.commands", f"{PACKAGE}.commands.strings"} <= set(SOURCES)
+    assert {PACKAGE, f"{PACKAGE}.vocabulary.clock", f"{PACKAGE}.commands", f"{PACKAGE}.commands.strings"} <= set(
+        SOURCES
+    )
     assert imports_of(f"{PACKAGE}.commands", SOURCES) >= {f"{PACKAGE}.commands.strings"}
 
 
 def test_imports_only_go_to_the_left() -> None:
     assert arrows_to_the_right(SOURCES) == []
+
+
+STANDS_ON = {
+    "client": {"vocabulary", "wire", "version"},
+    "blocking_client": {"vocabulary", "wire", "version"},
+    "cli": {"vocabulary", "wire", "version", "client", "blocking_client", "cli"},
+}
+"""What the other side of the wire may know: it has no cache in it."""
+
+
+@pytest.mark.parametrize("name", STANDS_ON)
+def test_a_client_knows_nothing_of_what_is_behind_the_wire(name: str) -> None:
+    modules = [each for each in SOURCES if each == f"{PACKAGE}.{name}" or each.startswith(f"{PACKAGE}.{name}.")]
+    known = {other.split(".")[1] for module in modules for other in imports_of(module, SOURCES)}
+    assert modules
+    assert known <= STANDS_ON[name]
 
 
 def test_there_are_no_import_cycles() -> None:
@@ -206,13 +210,15 @@ def test_no_module_imports_the_reactor_at_its_head(module: str) -> None:
     assert reactor_imports(SOURCES[module]) == []
 
 
-@pytest.mark.parametrize("module", sorted(set(SOURCES) - {f"{PACKAGE}.clock", f"{PACKAGE}.timers"}))
+@pytest.mark.parametrize(
+    "module", sorted(set(SOURCES) - {f"{PACKAGE}.vocabulary.clock", f"{PACKAGE}.vocabulary.timers"})
+)
 def test_only_the_clock_and_the_timers_read_the_clocks_of_the_system(module: str) -> None:
     assert wall_clock_reads(SOURCES[module]) == []
 
 
 def test_the_clock_does_read_the_wall_clock() -> None:
-    assert wall_clock_reads(SOURCES[f"{PACKAGE}.clock"])
+    assert wall_clock_reads(SOURCES[f"{PACKAGE}.vocabulary.clock"])
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -249,14 +255,14 @@ def test_the_plugin_is_short_and_says_what_it_is() -> None:
         ("values.sharded", "from twisted_kv import CacheService", "twisted_kv"),
         ("values.sharded", "from .. import CacheService", "twisted_kv"),
         ("values.sharded", "def f():\n    from twisted_kv import service", "twisted_kv.service"),
-        ("values.sharded", "if TYPE_CHECKING:\n    from twisted_kv.net import stream", "twisted_kv.net.stream"),
+        ("values.sharded", "if TYPE_CHECKING:\n    from twisted_kv.faces import stream", "twisted_kv.faces.stream"),
         ("values", "from ..store import database", "twisted_kv.store.database"),
-        ("errors", "from twisted_kv.wire import words", "twisted_kv.wire"),
+        ("vocabulary", "from twisted_kv.wire import words", "twisted_kv.wire"),
         ("client", "import twisted_kv.cli", "twisted_kv.cli"),
     ],
 )
 def test_an_arrow_to_the_right_is_found(module: str, source: str, wrong: str) -> None:
-    names = " .values .values.sharded .store .store.database .service .net .net.stream .client".split(" ")
+    names = " .values .values.sharded .store .store.database .service .faces .faces.stream .client".split(" ")
     sources = {**{PACKAGE + name: "" for name in names}, f"{PACKAGE}.{module}": source}
     assert arrows_to_the_right(sources) == [f"{PACKAGE}.{module} imports {wrong}"]
 
@@ -269,13 +275,13 @@ def test_an_arrow_to_the_right_is_found(module: str, source: str, wrong: str) ->
         ("store.database", "from twisted_kv.store.expiry import Expiry"),
         ("store.database", "from .expiry import Expiry"),
         ("store", "from . import database"),
-        ("wire.dialects", "from twisted_kv.table import Lasting"),
-        ("service", "from twisted_kv.net import stream\nfrom twisted_kv.local import LocalSession"),
-        ("errors", "import twisted\nfrom twisted.internet import task\nimport twisted_kv_other"),
+        ("wire.dialects", "from twisted_kv.declaring.commands import Lasting"),
+        ("service", "from twisted_kv.faces import stream\nfrom twisted_kv.faces.in_process import LocalSession"),
+        ("vocabulary", "import twisted\nfrom twisted.internet import task\nimport twisted_kv_other"),
     ],
 )
 def test_an_arrow_to_the_left_is_fine(module: str, source: str) -> None:
-    names = ("", ".store", ".store.database", ".store.expiry", ".net.stream", ".cli", ".table")
+    names = ("", ".store", ".store.database", ".store.expiry", ".faces.stream", ".cli", ".declaring")
     name = f"{PACKAGE}.{module}".rstrip(".")
     assert arrows_to_the_right({**{PACKAGE + each: "" for each in names}, name: source}) == []
 

@@ -14,10 +14,10 @@ from twisted_kv.version import VERSION as __version__
 if TYPE_CHECKING:
     from twisted_kv.client import DatagramClient, StreamClient
     from twisted_kv.engine.dispatcher import Dispatcher
-    from twisted_kv.errors import CommandError, SessionEnded, WouldWait
-    from twisted_kv.net.connections import RespFactory
-    from twisted_kv.net.datagram import CacheDatagramProtocol
+    from twisted_kv.faces.connections import RespFactory
+    from twisted_kv.faces.datagram import CacheDatagramProtocol
     from twisted_kv.service import CacheService
+    from twisted_kv.vocabulary.errors import CommandError, SessionEnded, WouldWait
 
 __all__ = [
     "CacheDatagramProtocol",
@@ -33,15 +33,15 @@ __all__ = [
 ]
 
 _PLACES = {
-    "CacheDatagramProtocol": "net.datagram",
+    "CacheDatagramProtocol": "faces.datagram",
     "CacheService": "service",
-    "CommandError": "errors",
+    "CommandError": "vocabulary.errors",
     "DatagramClient": "client",
     "Dispatcher": "engine.dispatcher",
-    "RespFactory": "net.connections",
-    "SessionEnded": "errors",
+    "RespFactory": "faces.connections",
+    "SessionEnded": "vocabulary.errors",
     "StreamClient": "client",
-    "WouldWait": "errors",
+    "WouldWait": "vocabulary.errors",
 }
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 from typing import Callable, Final, Protocol, Sequence
 
-from twisted_kv.errors import CommandError, ProtocolError, as_text
-from twisted_kv.names import READ_ONLY, waiting_seconds
-from twisted_kv.replies import Push, Reply
+from twisted_kv.vocabulary.command_names import READ_ONLY, waiting_seconds
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
+from twisted_kv.vocabulary.replies import Push, Reply
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 from twisted_kv.wire.words import Word, encode_words

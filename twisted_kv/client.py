@@ -19,10 +19,10 @@ from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
-from twisted_kv.clock import SystemClock
-from twisted_kv.errors import CommandError, ProtocolError
-from twisted_kv.names import OF_CONNECTION, READ_ONLY, waiting_seconds
-from twisted_kv.replies import Push, Reply, Status
+from twisted_kv.vocabulary.clock import SystemClock
+from twisted_kv.vocabulary.command_names import OF_CONNECTION, READ_ONLY, waiting_seconds
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError
+from twisted_kv.vocabulary.replies import Push, Reply, Status
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 from twisted_kv.wire.words import Word, encode_words, quote

@@ -12,20 +12,20 @@ from twisted.internet.threads import blockingCallFromThread
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
-from twisted_kv.clock import Clock, SystemClock
 from twisted_kv.commands import GROUPS
-from twisted_kv.config import Settings
+from twisted_kv.declaring.groups import Group
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.groups import Group
-from twisted_kv.local import LocalSession, Owner
-from twisted_kv.logs import Logger, log_to_system, set_log_level
-from twisted_kv.net import listeners
-from twisted_kv.net.open_files import allow_clients
+from twisted_kv.faces import listeners
+from twisted_kv.faces.in_process import LocalSession, Owner
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
-from twisted_kv.replies import Reply
 from twisted_kv.sessions.services import NoPorts
+from twisted_kv.settings.config import Settings
+from twisted_kv.transports.open_files import allow_clients
 from twisted_kv.version import VERSION
+from twisted_kv.vocabulary.clock import Clock, SystemClock
+from twisted_kv.vocabulary.logs import Logger, log_to_system, set_log_level
+from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.wire.words import Word
 
 T = TypeVar("T")

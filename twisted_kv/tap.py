@@ -16,13 +16,13 @@ from twisted.internet.error import CannotListenError
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from twisted_kv.config import KNOWN, SETTINGS, Settings, apply_config
-from twisted_kv.net import listeners
+from twisted_kv.faces import listeners
 from twisted_kv.persistence.errors import DataFolderError
 from twisted_kv.service import CacheService
 from twisted_kv.sessions.session import SettingError
-from twisted_kv.setting_kinds import YesNo
-from twisted_kv.settings_table import Setting
+from twisted_kv.settings.config import KNOWN, SETTINGS, Settings, apply_config
+from twisted_kv.settings.kinds import YesNo
+from twisted_kv.settings.setting import Setting
 from twisted_kv.version import VERSION
 
 

@@ -33,16 +33,16 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_kv.config import KNOWN
-from twisted_kv.errors import CommandError
-from twisted_kv.groups import Group
-from twisted_kv.local import LocalSession
-from twisted_kv.net.connections import RespFactory
-from twisted_kv.net.datagram import CacheDatagramProtocol
-from twisted_kv.net.stream import RespProtocol
+from twisted_kv.declaring.groups import Group
+from twisted_kv.faces.connections import RespFactory
+from twisted_kv.faces.datagram import CacheDatagramProtocol
+from twisted_kv.faces.in_process import LocalSession
+from twisted_kv.faces.stream import RespProtocol
 from twisted_kv.persistence.files import Disk, Folder, RealFolder, Worker
-from twisted_kv.replies import Push, Reply
 from twisted_kv.service import CacheService
+from twisted_kv.settings.config import KNOWN
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import Push, Reply
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader

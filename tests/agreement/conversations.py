@@ -6,7 +6,7 @@ import re
 import time
 from typing import Sequence
 
-from tests import rdb_files as make
+from tests.rdb import files as make
 
 from .replies import Word
 from .servers import BothServers, RealConnection, encode

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests import effort
-from tests import rdb_files as make
-from tests.rdb_cases import VALUES as TYPED_VALUES
+from tests.rdb import files as make
+from tests.rdb.cases import VALUES as TYPED_VALUES
 
 Words = Tuple[bytes, ...]
 Strategy = st.SearchStrategy[Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Sequence
 
-from tests.rdb_cases import VALUES as TYPED_VALUES
+from tests.rdb.cases import VALUES as TYPED_VALUES
 from twisted_kv.rdb.payload import dump, restore
 
 KEYS = {

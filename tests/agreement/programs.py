@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import pytest
 
-from tests.launch import launch
-from tests.rdb_files import Group, Streamed, StreamId, Value
+from tests.rdb.files import Group, Streamed, StreamId, Value
+from tests.servers.launch import launch
 
 from .replies import Word
 from .servers import encode

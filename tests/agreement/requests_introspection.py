@@ -6,7 +6,8 @@ from random import Random
 from typing import Iterator, List, Tuple
 
 from twisted_kv.commands import GROUPS
-from twisted_kv.table import MANY, Command, CommandTable
+from twisted_kv.declaring.commands import MANY, Command
+from twisted_kv.declaring.table import CommandTable
 
 from .accepted import NEWER_THAN_REDIS_7_0
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twisted_kv.config import ALIASES
+from twisted_kv.settings.config import ALIASES
 from twisted_kv.values import packing
 
 from .generated import Words, some, thorough, words

@@ -13,7 +13,7 @@ from typing import Callable, Iterable
 
 import pytest
 
-from tests import rdb_files as make
+from tests.rdb import files as make
 
 from .file_collections import collection_changes
 from .file_data import DATA, YEAR_2100, changes, deadlines

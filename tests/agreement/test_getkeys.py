@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import effort
-from twisted_kv.table import Command
+from twisted_kv.declaring.commands import Command
 
 from .requests_introspection import COMMANDS, argument_lists
 from .servers import BothServers

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from twisted_kv.commands import GROUPS
-from twisted_kv.table import CommandTable
+from twisted_kv.declaring.table import CommandTable
 
 from .accepted import NEWER_THAN_REDIS_7_0
 from .replies import parse

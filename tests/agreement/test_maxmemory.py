@@ -12,7 +12,7 @@ from typing import Iterator
 import pytest
 
 from twisted_kv.commands import GROUPS
-from twisted_kv.table import CommandTable
+from twisted_kv.declaring.table import CommandTable
 
 from .replies import Word, parse
 from .servers import BothServers, RealConnection, encode

@@ -9,11 +9,11 @@ from typing import Iterator
 
 import pytest
 
-from tests.disks import MemoryDisk
-from tests.disks import started as memory_started
-from tests.rdb_cases import CASES, DAMAGED, LOADED, LOADED_EVEN_SO, REFUSALS, VALUES, Case, Refusal, cuts
-from tests.rdb_files import NEWEST, Typed
-from tests.rdb_reading import plain
+from tests.rdb.cases import CASES, DAMAGED, LOADED, LOADED_EVEN_SO, REFUSALS, VALUES, Case, Refusal, cuts
+from tests.rdb.files import NEWEST, Typed
+from tests.rdb.reading import plain
+from tests.storage.failing_disk import MemoryDisk
+from tests.storage.failing_disk import started as memory_started
 from twisted_kv.rdb.payload import dump, restore
 
 from .programs import Complaint, Program, contents, question, started, tool, type_of, value_told

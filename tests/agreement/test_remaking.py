@@ -6,9 +6,9 @@ from typing import Iterator
 
 import pytest
 
-from tests.any_values import KINDS, as_replayed, many, value_of
-from tests.rdb_cases import VALUES
-from tests.rdb_files import Streamed, Value
+from tests.generated.values import KINDS, as_replayed, many, value_of
+from tests.rdb.cases import VALUES
+from tests.rdb.files import Streamed, Value
 from twisted_kv.persistence.log_format import CommandWriter, LogReader
 from twisted_kv.rdb.uses import Large
 

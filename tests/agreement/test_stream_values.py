@@ -7,7 +7,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests.rdb_reading import plain
+from tests.rdb.reading import plain
 from twisted_kv.rdb.payload import dump, is_sound, restore
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text
 from twisted_kv.values.streams import Stream

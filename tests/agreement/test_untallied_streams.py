@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests import rdb_files as make
+from tests.rdb import files as make
 
 from .generated import thorough
 from .replies import parse

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch import benchmark_options
+from tests.servers.launch import benchmark_options
 
 pytestmark = pytest.mark.processes
 

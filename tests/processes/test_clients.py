@@ -20,7 +20,7 @@ from typing import Any, Iterator
 import pytest
 import redis
 
-from tests.launch import launch
+from tests.servers.launch import launch
 from twisted_kv.version import VERSION
 
 pytestmark = [pytest.mark.processes, pytest.mark.peer]

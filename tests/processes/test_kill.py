@@ -1,4 +1,7 @@
-"""What a server has kept that was killed under load; `python -m tests.kills` does the same for as long as one likes."""
+"""What a server has kept that was killed under load.
+
+`python -m tests.servers.kills` does the same for as long as one likes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import MODES, trial
+from tests.servers.kills import MODES, trial
 
 pytestmark = pytest.mark.processes
 

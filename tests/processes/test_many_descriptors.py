@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from twisted_kv.net import multiplexer
+from twisted_kv.transports import multiplexer
 
 HIGHEST = 1023
 """The last descriptor that select() knows."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.processes
 PROGRAM = """
 import resource, sys
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.table import Lasting
+from twisted_kv.declaring.commands import Lasting
 
 def resident():
     with open("/proc/self/statm") as statm:

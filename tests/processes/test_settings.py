@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import Client
-from tests.launch import launch
+from tests.servers.kills import Client
+from tests.servers.launch import launch
 
 from .test_twistd import PATIENCE, running, wait_until
 

@@ -8,7 +8,7 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.kills import Client
+from tests.servers.kills import Client
 
 from .test_twistd import PATIENCE, Program, running, wait_until
 

@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import pytest
 
-from tests.launch import LAUNCHERS, launch, launch_daemon
+from tests.servers.launch import LAUNCHERS, launch, launch_daemon
 from twisted_kv.version import VERSION
 from twisted_kv.wire.encoder import encode_request
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import Client
-from twisted_kv.replies import NULL_ARRAY
+from tests.servers.kills import Client
+from twisted_kv.vocabulary.replies import NULL_ARRAY
 
 from .test_twistd import running
 
@@ -23,7 +23,7 @@ def test_nobody_waits_longer_and_the_log_is_forced_to_the_disk(tmp_path: Path, r
     command = [
         sys.executable,
         "-m",
-        "tests.wound_clock",
+        "tests.servers.wound_clock",
         str(back),
         "--pidfile=",
         "-n",

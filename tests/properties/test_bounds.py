@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twisted_kv.numbers import parse_bound
+from twisted_kv.vocabulary.numbers import parse_bound
 
 pytestmark = pytest.mark.skipif(
     (platform.machine(), platform.libc_ver()[0]) != ("x86_64", "glibc"), reason="compares with glibc's strtod"

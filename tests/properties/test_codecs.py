@@ -8,10 +8,10 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import rdb_files as make
-from tests.any_values import texts, value_of, values
-from tests.rdb_cases import VALUES
-from tests.rdb_reading import Plain, Reading, plain
+from tests.generated.values import texts, value_of, values
+from tests.rdb import files as make
+from tests.rdb.cases import VALUES
+from tests.rdb.reading import Plain, Reading, plain
 from twisted_kv.persistence.manifest import LONGEST_LINE, Manifest, ManifestError, Part
 from twisted_kv.rdb.checksum import crc64, crc64_by_table
 from twisted_kv.rdb.lzf import compress, decompress

@@ -8,9 +8,9 @@ from typing import Any, Dict, List, Tuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.disks import DATA
-from tests.disks import MemoryDisk as FailingDisk
-from tests.memory_disk import MemoryDisk as PlainDisk
+from tests.storage.failing_disk import DATA
+from tests.storage.failing_disk import MemoryDisk as FailingDisk
+from tests.storage.plain_disk import MemoryDisk as PlainDisk
 from twisted_kv.persistence.files import Folder, RealFolder
 
 NAMES = ("a", "b")

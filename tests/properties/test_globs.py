@@ -7,7 +7,7 @@ from typing import List, Set, Union
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twisted_kv.glob import compile_pattern
+from twisted_kv.vocabulary.glob import compile_pattern
 
 STAR = "any number of bytes"
 Atom = Union[str, Set[int]]

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from tests.any_values import as_replayed
-from tests.any_writes import BEGINNING, writes
-from tests.starts import Data, Request, contents, laid_out, started
-from twisted_kv.errors import CommandError
-from twisted_kv.local import LocalSession
+from tests.generated.values import as_replayed
+from tests.generated.writes import BEGINNING, writes
+from tests.storage.starts import Data, Request, contents, laid_out, started
+from twisted_kv.faces.in_process import LocalSession
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.persistence.log_format import LogReader, request_size, write_effects
 from twisted_kv.rdb.payload import dump
 from twisted_kv.sessions.services import Effect
 from twisted_kv.testing import START, Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
+from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
 
 keys = st.sampled_from([b"a", b"b", b"c", b"\r\n*1\r\n"])

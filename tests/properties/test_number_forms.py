@@ -10,7 +10,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twisted_kv.numbers import (
+from twisted_kv.vocabulary.numbers import (
     INT64_MAX,
     INT64_MIN,
     LONG_DOUBLE_DIGITS,

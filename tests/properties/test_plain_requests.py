@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.properties.test_streams import cuts, pieces, request_tokens, words
-from twisted_kv.errors import ProtocolError
+from twisted_kv.vocabulary.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.plain_requests import by_bytes, by_lines
 from twisted_kv.wire.requests import RequestReader

@@ -9,9 +9,9 @@ from hypothesis import given
 from tests.agreement.generated import Words, sequences
 from tests.agreement.requests_sets import SETS, around, keys
 from tests.agreement.requests_sorted_sets import ADDING, OPERATIONS, RANGES, SORTED_SETS
-from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 
 @given(requests=sequences(ADDING, SETS, SORTED_SETS, RANGES, OPERATIONS, around(keys)))

@@ -8,23 +8,23 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.any_values import KINDS, as_replayed, change, many, value_of
-from tests.rdb_reading import Reading, plain
-from tests.starts import Data, contents
-from twisted_kv.clock import Now
+from tests.generated.values import KINDS, as_replayed, change, many, value_of
+from tests.rdb.reading import Reading, plain
+from tests.storage.starts import Data, contents
 from twisted_kv.commands import GROUPS
+from twisted_kv.declaring.table import CommandTable
 from twisted_kv.persistence.log_format import CommandWriter, LogReader
 from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store import database as database_module
 from twisted_kv.store.database import Database, Releasable
-from twisted_kv.table import CommandTable
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values import lists, long_strings, sharded
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.packing import Packing
+from twisted_kv.vocabulary.clock import Now
 
 DATABASES = st.integers(0, 2)
 NUMBERS = st.integers(0, 60)

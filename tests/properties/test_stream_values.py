@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.rdb_reading import plain
+from tests.rdb.reading import plain
 from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.values.consumer_groups import Consumer, ConsumerGroup
 from twisted_kv.values.packing import Packing

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.parsing import read, read_at_the_end, typed
-from twisted_kv.errors import CommandError, as_text
-from twisted_kv.numbers import INT64_MAX, INT64_MIN, format_double
-from twisted_kv.replies import NULL_ARRAY, NullArray, OrderedSet, Push, Status, Verbatim
+from tests.sockets.parsing import read, read_at_the_end, typed
+from twisted_kv.vocabulary.errors import CommandError, as_text
+from twisted_kv.vocabulary.numbers import INT64_MAX, INT64_MIN, format_double
+from twisted_kv.vocabulary.replies import NULL_ARRAY, NullArray, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.dialects import DIALECTS, Equals, Resp, Words
 from twisted_kv.wire.encoder import encode_request, encode_resp2, encode_resp3
 from twisted_kv.wire.reply_reader import ReplyReader

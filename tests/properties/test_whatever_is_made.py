@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from tests.any_writes import consumers, groups, ids, streams, words, writes
-from tests.disks import MemoryDisk, started, turns
-from twisted_kv.errors import CommandError
+from tests.generated.writes import consumers, groups, ids, streams, words, writes
+from tests.storage.failing_disk import MemoryDisk, started, turns
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 Words = Tuple[bytes, ...]
 

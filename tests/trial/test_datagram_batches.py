@@ -13,17 +13,17 @@ from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.trial import unittest
 
-from tests.datagrams import MARKS, Peer, has_ipv6, link_local
-from tests.reactors import connect, run, turn, turns_until
-from twisted_kv.clock import Now
+from tests.sockets.datagrams import MARKS, Peer, has_ipv6, link_local
+from tests.sockets.reactors import connect, run, turn, turns_until
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.net import datagram_batches, multiplexer
-from twisted_kv.net.datagram import READ_SIZE
-from twisted_kv.net.datagram_batches import BATCH, BUFFER, BatchPort, count_drops
-from twisted_kv.net.multiplexer import Multiplexer
+from twisted_kv.faces.datagram import READ_SIZE
 from twisted_kv.service import CacheService
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
+from twisted_kv.transports import datagram_batches, multiplexer
+from twisted_kv.transports.datagram_batches import BATCH, BUFFER, BatchPort, count_drops
+from twisted_kv.transports.multiplexer import Multiplexer
+from twisted_kv.vocabulary.clock import Now
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM
 from twisted_kv.wire.encoder import encode_request
 

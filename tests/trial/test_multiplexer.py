@@ -17,17 +17,17 @@ from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial import unittest
 
-from tests.certificates import TlsClient, context_factory, records, write_certificate
-from tests.reactors import Client, connect, done, has_uvloop, run, turn, turns_until
-from twisted_kv.clock import Now
+from tests.servers.certificates import TlsClient, context_factory, records, write_certificate
+from tests.sockets.reactors import Client, connect, done, has_uvloop, run, turn, turns_until
 from twisted_kv.engine.wakeup import READ_SIZE, WakeUp
-from twisted_kv.net import multiplexer
-from twisted_kv.net.connections import RespFactory
-from twisted_kv.net.multiplexer import BYTES_AT_ONCE, Multiplexer
-from twisted_kv.net.stream import RespProtocol
+from twisted_kv.faces.connections import RespFactory
+from twisted_kv.faces.stream import RespProtocol
 from twisted_kv.service import CacheService
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
+from twisted_kv.transports import multiplexer
+from twisted_kv.transports.multiplexer import BYTES_AT_ONCE, Multiplexer
+from twisted_kv.vocabulary.clock import Now
 from twisted_kv.wire.encoder import encode_request
 
 pytestmark = pytest.mark.fast

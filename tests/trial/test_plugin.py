@@ -16,11 +16,11 @@ from twisted.trial import unittest
 
 from tests.trial import raised
 from twisted_kv import tap
-from twisted_kv.config import SETTINGS
-from twisted_kv.errors import CommandError
 from twisted_kv.service import CacheService
+from twisted_kv.settings.config import SETTINGS
 from twisted_kv.tap import Options, StartError, makeService
 from twisted_kv.version import VERSION
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def options(*arguments: str) -> Options:
@@ -205,7 +205,7 @@ class PluginServiceTests(unittest.SynchronousTestCase):
     def test_a_port_in_use_is_told_in_one_line(self) -> None:
         service = makeService(options("--port", "0"))
         failure = error.CannotListenError("127.0.0.1", 7, OSError(98, "Address already in use"))
-        with mock.patch("twisted_kv.net.listeners.Listeners.open", side_effect=failure):
+        with mock.patch("twisted_kv.faces.listeners.Listeners.open", side_effect=failure):
             told = raised(StartError, service.privilegedStartService)
         assert "owncache: cannot listen on 127.0.0.1:7: " in str(told)
         assert "Address already in use" in str(told)
@@ -214,7 +214,7 @@ class PluginServiceTests(unittest.SynchronousTestCase):
     def test_an_endpoint_that_cannot_be_opened_is_told_in_one_line(self) -> None:
         service = makeService(options("--port", "0"))
         failure = error.CannotListenError(None, "unix:/x", OSError(13, "Permission denied"))
-        with mock.patch("twisted_kv.net.listeners.Listeners.open", side_effect=failure):
+        with mock.patch("twisted_kv.faces.listeners.Listeners.open", side_effect=failure):
             told = raised(StartError, service.privilegedStartService)
         assert str(told) == "owncache: cannot listen on unix:/x: [Errno 13] Permission denied"
 

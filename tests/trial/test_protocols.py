@@ -12,7 +12,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial import unittest
 
 from twisted_kv import CacheDatagramProtocol, CacheService, Dispatcher, RespFactory
-from twisted_kv.net.datagram import READ_SIZE
+from twisted_kv.faces.datagram import READ_SIZE
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM
 from twisted_kv.wire.encoder import encode_request
 

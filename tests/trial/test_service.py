@@ -20,12 +20,13 @@ from twisted.trial import unittest
 
 from tests.trial import raised
 from twisted_kv.client import DatagramClient, StreamClient
-from twisted_kv.errors import CommandError
-from twisted_kv.net import listeners, open_files
-from twisted_kv.net.addresses import is_loopback
-from twisted_kv.net.multiplexer import Multiplexer
+from twisted_kv.faces import listeners
 from twisted_kv.service import CacheService
 from twisted_kv.testing import Clock
+from twisted_kv.transports import open_files
+from twisted_kv.transports.addresses import is_loopback
+from twisted_kv.transports.multiplexer import Multiplexer
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def has_ipv6() -> bool:

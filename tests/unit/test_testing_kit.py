@@ -7,8 +7,8 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
-from twisted_kv.errors import CommandError, SessionEnded
 from twisted_kv.testing import START, Clock, DatagramTransport, MemoryCache, MemoryDatagrams, StreamTransport
+from twisted_kv.vocabulary.errors import CommandError, SessionEnded
 from twisted_kv.wire.dialects import DIALECTS
 
 # The clock

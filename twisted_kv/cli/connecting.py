@@ -7,7 +7,7 @@ import socket
 from typing import Any, Callable
 
 from twisted_kv.blocking_client import BlockingClient, NoAnswer, Stream
-from twisted_kv.replies import Reply
+from twisted_kv.vocabulary.replies import Reply
 
 
 def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:

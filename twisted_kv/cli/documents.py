@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Sequence, Tuple
 
-from twisted_kv.replies import Reply
+from twisted_kv.vocabulary.replies import Reply
 
 TEXT: Final = """\
 To get help about commands type:

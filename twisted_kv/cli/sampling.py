@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import Any, Callable, Final, Iterator
 
-from twisted_kv.replies import Reply
+from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.wire.words import quote
 
 Ask = Callable[..., Reply]

@@ -11,9 +11,9 @@ from twisted_kv.blocking_client import BlockingClient, Ended, NoAnswer
 from twisted_kv.cli import sampling
 from twisted_kv.cli.connecting import DatagramCalls, connector, port_number
 from twisted_kv.cli.documents import Documents
-from twisted_kv.errors import CommandError
-from twisted_kv.numbers import parse_integer
-from twisted_kv.replies import Reply
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.numbers import parse_integer
+from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.wire.terminal import render, render_csv, render_json, render_raw
 from twisted_kv.wire.words import split_words
 

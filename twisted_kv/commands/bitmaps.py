@@ -8,17 +8,17 @@ from typing import Callable, Final, Iterator, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.strings import check_string_size
-from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
-from twisted_kv.groups import Group, every, first, second
-from twisted_kv.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import MANY, KeyPlaces
+from twisted_kv.declaring.groups import Group, every, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import MANY, KeyPlaces
 from twisted_kv.values.long_strings import CHUNK, LONG, LongString
 from twisted_kv.values.short_strings import raw
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, WrongTypeError, c_string
+from twisted_kv.vocabulary.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer
+from twisted_kv.vocabulary.replies import Reply
 
 bitmaps = Group("bitmap", category="bitmap")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable, Iterable
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.connection import check_name
-from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string, c_text
-from twisted_kv.groups import Group
-from twisted_kv.numbers import parse_integer
-from twisted_kv.replies import OK, Reply, Verbatim
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import DEFAULT_USER, Session
-from twisted_kv.table import Lasting
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string, c_text
+from twisted_kv.vocabulary.numbers import parse_integer
+from twisted_kv.vocabulary.replies import OK, Reply, Verbatim
 
 clients = Group("connection", category="connection")
 

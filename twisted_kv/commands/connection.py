@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from twisted_kv.arguments import Arguments, integer
-from twisted_kv.errors import NOT_AN_INTEGER, SYNTAX, CommandError, c_string, c_text
-from twisted_kv.groups import Group
-from twisted_kv.replies import OK, PONG, Reply, Status
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import InTransaction, Lasting
+from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import DEFAULT_USER, REDIS_VERSION, Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import InTransaction, Lasting
+from twisted_kv.vocabulary.errors import NOT_AN_INTEGER, SYNTAX, CommandError, c_string, c_text
+from twisted_kv.vocabulary.replies import OK, PONG, Reply, Status
 
 connection = Group("connection", category="connection")
 

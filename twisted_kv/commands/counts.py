@@ -7,12 +7,12 @@ from typing import Sequence, TypeVar
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer, positive
-from twisted_kv.errors import SYNTAX, CommandError
-from twisted_kv.numbers import INT64_MAX
-from twisted_kv.replies import NULL_ARRAY
+from twisted_kv.declaring.arguments import Arguments, integer, positive
 from twisted_kv.values.tables import Table
-from twisted_kv.waiting import Block
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError
+from twisted_kv.vocabulary.numbers import INT64_MAX
+from twisted_kv.vocabulary.replies import NULL_ARRAY
+from twisted_kv.vocabulary.waiting import Block
 
 NOT_POSITIVE = "value is out of range, must be positive"
 OUT_OF_RANGE = "value is out of range"

@@ -8,22 +8,22 @@ import re
 from typing import Callable, Final, Iterable, Mapping
 
 from twisted_kv.commands.objects import encoding, references
-from twisted_kv.errors import CommandError, as_text, c_string, c_text
-from twisted_kv.groups import Group
-from twisted_kv.numbers import format_double
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group
 from twisted_kv.rdb.payload import dump, restore
-from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
-from twisted_kv.setting_kinds import parse_memory
+from twisted_kv.settings.kinds import parse_memory
 from twisted_kv.store.database import TYPE_NAMES, Database, Value
-from twisted_kv.table import Lasting
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import LAST_ID, id_parts
-from twisted_kv.waiting import Promise
+from twisted_kv.vocabulary.errors import CommandError, as_text, c_string, c_text
+from twisted_kv.vocabulary.numbers import format_double
+from twisted_kv.vocabulary.replies import OK, Reply, Status
+from twisted_kv.vocabulary.waiting import Promise
 
 debugging = Group("server")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twisted_kv.arguments import integer
-from twisted_kv.errors import ExpireTimeError
-from twisted_kv.numbers import INT64_MAX, INT64_MIN
+from twisted_kv.declaring.arguments import integer
 from twisted_kv.sessions.session import Session
+from twisted_kv.vocabulary.errors import ExpireTimeError
+from twisted_kv.vocabulary.numbers import INT64_MAX, INT64_MIN
 
 TIME_OPTIONS = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, True), b"PXAT": (1, True)}
 """Milliseconds of one unit, and whether the time is a date."""

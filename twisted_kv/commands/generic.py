@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.commands.expiration import deadline, expire_at
 from twisted_kv.commands.scanning import ScanOptions, read_cursor
-from twisted_kv.errors import SYNTAX, CommandError, PayloadError, c_string, c_text
-from twisted_kv.glob import compile_pattern
-from twisted_kv.groups import Group, every, first, second
-from twisted_kv.numbers import INT64_MAX
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.groups import Group, every, first, second
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.errors import LostValueError, RdbError
 from twisted_kv.rdb.payload import dump as payload_of
 from twisted_kv.rdb.payload import is_sound
 from twisted_kv.rdb.payload import restore as value_of
 from twisted_kv.rdb.uses import Use, mark_of
-from twisted_kv.replies import OK, Reply, Status
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import TYPE_NAMES
 from twisted_kv.store.usage import MOST_COUNT
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, PayloadError, c_string, c_text
+from twisted_kv.vocabulary.glob import compile_pattern
+from twisted_kv.vocabulary.numbers import INT64_MAX
+from twisted_kv.vocabulary.replies import OK, Reply, Status
 
 generic = Group("generic", category="keyspace")
 

@@ -6,16 +6,16 @@ from typing import Final, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, double
 from twisted_kv.commands.sorted_sets import zadd
-from twisted_kv.errors import SYNTAX, CommandError, c_string
-from twisted_kv.groups import Group, anywhere, first, second
-from twisted_kv.replies import NULL_ARRAY, Decimal, Reply
+from twisted_kv.declaring.arguments import Arguments, double
+from twisted_kv.declaring.commands import KeyPlaces
+from twisted_kv.declaring.groups import Group, anywhere, first, second
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import KeyPlaces
 from twisted_kv.values.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Shape, decode, distance, encode, text
 from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, c_string
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Decimal, Reply
 
 geo = Group("geo", category="geo")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from twisted_kv.arguments import integer
 from twisted_kv.commands.counts import check_pairs, draw, drawn_count
 from twisted_kv.commands.scanning import scan_table
-from twisted_kv.errors import NOT_A_FLOAT, OVERFLOW, SYNTAX, ArityError, CommandError, c_string
-from twisted_kv.groups import Group, first
-from twisted_kv.numbers import INT64_MAX, INT64_MIN, format_long_double, parse_long_double, round_long_double
-from twisted_kv.replies import OK, Reply
+from twisted_kv.declaring.arguments import integer
+from twisted_kv.declaring.groups import Group, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.hashes import Hash
+from twisted_kv.vocabulary.errors import NOT_A_FLOAT, OVERFLOW, SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.vocabulary.numbers import INT64_MAX, INT64_MIN, format_long_double, parse_long_double, round_long_double
+from twisted_kv.vocabulary.replies import OK, Reply
 
 hashes = Group("hash", category="hash")
 

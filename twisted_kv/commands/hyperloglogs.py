@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from twisted_kv.errors import CommandError, c_string, c_text
-from twisted_kv.groups import Group, every, first, second
-from twisted_kv.replies import OK, Reply, Status
+from twisted_kv.declaring.groups import Group, every, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.errors import CorruptError
 from twisted_kv.values.hyperloglogs import REGISTERS, HyperLogLog, estimate
 from twisted_kv.values.short_strings import raw
+from twisted_kv.vocabulary.errors import CommandError, c_string, c_text
+from twisted_kv.vocabulary.replies import OK, Reply, Status
 
 hyperloglogs = Group("hyperloglog", category="hyperloglog")
 

@@ -11,11 +11,11 @@ import resource
 import sys
 from typing import Callable, Mapping
 
-from twisted_kv.groups import Group
-from twisted_kv.numbers import INT64_MAX, UINT64_MAX
-from twisted_kv.replies import Reply, Verbatim
+from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
 from twisted_kv.version import VERSION
+from twisted_kv.vocabulary.numbers import INT64_MAX, UINT64_MAX
+from twisted_kv.vocabulary.replies import Reply, Verbatim
 
 info = Group("server")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Sequence
 
-from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
-from twisted_kv.glob import compile_pattern
-from twisted_kv.groups import Group
-from twisted_kv.replies import OrderedSet, Reply, Status
+from twisted_kv.declaring.commands import Command, KeySpec
+from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Command, KeySpec
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string
+from twisted_kv.vocabulary.glob import compile_pattern
+from twisted_kv.vocabulary.replies import OrderedSet, Reply, Status
 
 introspection = Group("server", category="connection")
 

@@ -6,16 +6,16 @@ from typing import Final, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer, timeout
 from twisted_kv.commands.counts import MultiplePop, positive_or_zero
-from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
-from twisted_kv.groups import Group, counted, every, first, second
-from twisted_kv.numbers import INT64_MAX
-from twisted_kv.replies import NULL_ARRAY, OK, Reply
+from twisted_kv.declaring.arguments import Arguments, integer, timeout
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group, counted, every, first, second
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting
 from twisted_kv.values.lists import List
-from twisted_kv.waiting import Block
+from twisted_kv.vocabulary.errors import SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.vocabulary.numbers import INT64_MAX
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Reply
+from twisted_kv.vocabulary.waiting import Block
 
 lists = Group("list", category="list")
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError
-from twisted_kv.groups import Group, second
-from twisted_kv.numbers import INT32_MAX, parse_integer
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments
+from twisted_kv.declaring.groups import Group, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Value
 from twisted_kv.store.usage import LastUse, UseCount
@@ -18,6 +15,9 @@ from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sets import Set
 from twisted_kv.values.short_strings import EMBEDDED_BYTES, Computed, Raw
 from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError
+from twisted_kv.vocabulary.numbers import INT32_MAX, parse_integer
+from twisted_kv.vocabulary.replies import Reply
 
 objects = Group("generic", category="keyspace")
 memory = Group("server")

@@ -7,14 +7,14 @@ from typing import Any, Callable, Final, Sequence, Type, TypeVar
 
 import attrs
 
-from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError, c_string
-from twisted_kv.glob import Matcher, compile_pattern
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, c_string
+from twisted_kv.vocabulary.glob import Matcher, compile_pattern
+from twisted_kv.vocabulary.replies import Reply
 
 _CURSOR: Final = re.compile(rb"([+-]?)(\d+)\Z")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from twisted_kv.commands.connection import database_number, database_of
-from twisted_kv.config import KNOWN
-from twisted_kv.errors import SYNTAX, CommandError, as_text, c_string
-from twisted_kv.glob import compile_pattern
-from twisted_kv.groups import Group
-from twisted_kv.replies import NO_REPLY, OK, Reply
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import Session, SettingError
+from twisted_kv.settings.config import KNOWN
 from twisted_kv.store.database import Database
-from twisted_kv.table import Lasting
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string
+from twisted_kv.vocabulary.glob import compile_pattern
+from twisted_kv.vocabulary.replies import NO_REPLY, OK, Reply
 
 server = Group("server")
 

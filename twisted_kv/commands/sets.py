@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Callable, Final, Sequence
 
-from twisted_kv.arguments import Arguments
 from twisted_kv.commands.counts import draw, drawn_count, numbered_keys, positive_or_zero
 from twisted_kv.commands.scanning import scan_table
-from twisted_kv.errors import SYNTAX, CommandError
-from twisted_kv.groups import Group, counted, every, first, second
-from twisted_kv.numbers import parse_integer
-from twisted_kv.replies import OrderedSet, Reply
+from twisted_kv.declaring.arguments import Arguments
+from twisted_kv.declaring.groups import Group, counted, every, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.sets import Set
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError
+from twisted_kv.vocabulary.numbers import parse_integer
+from twisted_kv.vocabulary.replies import OrderedSet, Reply
 
 sets = Group("set", category="set")
 

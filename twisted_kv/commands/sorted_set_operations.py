@@ -7,15 +7,15 @@ from typing import Callable, Final, Mapping, Sequence, Union
 
 import attrs
 
-from twisted_kv.arguments import Arguments, double, integer
 from twisted_kv.commands.counts import positive_or_zero
 from twisted_kv.commands.sorted_sets import scored
-from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError
-from twisted_kv.groups import Group, counted, first
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments, double, integer
+from twisted_kv.declaring.groups import Group, counted, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import Aggregate, SortedSet, add_scores
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, WrongTypeError
+from twisted_kv.vocabulary.replies import Reply
 
 sorted_set_operations = Group("sorted-set", category="sortedset")
 

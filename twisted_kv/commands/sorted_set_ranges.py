@@ -6,14 +6,14 @@ from typing import Callable, Final, Iterable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.sorted_sets import scored, to_read
-from twisted_kv.errors import SYNTAX, CommandError, c_string
-from twisted_kv.groups import Group, first, second
-from twisted_kv.numbers import parse_bound
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.groups import Group, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.sorted_sets import Ranked, ScoreRange, SortedSet, TextRange
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, c_string
+from twisted_kv.vocabulary.numbers import parse_bound
+from twisted_kv.vocabulary.replies import Reply
 
 sorted_set_ranges = Group("sorted-set", category="sortedset")
 

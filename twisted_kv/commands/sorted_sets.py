@@ -7,17 +7,17 @@ from typing import Final, Iterable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, double, timeout
 from twisted_kv.commands.counts import MultiplePop, check_pairs, draw, drawn_count, positive_or_zero
 from twisted_kv.commands.scanning import scan_table
-from twisted_kv.errors import SYNTAX, CommandError, c_string
-from twisted_kv.groups import Group, counted, every, first
-from twisted_kv.numbers import format_double, format_packed_score
-from twisted_kv.replies import NULL_ARRAY, Reply
+from twisted_kv.declaring.arguments import Arguments, double, timeout
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group, counted, every, first
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting
 from twisted_kv.values.sorted_sets import Ranked, SortedSet
-from twisted_kv.waiting import Block
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, c_string
+from twisted_kv.vocabulary.numbers import format_double, format_packed_score
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
+from twisted_kv.vocabulary.waiting import Block
 
 sorted_sets = Group("sorted-set", category="sortedset")
 

@@ -9,20 +9,20 @@ from typing import Any, Callable, Final, Iterable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError, WrongTypeError, c_string
-from twisted_kv.groups import Group, first, somewhere
-from twisted_kv.numbers import parse_bound, parse_double
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments
+from twisted_kv.declaring.commands import KeyPlaces
+from twisted_kv.declaring.groups import Group, first, somewhere
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import KeyPlaces
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import string_bytes
 from twisted_kv.values.partial_sort import first_in_order
 from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, WrongTypeError, c_string
+from twisted_kv.vocabulary.numbers import parse_bound, parse_double
+from twisted_kv.vocabulary.replies import Reply
 
 sorting = Group("generic", category="keyspace")
 

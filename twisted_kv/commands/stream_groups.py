@@ -7,7 +7,6 @@ from typing import Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.streams import (
     ReadOptions,
     by_key,
@@ -16,16 +15,17 @@ from twisted_kv.commands.streams import (
     parse_bound,
     parse_id,
 )
-from twisted_kv.errors import SYNTAX, CommandError, SubcommandError, c_string, c_text
-from twisted_kv.groups import Group, behind_streams, first, second
-from twisted_kv.numbers import INT64_MAX, UINT64_MAX
-from twisted_kv.replies import NULL_ARRAY, OK, Reply
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group, behind_streams, first, second
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
 from twisted_kv.values.streams import Stream
-from twisted_kv.waiting import Block
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, SubcommandError, c_string, c_text
+from twisted_kv.vocabulary.numbers import INT64_MAX, UINT64_MAX
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Reply
+from twisted_kv.vocabulary.waiting import Block
 
 stream_groups = Group("stream", category="stream")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import Sequence
 
-from twisted_kv.arguments import integer
 from twisted_kv.commands.streams import entry_reply, limited
-from twisted_kv.errors import CommandError, SubcommandError, c_text
-from twisted_kv.groups import Group, second
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import integer
+from twisted_kv.declaring.groups import Group, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
 from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
 from twisted_kv.values.streams import Stream
+from twisted_kv.vocabulary.errors import CommandError, SubcommandError, c_text
+from twisted_kv.vocabulary.replies import Reply
 
 stream_info = Group("stream", category="stream")
 

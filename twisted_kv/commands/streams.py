@@ -8,17 +8,17 @@ from typing import Final, Iterable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
-from twisted_kv.errors import SYNTAX, ArityError, CommandError, c_string
-from twisted_kv.groups import Group, behind_streams, first
-from twisted_kv.numbers import UINT64_MAX, parse_integer
-from twisted_kv.replies import NULL_ARRAY, OK, Pairs, Reply
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.groups import Group, behind_streams, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.table import Lasting
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
 from twisted_kv.values.streams import Stream
-from twisted_kv.waiting import Block
+from twisted_kv.vocabulary.errors import SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.vocabulary.numbers import UINT64_MAX, parse_integer
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Pairs, Reply
+from twisted_kv.vocabulary.waiting import Block
 
 streams = Group("stream", category="stream")
 

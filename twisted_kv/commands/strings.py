@@ -6,9 +6,14 @@ from typing import Callable, Sequence
 
 import attrs
 
-from twisted_kv.arguments import Arguments, integer
 from twisted_kv.commands.expiration import TIME_OPTIONS, expire_at, future_deadline
-from twisted_kv.errors import (
+from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import KeyPlaces
+from twisted_kv.declaring.groups import Group, every, first
+from twisted_kv.sessions.session import Session
+from twisted_kv.values.long_strings import LongString, string_bytes
+from twisted_kv.values.short_strings import Computed
+from twisted_kv.vocabulary.errors import (
     NOT_A_FLOAT,
     OVERFLOW,
     STRING_TOO_LONG,
@@ -18,19 +23,14 @@ from twisted_kv.errors import (
     WrongTypeError,
     c_string,
 )
-from twisted_kv.groups import Group, every, first
-from twisted_kv.numbers import (
+from twisted_kv.vocabulary.numbers import (
     INT64_MAX,
     INT64_MIN,
     format_long_double,
     parse_long_double,
     round_long_double,
 )
-from twisted_kv.replies import OK, Reply
-from twisted_kv.sessions.session import Session
-from twisted_kv.table import KeyPlaces
-from twisted_kv.values.long_strings import LongString, string_bytes
-from twisted_kv.values.short_strings import Computed
+from twisted_kv.vocabulary.replies import OK, Reply
 
 strings = Group("string", category="string")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from twisted_kv.arguments import Arguments
-from twisted_kv.errors import SYNTAX, CommandError
-from twisted_kv.groups import Group, every
-from twisted_kv.replies import Reply
+from twisted_kv.declaring.arguments import Arguments
+from twisted_kv.declaring.groups import Group, every
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.long_strings import string_bytes
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError
+from twisted_kv.vocabulary.replies import Reply
 
 subsequences = Group("string", category="string")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Callable
 
-from twisted_kv.errors import CommandError
-from twisted_kv.groups import Group, every
-from twisted_kv.replies import NULL_ARRAY, OK, Push, Reply, Spoken
+from twisted_kv.declaring.commands import InTransaction, Lasting
+from twisted_kv.declaring.groups import Group, every
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
-from twisted_kv.table import InTransaction, Lasting
-from twisted_kv.waiting import Promise
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Push, Reply, Spoken
+from twisted_kv.vocabulary.waiting import Promise
 
 transactions = Group("transactions", category="transaction")
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Callable, Final, Sequence, Tuple
 
+from twisted_kv.declaring.commands import Command, InTransaction
+from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
 from twisted_kv.engine.eviction import Eviction
-from twisted_kv.errors import ArityError, AttackError, CommandError, SharedSessionError, c_string
-from twisted_kv.logs import Logger
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.sessions.transactions import Transaction
-from twisted_kv.table import Command, CommandTable, InTransaction, Scope, TableEntry
+from twisted_kv.vocabulary.errors import ArityError, AttackError, CommandError, SharedSessionError, c_string
+from twisted_kv.vocabulary.logs import Logger
 
 _ATTACKS: Final = (b"post", b"host:")
 """First words of an HTTP request, which a browser was tricked into sending here."""

@@ -11,16 +11,17 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Callable, Deque, Dict, Sequence, Tuple, Type
 
-from twisted_kv.clock import Now
+from twisted_kv.declaring.commands import Command, Function
+from twisted_kv.declaring.table import TableEntry
 from twisted_kv.engine.units import Units
-from twisted_kv.errors import CommandError, SessionEnded, WouldWait
-from twisted_kv.logs import Logger
-from twisted_kv.replies import NULL_ARRAY, Reply
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.store.observers import Event, Watcher
-from twisted_kv.table import Command, Function, TableEntry
-from twisted_kv.waiting import Block, Promise
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.errors import CommandError, SessionEnded, WouldWait
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
+from twisted_kv.vocabulary.waiting import Block, Promise
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Sequence
 
-from twisted_kv.clock import Clock, Now, SystemClock
 from twisted_kv.commands import GROUPS
-from twisted_kv.config import Settings
+from twisted_kv.declaring.commands import InTransaction, Lasting
+from twisted_kv.declaring.table import Commands, CommandTable, TableEntry
 from twisted_kv.engine.admission import Admission
 from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
@@ -22,11 +22,12 @@ from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text
-from twisted_kv.logs import Logger
-from twisted_kv.replies import NO_REPLY, QUEUED, Reply
 from twisted_kv.sessions.session import Link, Server, Session
-from twisted_kv.table import Commands, CommandTable, InTransaction, Lasting, TableEntry
+from twisted_kv.settings.config import Settings
+from twisted_kv.vocabulary.clock import Clock, Now, SystemClock
+from twisted_kv.vocabulary.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Reply
 
 
 class Dispatcher:

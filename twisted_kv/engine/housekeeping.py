@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Callable, Final, Iterable
 
-from twisted_kv.clock import Now
 from twisted_kv.engine.units import Units
 from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable
+from twisted_kv.vocabulary.clock import Now
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall

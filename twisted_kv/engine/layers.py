@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Final
 
-from twisted_kv.table import Command, Function
+from twisted_kv.declaring.commands import Command, Function
 
 Layer = Callable[[Command, Function], Function]
 """Makes the function of a command that does what the layer is for and calls the function that it is given."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Counter, Protocol, Sequence
 
-from twisted_kv.clock import Now
-from twisted_kv.config import Settings
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.wakeup import WakeUp
-from twisted_kv.logs import Repeated
-from twisted_kv.replies import Reply
 from twisted_kv.sessions.session import Link, Session
 from twisted_kv.sessions.statistics import Statistics
-from twisted_kv.table import Lasting
+from twisted_kv.settings.config import Settings
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.logs import Repeated
+from twisted_kv.vocabulary.replies import Reply
 
 
 class Service(Protocol):

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final, Protocol
 
-from twisted_kv.clock import Now
 from twisted_kv.engine.units import Units
-from twisted_kv.logs import Logger
 from twisted_kv.sessions.statistics import Statistics
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.logs import Logger
 
 READ_SIZE: Final = 16 * 1024
 """Bytes that are read from a connection before others have their turn; as Redis does."""

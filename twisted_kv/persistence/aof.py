@@ -13,8 +13,6 @@ from twisted.python.failure import Failure
 
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import commit_nothing
-from twisted_kv.errors import CommandError
-from twisted_kv.logs import Logger
 from twisted_kv.persistence.append_only import AppendOnlyFile
 from twisted_kv.persistence.files import Worker
 from twisted_kv.persistence.journal import Journal
@@ -23,7 +21,9 @@ from twisted_kv.persistence.manifest import Manifest, Part
 from twisted_kv.persistence.snapshot import Writer
 from twisted_kv.persistence.snapshots import RETRY, SaveRecord, Snapshots
 from twisted_kv.rdb.checksum import crc64
-from twisted_kv.replies import Reply, Status
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import Reply, Status
 
 
 class Aof:

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Callable, Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from twisted_kv.clock import Now
-from twisted_kv.config import Settings
-from twisted_kv.logs import Logger
 from twisted_kv.persistence.files import Folder, Worker
 from twisted_kv.persistence.log_files import LogFiles, LogState
 from twisted_kv.persistence.log_format import write_effects
 from twisted_kv.persistence.manifest import Manifest, Part
 from twisted_kv.sessions.services import Effect
+from twisted_kv.settings.config import Settings
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.wire.encoder import encode_request
 
 if TYPE_CHECKING:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final, Mapping
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.errors import CommandError
-from twisted_kv.logs import Logger
 from twisted_kv.persistence.aof import Aof
 from twisted_kv.persistence.errors import DataFolderError, LoadError
 from twisted_kv.persistence.files import Folder, Worker
@@ -21,8 +19,10 @@ from twisted_kv.persistence.loading import Loader
 from twisted_kv.persistence.report import aof_fields, loading_fields, save_fields, snapshot_fields
 from twisted_kv.persistence.saves import Saves
 from twisted_kv.persistence.snapshots import Snapshots
-from twisted_kv.replies import OK, Reply
-from twisted_kv.waiting import Promise, resolve_all
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import OK, Reply
+from twisted_kv.vocabulary.waiting import Promise, resolve_all
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Final, List
 
+from twisted_kv.declaring.commands import Command, Function
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.layers import JOURNAL
-from twisted_kv.replies import Reply
 from twisted_kv.sessions.services import Effect, NoEffects
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.observers import Event
-from twisted_kv.table import Command, Function
+from twisted_kv.vocabulary.replies import Reply
 
 Record = Callable[[List[Effect]], None]
 """Takes requests that are to be done all or none, each with the number of its database."""

@@ -15,8 +15,8 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from twisted_kv.errors import ArityError, CommandError, PayloadError, as_text
-from twisted_kv.logs import Logger
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.table import TableEntry
 from twisted_kv.persistence.errors import LoadError, LogError, ManifestError
 from twisted_kv.persistence.files import File, Folder, Worker
 from twisted_kv.persistence.log_files import read_manifest
@@ -28,7 +28,8 @@ from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.store.database import Value
-from twisted_kv.table import Lasting, TableEntry
+from twisted_kv.vocabulary.errors import ArityError, CommandError, PayloadError, as_text
+from twisted_kv.vocabulary.logs import Logger
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from typing import Callable
 
 import attrs
 
-from twisted_kv.config import Settings
 from twisted_kv.persistence.files import File, Folder
 from twisted_kv.persistence.log_format import date_note
 from twisted_kv.persistence.manifest import Manifest, Part
+from twisted_kv.settings.config import Settings
 
 
 def read_manifest(folder: Folder, file_name: str) -> Manifest:

@@ -10,9 +10,9 @@ from typing import Container, Final, Iterator
 
 import attrs
 
-from twisted_kv.errors import as_text
-from twisted_kv.numbers import parse_integer
 from twisted_kv.persistence.errors import ManifestError
+from twisted_kv.vocabulary.errors import as_text
+from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.words import split_words
 
 LONGEST_LINE: Final = 1024

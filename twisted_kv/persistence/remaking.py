@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any, Callable, Dict, Final, Iterable, Iterator, Sequence
 
-from twisted_kv.numbers import format_double
 from twisted_kv.rdb.bodies import body_parts
 from twisted_kv.rdb.payload import sealed
 from twisted_kv.values.consumer_groups import UNKNOWN
@@ -16,6 +15,7 @@ from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import id_text
 from twisted_kv.values.streams import Stream, StreamState
+from twisted_kv.vocabulary.numbers import format_double
 from twisted_kv.wire.encoder import encode_request
 
 MEMBERS_AT_ONCE: Final = 64

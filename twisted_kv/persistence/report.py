@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from twisted_kv.clock import Now
 from twisted_kv.persistence.aof import Aof
 from twisted_kv.persistence.loading import Progress
 from twisted_kv.persistence.saves import Saves
 from twisted_kv.persistence.snapshots import Snapshots
+from twisted_kv.vocabulary.clock import Now
 
 
 def snapshot_fields(snapshots: Snapshots) -> Mapping[str, object]:

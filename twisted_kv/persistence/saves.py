@@ -7,11 +7,11 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from twisted_kv.errors import CommandError, SaveError
-from twisted_kv.logs import Logger
 from twisted_kv.persistence.snapshots import RETRY, SaveRecord, Snapshots
-from twisted_kv.replies import OK, Reply, Status
-from twisted_kv.waiting import Promise, resolve_all
+from twisted_kv.vocabulary.errors import CommandError, SaveError
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import OK, Reply, Status
+from twisted_kv.vocabulary.waiting import Promise, resolve_all
 
 IN_PROGRESS: Final = "Background save already in progress"
 

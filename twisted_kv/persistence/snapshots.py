@@ -11,13 +11,13 @@ from typing import Callable, Final
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from twisted_kv.clock import Now
-from twisted_kv.logs import Logger
 from twisted_kv.persistence.files import Folder, Worker
-from twisted_kv.persistence.saving import Saving
 from twisted_kv.persistence.snapshot import Snapshot, Writer
+from twisted_kv.persistence.snapshot_writing import Saving
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.sessions.session import REDIS_VERSION, Server
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.logs import Logger
 
 RETRY: Final = 5.0
 """Seconds until a snapshot that could not be saved is tried again."""

@@ -6,7 +6,6 @@ from itertools import chain
 from struct import pack
 from typing import Any, Callable, Dict, Final, Iterator, Sequence, Tuple
 
-from twisted_kv.numbers import UINT64_MAX, format_packed_score
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.packed import write_intset, write_listpack
 from twisted_kv.rdb.words import write_length, write_string
@@ -19,6 +18,7 @@ from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import Node, difference, id_parts
 from twisted_kv.values.streams import Stream, StreamState
+from twisted_kv.vocabulary.numbers import UINT64_MAX, format_packed_score
 
 Pieces = Sequence[Any]
 

@@ -14,7 +14,6 @@ from struct import unpack
 from typing import Callable, Dict, Final, Iterator, Tuple, Type
 from typing import List as ListOf
 
-from twisted_kv.numbers import UINT64_MAX, leading_double, parse_integer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, LostValueError, RdbError
@@ -28,6 +27,7 @@ from twisted_kv.values.sets import Set
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.stream_nodes import LAST_ID, Node, id_parts, make_id, number_size, signed
 from twisted_kv.values.streams import Stream
+from twisted_kv.vocabulary.numbers import UINT64_MAX, leading_double, parse_integer
 
 Unpack = Callable[[bytes], ListOf[bytes]]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, Iterable
 
-from twisted_kv.numbers import parse_integer
+from twisted_kv.vocabulary.numbers import parse_integer
 
 _END: Final = 0xFF
 MANY: Final = 0xFFFF

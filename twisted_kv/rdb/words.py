@@ -5,9 +5,9 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from twisted_kv.numbers import parse_integer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.lzf import compress
+from twisted_kv.vocabulary.numbers import parse_integer
 
 _LONGEST_NUMBER: Final = 11
 _LEAST_COMPRESSED: Final = 21

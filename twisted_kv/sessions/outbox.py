@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Dict, Final, List
 
-from twisted_kv.config import Settings
-from twisted_kv.replies import Reply
-from twisted_kv.setting_kinds import BufferLimit
-from twisted_kv.waiting import Promise
+from twisted_kv.settings.config import Settings
+from twisted_kv.settings.kinds import BufferLimit
+from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
 
 SMALL: Final = len(BULK_HEADERS)

@@ -10,10 +10,10 @@ from typing import Any, Callable, Mapping, Protocol, Sequence, Tuple
 
 import attrs
 
-from twisted_kv.errors import NO_FOLDER, CommandError
-from twisted_kv.replies import NO_REPLY, Reply
+from twisted_kv.declaring.table import TableEntry
 from twisted_kv.store.database import Database
-from twisted_kv.table import TableEntry
+from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
+from twisted_kv.vocabulary.replies import NO_REPLY, Reply
 
 Session = Any
 """A `session.Session`, whose module stands on this one."""

@@ -9,17 +9,18 @@ from contextlib import suppress
 from random import Random
 from typing import Callable, Dict, Final, Mapping, Protocol
 
-from twisted_kv.clock import Now
-from twisted_kv.config import KNOWN, Settings
-from twisted_kv.errors import CommandError, WouldWait
-from twisted_kv.logs import Repeated
-from twisted_kv.replies import Push, Reply
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
 from twisted_kv.sessions.services import NoPersistence, Services
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
+from twisted_kv.settings.config import KNOWN, Settings
 from twisted_kv.store.database import Database, Releasable
-from twisted_kv.table import CommandTable, Lasting, Scope, TableEntry
 from twisted_kv.values import packing
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.errors import CommandError, WouldWait
+from twisted_kv.vocabulary.logs import Repeated
+from twisted_kv.vocabulary.replies import Push, Reply
 
 REDIS_VERSION = "7.0.15"
 """The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""

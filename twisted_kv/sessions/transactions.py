@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Sequence
 
+from twisted_kv.declaring.table import TableEntry
 from twisted_kv.store.database import Database
 from twisted_kv.store.observers import Event
-from twisted_kv.table import TableEntry
 
 
 class Transaction:

@@ -13,8 +13,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
 
-from twisted_kv.clock import Now
-from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.expiry import Expiry
 from twisted_kv.store.observers import Event, LostKey, Watcher, Witness
 from twisted_kv.store.usage import Usage
@@ -28,6 +26,8 @@ from twisted_kv.values.short_strings import Computed, Raw, raw
 from twisted_kv.values.sizes import GRAIN_MASK, ITEM, ROUNDING, bytes_size
 from twisted_kv.values.sorted_sets import SortedSet
 from twisted_kv.values.streams import Stream
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.errors import WrongTypeError
 
 Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
 """What is changed in place."""

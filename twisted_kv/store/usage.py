@@ -10,8 +10,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final, Protocol
 
-from twisted_kv.clock import Now
-from twisted_kv.config import Settings
+from twisted_kv.settings.config import Settings
+from twisted_kv.vocabulary.clock import Now
 
 FIRST_COUNT: Final = 5
 """What the count of a new key begins with, as Redis's LFU_INIT_VAL: a new key should not go at once."""

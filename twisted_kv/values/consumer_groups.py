@@ -6,8 +6,8 @@ from typing import Final, Iterator
 
 from sortedcontainers import SortedDict
 
-from twisted_kv.numbers import UINT64_MAX
 from twisted_kv.values.stream_nodes import LAST_ID
+from twisted_kv.vocabulary.numbers import UINT64_MAX
 
 UNKNOWN: Final = -1
 """How many entries a group has read, where that cannot be told."""

@@ -21,9 +21,9 @@ import string
 from struct import unpack_from
 from typing import Final, Iterable, Sequence
 
-from twisted_kv.numbers import INT64_MIN, UINT64_MAX
 from twisted_kv.values.errors import CorruptError
 from twisted_kv.values.packing import DEFAULTS
+from twisted_kv.vocabulary.numbers import INT64_MIN, UINT64_MAX
 
 REGISTERS: Final = 1 << 14
 

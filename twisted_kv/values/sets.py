@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Iterable
 
-from twisted_kv.numbers import parse_integer
 from twisted_kv.values.sizes import ITEM, bytes_size
 from twisted_kv.values.tables import Table
+from twisted_kv.vocabulary.numbers import parse_integer
 
 
 class Set(Table[bool]):

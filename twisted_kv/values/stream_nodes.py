@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right
 from itertools import compress
 from typing import Final, Iterator, Tuple
 
-from twisted_kv.numbers import UINT64_MAX, parse_integer
 from twisted_kv.values.sizes import BYTES, SLOT
+from twisted_kv.vocabulary.numbers import UINT64_MAX, parse_integer
 
 LAST_ID: Final = (1 << 128) - 1
 

@@ -13,11 +13,11 @@ from typing import Any, Final, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 from sortedcontainers import SortedDict
 
-from twisted_kv.numbers import INT64_MAX, UINT64_MAX
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.packing import DEFAULTS, Packing
 from twisted_kv.values.sizes import TABLE
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, Node, signed
+from twisted_kv.vocabulary.numbers import INT64_MAX, UINT64_MAX
 
 _NODE_MOST_BYTES: Final = 1 << 30
 """Bytes that a node may have before it gets another entry, whatever the settings say."""

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final, FrozenSet, List, Pattern
 
-from twisted_kv.errors import ArityError, CommandError, ProtocolError
-from twisted_kv.numbers import parse_integer
-from twisted_kv.replies import NoReply, Reply
-from twisted_kv.table import Lasting
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.vocabulary.errors import ArityError, CommandError, ProtocolError
+from twisted_kv.vocabulary.numbers import parse_integer
+from twisted_kv.vocabulary.replies import NoReply, Reply
 from twisted_kv.wire.encoder import encode, encode_resp2
 from twisted_kv.wire.requests import RequestReader
 from twisted_kv.wire.terminal import in_resp2, render

@@ -8,9 +8,20 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any, Callable, Dict, Final, Iterable, Sequence
 
-from twisted_kv.errors import CommandError
-from twisted_kv.numbers import format_double
-from twisted_kv.replies import Decimal, NoReply, NullArray, OrderedSet, Pairs, Push, Reply, Spoken, Status, Verbatim
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.numbers import format_double
+from twisted_kv.vocabulary.replies import (
+    Decimal,
+    NoReply,
+    NullArray,
+    OrderedSet,
+    Pairs,
+    Push,
+    Reply,
+    Spoken,
+    Status,
+    Verbatim,
+)
 
 Encoders = Dict[type, Callable[[Any], bytes]]
 Encode = Callable[[Reply], bytes]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final
 
-from twisted_kv.errors import CommandError, ProtocolError
-from twisted_kv.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Reply, Status, Verbatim
 
 MAX_DEPTH: Final = 128
 MAX_LINE: Final = 64 * 1024

@@ -18,8 +18,8 @@ from itertools import chain, islice
 from operator import length_hint
 from typing import Final, Iterable, Iterator
 
-from twisted_kv.errors import ProtocolError, as_text
-from twisted_kv.numbers import parse_integer
+from twisted_kv.vocabulary.errors import ProtocolError, as_text
+from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.plain_requests import take_plain
 from twisted_kv.wire.words import split_words

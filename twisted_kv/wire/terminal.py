@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, Final
 
-from twisted_kv.errors import CommandError
-from twisted_kv.numbers import format_double
-from twisted_kv.replies import Decimal, NullArray, OrderedSet, Push, Reply, Status, Verbatim
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.numbers import format_double
+from twisted_kv.vocabulary.replies import Decimal, NullArray, OrderedSet, Push, Reply, Status, Verbatim
 from twisted_kv.wire.words import quote
 
 _AGGREGATES: Final = (list, tuple, dict, set, frozenset)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.parsing import peak_of
-from twisted_kv.errors import CommandError
+from tests.sockets.parsing import peak_of
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 BAD_OFFSET = "ERR bit offset is not an integer or out of range"
 BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."

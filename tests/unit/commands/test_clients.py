@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def refusal(client: Any, *words: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 
 NOAUTH = "NOAUTH Authentication required."
 WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled."

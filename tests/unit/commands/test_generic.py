@@ -6,9 +6,9 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.service import CacheService
 from twisted_kv.testing import START, Clock, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NOW = START * 1000
 

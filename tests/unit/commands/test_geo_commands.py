@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, Decimal
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Decimal
 
 SYNTAX = "ERR syntax error"
 NO_FLOAT = "ERR value is not a valid float"

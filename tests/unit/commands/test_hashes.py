@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.packing import DEFAULTS
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def refusal(cache: MemoryCache, *words: Any) -> str:

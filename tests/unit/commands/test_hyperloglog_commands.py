@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.hyperloglogs import REGISTERS, place_and_run
+from twisted_kv.vocabulary.errors import CommandError
 
 NO_LOG = "WRONGTYPE Key is not a valid HyperLogLog string value."
 CORRUPT = "INVALIDOBJ Corrupted HLL object detected"

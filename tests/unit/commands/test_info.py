@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from twisted_kv.commands.info import human
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import START, Clock, MemoryCache
 from twisted_kv.version import VERSION
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def sections_of(text: bytes) -> dict[str, dict[str, str]]:

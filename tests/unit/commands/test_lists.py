@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 MIN = -(2**63)
 ZERO_RANK = (

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests import rdb_files as make
-from tests.rdb_cases import LOADED, LOADED_EVEN_SO, VALUES
-from tests.rdb_collections import damaged
-from tests.rdb_files import Typed
-from tests.rdb_reading import plain
-from twisted_kv.errors import CommandError
+from tests.rdb import files as make
+from tests.rdb.cases import LOADED, LOADED_EVEN_SO, VALUES
+from tests.rdb.collections import damaged
+from tests.rdb.files import Typed
+from tests.rdb.reading import plain
 from twisted_kv.testing import START, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NOW = START * 1000
 HELLO = make.dump_payload(make.STRING, make.string(b"hello"))

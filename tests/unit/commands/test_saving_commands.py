@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.memory_disk import MemoryDisk
-from twisted_kv.errors import NO_FOLDER, CommandError
+from tests.storage.plain_disk import MemoryDisk
 from twisted_kv.testing import START, Clock, MemoryCache
+from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
 
 
 def refusal(client: Any, *words: Any) -> str:

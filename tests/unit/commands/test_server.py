@@ -6,10 +6,10 @@ from typing import Any, Callable
 
 import pytest
 
-from twisted_kv.config import KNOWN
-from twisted_kv.errors import NO_FOLDER, CommandError
 from twisted_kv.service import CacheService
+from twisted_kv.settings.config import KNOWN
 from twisted_kv.testing import START, Clock, MemoryCache
+from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
 
 
 def refusal(client: Any, *words: Any) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from twisted_kv.commands.counts import MOST_DRAWN
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.packing import DEFAULTS
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 LEAST = -(2**63)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 
 SYNTAX = "ERR syntax error"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 
 NO_INTEGER = "ERR value is not an integer or out of range"
 NO_SCORE = "ERR min or max is not a float"

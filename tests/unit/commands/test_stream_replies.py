@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, Pairs
 from twisted_kv.testing import START, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Pairs
 from twisted_kv.wire.encoder import encode_resp2, encode_resp3
 
 NOW = b"%d" % (START * 1000)

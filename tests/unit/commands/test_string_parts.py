@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.long_strings import LONG, LongString
+from twisted_kv.vocabulary.errors import CommandError
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import START, Clock, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NOW = START * 1000
 

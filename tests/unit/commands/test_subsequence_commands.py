@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NO_STRING = "ERR The specified keys must contain string values"
 

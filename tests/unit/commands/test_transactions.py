@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from typing import Any, List
 
 import pytest
 
-from tests.capture import listening
-from tests.disks import MemoryDisk, started, turns
-from twisted_kv.errors import CommandError
+from tests.servers.capture import listening
+from tests.storage.failing_disk import MemoryDisk, started, turns
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 
 @pytest.mark.parametrize("words", [("appendonly", "yes"), ("save", "1 1"), ("timeout", "5", "save", "3600 1")])

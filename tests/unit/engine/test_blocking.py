@@ -8,13 +8,13 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from tests.capture import listening
-from tests.starts import words
+from tests.servers.capture import listening
+from tests.storage.starts import words
 from twisted_kv.engine.blocking import Blocking
-from twisted_kv.errors import CommandError
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY
 
 Got = List[Any]
 

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from twisted.logger import LogLevel, capturedLogs
 
-from twisted_kv.clock import SystemClock
-from twisted_kv.config import Settings
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.declaring.table import TableEntry
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NO_REPLY, OK, Push
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting, TableEntry
+from twisted_kv.settings.config import Settings
 from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.vocabulary.clock import SystemClock
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NO_REPLY, OK, Push
 
 INTERNAL = "ERR internal error, see the log of the server"
 

@@ -6,11 +6,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from twisted_kv.clock import Now
 from twisted_kv.engine.housekeeping import KEYS_AT_ONCE, LONGEST_SLEEP, VALUES_AT_ONCE, Housekeeping
 from twisted_kv.engine.units import Units
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.vocabulary.clock import Now
 
 
 class House:

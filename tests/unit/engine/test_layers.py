@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from twisted_kv.declaring.commands import Command, Function
+from twisted_kv.declaring.groups import Group
+from twisted_kv.declaring.table import CommandTable
 from twisted_kv.engine import layers as module
 from twisted_kv.engine.layers import Layer, Layers
-from twisted_kv.groups import Group
-from twisted_kv.replies import Reply
-from twisted_kv.table import Command, CommandTable, Function
 from twisted_kv.testing import MemoryCache
+from twisted_kv.vocabulary.replies import Reply
 
 NAMES = ("inner", "middle", "outer")
 

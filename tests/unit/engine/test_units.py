@@ -6,12 +6,12 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tests.starts import words
+from tests.storage.starts import words
 from twisted_kv.engine.units import Units
-from twisted_kv.errors import CommandError, WouldWait
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.replies import NULL_ARRAY
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError, WouldWait
+from twisted_kv.vocabulary.replies import NULL_ARRAY
 
 
 @pytest.fixture

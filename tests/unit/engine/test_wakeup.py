@@ -6,10 +6,10 @@ from typing import Any, Callable
 
 import pytest
 
-from twisted_kv.clock import Now
 from twisted_kv.engine.wakeup import ROUNDS, WakeUp, commit_nothing
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
+from twisted_kv.vocabulary.clock import Now
 
 
 class Member:

@@ -6,10 +6,10 @@ import errno
 
 import pytest
 
-from tests.disks import DATA, MemoryDisk, information, started, turns
-from twisted_kv.errors import CommandError
+from tests.storage.failing_disk import DATA, MemoryDisk, information, started, turns
 from twisted_kv.persistence.append_only import PAUSE, RETRY, SYNC_INTERVAL
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
 
 LOG = "appendonlydir/appendonly.aof.1.incr.aof"
@@ -417,7 +417,7 @@ def test_a_fault_of_ours_in_the_other_thread_is_told_as_if_the_disk_had_failed(
     def fail(*_: object) -> None:
         raise RuntimeError("a fault that the test wants")
 
-    monkeypatch.setattr("tests.disks.MemoryFile.write", fail)
+    monkeypatch.setattr("tests.storage.failing_disk.MemoryFile.write", fail)
     assert ask(client, "SET", "k", "v") == b""
     assert client.closed
     client = cache.connect()
@@ -433,7 +433,7 @@ def test_what_wants_the_program_to_end_in_the_other_thread_is_told_as_well(
     def fail(*_: object) -> None:
         raise SystemExit("enough")
 
-    monkeypatch.setattr("tests.disks.MemoryFile.write", fail)
+    monkeypatch.setattr("tests.storage.failing_disk.MemoryFile.write", fail)
     ask(client, "SET", "k", "v")
     assert ask(cache.connect(), "SET", "k", "v") == b"-MISCONF Errors writing to the AOF file: enough\r\n"
 

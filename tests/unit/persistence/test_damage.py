@@ -11,8 +11,8 @@ from typing import Iterator, Sequence
 import pytest
 
 from tests import effort
-from tests.memory_disk import Files
-from tests.starts import (
+from tests.storage.plain_disk import Files
+from tests.storage.starts import (
     BASE,
     INCR,
     MORE,

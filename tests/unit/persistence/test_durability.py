@@ -9,14 +9,14 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tests.disks import DATA, MemoryDisk, information, started, turns
-from twisted_kv.errors import CommandError
+from tests.storage.failing_disk import DATA, MemoryDisk, information, started, turns
 from twisted_kv.persistence.errors import DataFolderError
 from twisted_kv.persistence.loading import LoadError
 from twisted_kv.persistence.snapshots import RETRY
-from twisted_kv.replies import OK
 from twisted_kv.service import CacheService
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import OK
 from twisted_kv.wire.encoder import encode_request
 
 RDB_MISCONF = (
@@ -234,7 +234,7 @@ def test_a_fault_of_ours_in_a_snapshot_is_told_as_its_failure(
     def fail(*_: object) -> None:
         raise SystemExit("a fault that the test wants")
 
-    monkeypatch.setattr("twisted_kv.persistence.saving.crc64", fail)
+    monkeypatch.setattr("twisted_kv.persistence.snapshot_writing.crc64", fail)
     cache = started(disk)
     cache.call("BGSAVE")
     turns(cache)

@@ -6,15 +6,15 @@ from typing import Any, List, Tuple
 
 import pytest
 
-from tests.journal_cases import bits, keys, lists, sets, sorted_sets, streams
-from tests.starts import Request, contents, words
+from tests.storage.journal_cases import bits, keys, lists, sets, sorted_sets, streams
+from tests.storage.starts import Request, contents, words
 from twisted_kv.commands import GROUPS
-from twisted_kv.errors import CommandError
+from twisted_kv.declaring.table import CommandTable
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.rdb.payload import dump
 from twisted_kv.sessions.services import Effect, NoEffects
-from twisted_kv.table import CommandTable
 from twisted_kv.testing import START, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NOW = START * 1000
 FAR = 4_102_444_800_000

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.journal_cases.streams import CASES
-from tests.starts import words
-from twisted_kv.errors import CommandError
+from tests.storage.journal_cases.streams import CASES
+from tests.storage.starts import words
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.sessions.services import Effect
 from twisted_kv.sessions.session import Session
-from twisted_kv.table import Lasting
 from twisted_kv.testing import MemoryCache
 from twisted_kv.values.streams import Stream
+from twisted_kv.vocabulary.errors import CommandError
 
 
 def everything(cache: MemoryCache) -> Any:

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from twisted.logger import LogLevel
 
-from tests import rdb_files as make
-from tests.capture import listening
-from tests.memory_disk import Files, MemoryDisk, MemoryFolder
-from tests.starts import BASE, INCR, MANIFEST, RDB_BASE, contents, laid_out, log, run_out, start, started, turn
-from twisted_kv.errors import CommandError
+from tests.rdb import files as make
+from tests.servers.capture import listening
+from tests.storage.plain_disk import Files, MemoryDisk, MemoryFolder
+from tests.storage.starts import BASE, INCR, MANIFEST, RDB_BASE, contents, laid_out, log, run_out, start, started, turn
 from twisted_kv.persistence import loading
 from twisted_kv.persistence.files import File, Folder
 from twisted_kv.persistence.loading import REPORT_INTERVAL
 from twisted_kv.testing import START, Clock, MemoryCache
+from twisted_kv.vocabulary.errors import CommandError
 
 NOW = START * 1000
 FAR = 4_102_444_800_000

@@ -7,7 +7,7 @@ from typing import Any, Callable, TypeVar
 import pytest
 from twisted.internet.defer import Deferred
 
-from tests.disks import DATA, MemoryDisk, information, turns
+from tests.storage.failing_disk import DATA, MemoryDisk, information, turns
 from twisted_kv.persistence.files import Folder, Worker
 from twisted_kv.persistence.log_files import LogFiles
 from twisted_kv.testing import MemoryCache

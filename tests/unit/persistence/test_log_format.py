@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.starts import log, words
+from tests.storage.starts import log, words
 from twisted_kv.persistence.log_format import (
     CommandWriter,
     LogError,

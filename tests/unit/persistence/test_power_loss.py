@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.any_values import as_replayed
-from tests.disks import DATA, MemoryDisk, PowerLossError
-from tests.rdb_reading import plain
-from twisted_kv.errors import CommandError
+from tests.generated.values import as_replayed
+from tests.rdb.reading import plain
+from tests.storage.failing_disk import DATA, MemoryDisk, PowerLossError
 from twisted_kv.persistence.log_files import read_manifest
 from twisted_kv.store.database import Entry
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 

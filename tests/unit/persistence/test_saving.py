@@ -8,13 +8,13 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from tests.disks import DATA, MemoryDisk, MemoryWorker, turns
-from twisted_kv.clock import Now
-from twisted_kv.persistence.saving import AHEAD, BLOCK, SLICE, Saving
+from tests.storage.failing_disk import DATA, MemoryDisk, MemoryWorker, turns
 from twisted_kv.persistence.snapshot import Snapshot
+from twisted_kv.persistence.snapshot_writing import AHEAD, BLOCK, SLICE, Saving
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock, MemoryCache
+from twisted_kv.vocabulary.clock import Now
 
 NAME = "temp.rdb"
 

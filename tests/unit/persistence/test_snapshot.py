@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.any_values import KINDS, change, many, value_of
-from tests.rdb_reading import Reading, plain
-from tests.starts import Data
-from twisted_kv.clock import Now
-from twisted_kv.config import Settings
+from tests.generated.values import KINDS, change, many, value_of
+from tests.rdb.reading import Reading, plain
+from tests.storage.starts import Data
 from twisted_kv.persistence.log_format import CommandWriter, LogReader
 from twisted_kv.persistence.snapshot import LONG, Snapshot, Writer
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
+from twisted_kv.settings.config import Settings
 from twisted_kv.store.database import Database, Releasable
 from twisted_kv.store.usage import LastUse, UseCount
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sharded import SHARD_SIZE
+from twisted_kv.vocabulary.clock import Now
 
 FACTS = {"redis-ver": "7.0.15", "ctime": 1_600_000_000}
 LARGE = SHARD_SIZE * 3

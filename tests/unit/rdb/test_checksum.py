@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from tests import rdb_files as make
+from tests.rdb import files as make
 from twisted_kv.rdb import checksum
 from twisted_kv.rdb.checksum import crc64, crc64_by_table
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.rdb_cases import compressed_samples
+from tests.rdb.cases import compressed_samples
 from twisted_kv.rdb.lzf import compress, decompress
 
 SAMPLES = list(compressed_samples())

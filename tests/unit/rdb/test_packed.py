@@ -6,8 +6,8 @@ from typing import Callable
 
 import pytest
 
-from tests import rdb_files as make
-from tests.rdb_cases import NUMBERS, SIZES
+from tests.rdb import files as make
+from tests.rdb.cases import NUMBERS, SIZES
 from twisted_kv.rdb.packed import read_listpack, read_ziplist, read_zipmap, write_listpack
 
 Read = Callable[[bytes], "list[bytes]"]

@@ -6,10 +6,10 @@ import struct
 
 import pytest
 
-from tests import rdb_files as make
-from tests.rdb_cases import VALUES
-from tests.rdb_files import Typed
-from tests.rdb_reading import plain
+from tests.rdb import files as make
+from tests.rdb.cases import VALUES
+from tests.rdb.files import Typed
+from tests.rdb.reading import plain
 from twisted_kv.rdb.payload import dump, is_sound, restore
 from twisted_kv.rdb.reader import RdbError
 from twisted_kv.store.database import Value

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests import rdb_files as make
-from tests.rdb_cases import CASES, DAMAGED, LOADED, LOADED_EVEN_SO, REFUSALS, STRING_K, Case, Refusal, cuts
-from tests.rdb_reading import Reading
-from twisted_kv.clock import Now
+from tests.rdb import files as make
+from tests.rdb.cases import CASES, DAMAGED, LOADED, LOADED_EVEN_SO, REFUSALS, STRING_K, Case, Refusal, cuts
+from tests.rdb.reading import Reading
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.errors import EmptyValueError, RdbError
 from twisted_kv.rdb.reader import RdbReader
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock
+from twisted_kv.vocabulary.clock import Now
 
 BASE = make.rdb(
     make.select(0),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests import rdb_files as make
-from tests.rdb_reading import Reading
+from tests.rdb import files as make
+from tests.rdb.reading import Reading
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.bodies import kind_and_body
 from twisted_kv.rdb.checksum import crc64

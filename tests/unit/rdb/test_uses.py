@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from twisted_kv.clock import Now
-from twisted_kv.config import Settings
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.uses import mark_of, use_of
+from twisted_kv.settings.config import Settings
 from twisted_kv.store.database import Database
 from twisted_kv.store.usage import FIRST_COUNT, LastUse, UseCount
 from twisted_kv.testing import Clock
+from twisted_kv.vocabulary.clock import Now
 
 
 @pytest.fixture

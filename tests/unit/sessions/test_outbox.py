@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.disks import DATA, MemoryDisk, turns
 from tests.own_commands import cache_with_own, promises
-from twisted_kv.config import Settings
-from twisted_kv.replies import Push
+from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox
+from twisted_kv.settings.config import Settings
 from twisted_kv.testing import MemoryCache
-from twisted_kv.waiting import Promise
+from twisted_kv.vocabulary.replies import Push
+from twisted_kv.vocabulary.waiting import Promise
 
 MESSAGE = b"*2\r\n$7\r\nmessage\r\n$1\r\nm\r\n"
 

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from twisted_kv.clock import Now
-from twisted_kv.errors import WrongTypeError
 from twisted_kv.store.database import Database, Entry, Releasable
 from twisted_kv.store.usage import LastUse
 from twisted_kv.testing import Clock
 from twisted_kv.values.hashes import Hash
+from twisted_kv.vocabulary.clock import Now
+from twisted_kv.vocabulary.errors import WrongTypeError
 
 
 class Time:

@@ -6,12 +6,12 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from twisted_kv.clock import Now
 from twisted_kv.store.database import Database, Held
 from twisted_kv.store.observers import Event, Watcher
 from twisted_kv.testing import Clock
 from twisted_kv.values.lists import List as List_
 from twisted_kv.values.sharded import ShardedDict
+from twisted_kv.vocabulary.clock import Now
 
 
 class Seen:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rdb_cases import NUMBERS, SIZES
-from tests.rdb_reading import plain
+from tests.rdb.cases import NUMBERS, SIZES
+from tests.rdb.reading import plain
 from twisted_kv.rdb.packed import write_listpack
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
 from twisted_kv.values.packing import DEFAULTS

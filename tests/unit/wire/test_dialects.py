@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import ArityError, CommandError, WrongTypeError
-from twisted_kv.replies import NO_REPLY, NULL_ARRAY, OK, PONG, Verbatim
-from twisted_kv.table import Lasting
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.vocabulary.errors import ArityError, CommandError, WrongTypeError
+from twisted_kv.vocabulary.replies import NO_REPLY, NULL_ARRAY, OK, PONG, Verbatim
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Auto, Dialect, Equals, Resp, Words
 
 PING = b"*1\r\n$4\r\nPING\r\n"

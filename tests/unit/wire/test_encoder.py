@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.errors import ArityError, CommandError, ExpireTimeError, WrongTypeError
-from twisted_kv.replies import NO_REPLY, NULL_ARRAY, OK, PONG, NoReply, OrderedSet, Push, Status, Verbatim
+from twisted_kv.vocabulary.errors import ArityError, CommandError, ExpireTimeError, WrongTypeError
+from twisted_kv.vocabulary.replies import NO_REPLY, NULL_ARRAY, OK, PONG, NoReply, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.encoder import encode, encode_request, encode_resp2, encode_resp3
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.parsing import assert_reads_alike, peak_of, read, typed
-from twisted_kv.errors import CommandError, ProtocolError
-from twisted_kv.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Status, Verbatim
+from tests.sockets.parsing import assert_reads_alike, peak_of, read, typed
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Decimal, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.reply_reader import MAX_DEPTH, MAX_LINE, ReplyReader
 
 TAIL = (b"*2\r\n:7\r\n$1\r\nx\r\n", ([7, b"x"],))

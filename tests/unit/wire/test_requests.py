@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.parsing import assert_reads_alike, one_by_one, peak_of, read
-from twisted_kv.errors import ProtocolError
+from tests.sockets.parsing import assert_reads_alike, one_by_one, peak_of, read
+from twisted_kv.vocabulary.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.requests import MAX_ARGUMENTS, MAX_LINE, PORTION, RequestReader
 

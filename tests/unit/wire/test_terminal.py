@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.parsing import typed
-from twisted_kv.errors import CommandError
-from twisted_kv.replies import NULL_ARRAY, OK, Decimal, OrderedSet, Push, Status, Verbatim
+from tests.sockets.parsing import typed
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Decimal, OrderedSet, Push, Status, Verbatim
 from twisted_kv.wire.terminal import in_resp2, render, render_raw
 
 TEN = {b"k%d" % number: number for number in range(10)}

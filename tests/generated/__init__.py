@@ -1,0 +1,1 @@
+"""Generated values, writes and histories, and models of what should come of them."""

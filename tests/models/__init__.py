@@ -1,1 +1,0 @@
-"""What keys hold and what requests do to them, told apart from the cache: what `tests.histories` compares with."""

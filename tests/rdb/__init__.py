@@ -1,0 +1,1 @@
+"""Files in Redis's format, made by hand."""

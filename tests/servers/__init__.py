@@ -1,0 +1,1 @@
+"""Servers that are started, killed, and looked at from outside."""

@@ -1,0 +1,1 @@
+"""Reactors and sockets whose turns a test takes."""

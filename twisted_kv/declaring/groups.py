@@ -1,0 +1,155 @@
+"""How a command is declared.
+
+Its declaration is the only source for everything that is said about it: COMMAND INFO and DOCS, the check of its number
+of words, and what a datagram may call.
+
+    @strings.command("GETDEL", flags="write fast", keys=first("RW access delete"), since="6.2.0")
+    def getdel(session: Session, key: bytes) -> Reply:
+        '''Return the string value of a key and delete the key.'''
+
+The arity is the signature: it is written once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable, TypeVar
+
+from twisted_kv.declaring.commands import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
+from twisted_kv.vocabulary.replies import Reply, Status
+
+F = TypeVar("F", bound=Function)
+
+
+def first(access: str, notes: str = "") -> tuple[KeySpec, ...]:
+    """Declare that the first word is a key, and what is done with it in Redis's words (`RW access update`)."""
+    return (KeySpec(tuple(access.split()), 1, notes=notes),)
+
+
+def second(access: str) -> tuple[KeySpec, ...]:
+    """Declare that the second word is a key; of a subcommand, the first behind its name."""
+    return (KeySpec(tuple(access.split()), 2),)
+
+
+def every(access: str, *, start: int = 1, last: int = -1, step: int = 1, notes: str = "") -> tuple[KeySpec, ...]:
+    """Declare that all words are keys, or every `step`th from the one at `start` on to `last`."""
+    return (KeySpec(tuple(access.split()), start, last, step, notes),)
+
+
+def counted(access: str, start: int = 1) -> tuple[KeySpec, ...]:
+    """Declare that the word at `start` says how many keys follow it."""
+    return (KeySpec(tuple(access.split()), start, counted=True),)
+
+
+def behind_streams(access: str, start: int) -> tuple[KeySpec, ...]:
+    """Declare that of the words behind STREAMS, which is looked for from `start` on, the first half are keys."""
+    return (KeySpec(tuple(access.split()), start, -1, keyword="STREAMS", limit=2),)
+
+
+def somewhere(access: str, notes: str) -> tuple[KeySpec, ...]:
+    """Declare that there may be keys nobody knows where."""
+    return (KeySpec(tuple(access.split()), None, notes=notes),)
+
+
+def anywhere(keyword: str, access: str, start: int) -> tuple[KeySpec, ...]:
+    """Declare that the word behind a keyword is a key, which is looked for from `start` on."""
+    return (KeySpec(tuple(access.split()), start, keyword=keyword),)
+
+
+class Group:
+    """The commands of one of Redis's groups, filled by the decorators of its module.
+
+    `category` is the ACL category that all of them share, where there is one.
+    """
+
+    def __init__(self, name: str, category: str = "") -> None:
+        self.name = name
+        self.category = category
+        self.commands: dict[bytes, Command] = {}
+
+    def command(
+        self,
+        name: str,
+        *,
+        since: str,
+        flags: str = "",
+        keys: tuple[KeySpec, ...] = (),
+        categories: str | None = None,
+        tips: str = "",
+        complexity: str = "O(1)",
+        doc_flags: str = "",
+        lasting: Lasting = Lasting.REQUEST,
+        find_keys: FindKeys | None = None,
+        changes_session: bool = False,
+        in_transaction: InTransaction = InTransaction.QUEUED,
+        allowed: Callable[[Any], None] | None = None,
+        fails_with_disk: bool = False,
+    ) -> Callable[[F], F]:
+        """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before.
+
+        One that `changes_session` is refused where callers share a conversation.  The rest is as in `Command`.
+        """
+
+        def declare(function: F) -> F:
+            container, _, subcommand = name.lower().partition(" ")
+            skip = 2 if subcommand else 1
+            least, most = _bounds(function)
+            command = Command(
+                name=name.lower().replace(" ", "|"),
+                function=function,
+                group=self.name,
+                since=since,
+                flags=tuple(flags.split()),
+                keys=keys,
+                categories=tuple((self.category if categories is None else categories).split()),
+                tips=tuple(tips.split()),
+                complexity=complexity,
+                doc_flags=tuple(doc_flags.split()),
+                lasting=lasting,
+                find_keys=find_keys,
+                changes_session=changes_session,
+                in_transaction=in_transaction,
+                allowed=allowed,
+                fails_with_disk=fails_with_disk,
+                summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                least=least + skip,
+                most=MANY if most == MANY else most + skip,
+            )
+            if subcommand:
+                self.commands[container.encode()].subcommands[subcommand.encode()] = command
+            else:
+                self.commands[container.encode()] = command
+            return function
+
+        return declare
+
+    def container(self, name: str, *, since: str, summary: str, help_since: str = "5.0.0") -> None:
+        """Declare a command that only has subcommands, HELP among them."""
+
+        def refuse(session: Any, subcommand: bytes, *words: bytes) -> Reply:
+            raise AssertionError("a container is never called: its subcommands are")
+
+        refuse.__doc__ = summary
+        self.command(name, since=since, categories="", complexity="Depends on subcommand.")(refuse)
+        self.help(name, since=help_since)
+
+    def help(self, name: str, *, since: str = "5.0.0") -> None:
+        """Declare the HELP subcommand of a command that has subcommands."""
+
+        def help_(session: Any) -> Reply:
+            """Return a short text about the subcommands."""
+            subcommands = self.commands[name.lower().encode()].subcommands
+            lines = [f"{name} <subcommand> [<arg> ...]. Subcommands are:"]
+            for subcommand in sorted(subcommands):
+                lines += [subcommand.decode().upper(), f"    {subcommands[subcommand].summary}"]
+            return [Status(line.encode()) for line in lines]
+
+        self.command(f"{name} HELP", since=since, flags="loading stale")(help_)
+
+
+def _bounds(function: Function) -> tuple[int, int]:
+    """Count the least and the most words that a function takes behind its session."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    least = sum(each.default is each.empty and each.kind is not each.VAR_POSITIONAL for each in parameters)
+    many = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    return least, MANY if many else len(parameters)

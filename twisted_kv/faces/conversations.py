@@ -1,0 +1,129 @@
+"""The requests of one datagram that share a session, and the parts of the answer to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Dict, Final, List, Sequence, Tuple
+
+from twisted_kv.engine.service import Service
+from twisted_kv.faces.late_answers import TOO_MANY, LateAnswer, LateAnswers
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.waiting import Promise
+from twisted_kv.wire.dialects import MAX_DATAGRAM, Dialect, Request
+from twisted_kv.wire.encoder import least_size
+
+TOO_LARGE: Final = "reply is too large for a datagram"
+
+
+class Conversation(LateAnswer):
+    """Runs the requests of a datagram, and puts its answer together, now or when the last reply has come."""
+
+    def __init__(
+        self, service: Service, dialect: Dialect, requests: Sequence[Request], late: LateAnswers, address: Any
+    ) -> None:
+        super().__init__(address)
+        self._service = service
+        self._dialect = dialect
+        self._requests = iter(requests)
+        self._late = late
+        self._session = service.begin(dialect.lasting)
+        self._parts: List[bytes] = []
+        self._size = 0
+        self._awaited: Dict[Promise, None] = {}
+        self._come: List[Tuple[int, Request, int, Reply]] = []  # replies that have come later and are not written yet
+        self._is_held = False  # by a reply that comes later: no request after it is run
+        self._is_refused = False  # the password was not given
+
+    def start(self) -> bytes | None:
+        """Run the requests; returns the answer, None for silence or if it comes later."""
+        answer = self.go_on()
+        if not self.is_complete:
+            self._late.owe(self)
+        return answer
+
+    def go_on(self) -> bytes | None:
+        try:
+            self._write_come()
+            while not self._is_held and self._run():
+                self._write_come()
+            self._write_come()
+        except BaseException:
+            self.abandon()
+            raise
+        if not self.is_complete:
+            return None
+        self._service.end(self._session)
+        if self._is_refused:
+            return None
+        if self._size > MAX_DATAGRAM:
+            return self._dialect.error(CommandError(TOO_LARGE))
+        return b"".join(self._parts) or None
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._awaited and not self._come
+
+    def abandon(self) -> None:
+        awaited = list(self._awaited)
+        self._awaited.clear()
+        self._come.clear()
+        for promise in awaited:
+            promise.abandon()
+        self._service.end(self._session)
+
+    def _run(self) -> bool:
+        """Run requests up to one that holds up those after it; False if there are no more."""
+        session, request = self._session, self._service.request
+        password = bool(self._service.settings.requirepass)
+        for words in self._requests:
+            if self._size > MAX_DATAGRAM and self._service.only_reads(words):
+                continue  # its reply would not be sent
+            reply = request(session, words)
+            if password and session.must_authenticate and not self._parts:
+                self._service.statistics.datagrams_refused += 1
+                self._is_refused = True
+                return False
+            if type(reply) is Promise:
+                if self._owe(reply, words):
+                    return True
+            else:
+                self._parts.append(self._render(words, reply, session.resp))
+        return False
+
+    def _owe(self, promise: Promise, words: Request) -> bool:
+        """Keep a place for a reply that comes later; True if no request after it may be run before."""
+        resp = self._session.resp
+        if self._late.is_full:
+            promise.abandon()
+            self._parts.append(self._render(words, CommandError(TOO_MANY), resp))
+            return False
+        self._awaited[promise] = None
+        self._is_held = promise.holds
+        self._parts.append(b"")
+        promise.then(partial(self._take, promise, len(self._parts) - 1, words, resp))
+        return promise.holds
+
+    def _take(self, promise: Promise, number: int, words: Request, resp: int, reply: Reply) -> None:
+        """Take a reply that has come later; it is written in the next turn, and requests go on there."""
+        if promise in self._awaited:
+            del self._awaited[promise]
+            self._come.append((number, words, resp, reply))
+            self._is_held = self._is_held and not promise.holds
+            self._late.arrive(self)
+
+    def _write_come(self) -> None:
+        come, self._come = self._come, []
+        for number, words, resp, reply in come:
+            self._parts[number] = self._render(words, reply, resp)
+
+    def _render(self, words: Request, reply: Reply, resp: int) -> bytes:
+        """Write a reply, unless all of them together are too large already."""
+        if self._size > MAX_DATAGRAM or least_size(reply) > MAX_DATAGRAM:
+            self._size += MAX_DATAGRAM + 1
+            return b""
+        part = self._dialect.render(words, reply, resp)
+        if part is None:
+            return b""
+        self._size += len(part)
+        return part

@@ -1,0 +1,403 @@
+"""The face for Redis clients: RESP over any stream that Twisted has."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Iterator
+from typing import Protocol as StructuralType
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from zope.interface import implementer
+
+from twisted_kv.declaring.commands import Lasting
+from twisted_kv.engine.service import Service
+from twisted_kv.engine.wakeup import READ_SIZE
+from twisted_kv.faces.ending import LONGEST, TRANSITIONS, Cause, State
+from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox, Slot
+from twisted_kv.sessions.session import Session
+from twisted_kv.transports.sockets import descriptor, local_name, peer_name, prepare
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError
+from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.replies import OK, Push, Reply
+from twisted_kv.vocabulary.waiting import Promise
+from twisted_kv.wire.encoder import BULK_HEADERS, encode_resp2
+from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+OPEN: Final = State.OPEN
+OWING: Final = State.OWING
+
+
+class Owner(StructuralType):
+    """Whoever makes connections and looks after them."""
+
+    service: Service
+
+    def admit(self, connection: RespProtocol) -> CommandError | None:
+        """Take a new connection on, or return the error that it is refused with."""
+
+    def forget(self, connection: RespProtocol) -> None:
+        """Let go of a connection that is lost."""
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class RespProtocol(Protocol):
+    """One Redis client.
+
+    Replies go to the transport at once until it says that its buffer is full.  From then on they wait in the outbox,
+    where they can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is
+    passed.
+    """
+
+    _log = Logger()
+
+    def __init__(self, owner: Owner) -> None:
+        self.factory = self._owner = owner
+        self._service = service = owner.service
+        self._now = service.now
+        self._wakeup = service.wakeup
+        self._statistics = service.statistics
+        self._settings = service.settings
+        self._session: Session | None = None
+        self._reader = RequestReader()
+        self._outbox = Outbox(self._settings)
+        self._state = OPEN
+        self._since = self._now.elapsed  # when it came into that state, in milliseconds
+        self._full = False  # the transport takes no more for now
+        self._producing = False  # the transport tells us when it is full
+        self._turns = 0  # in wake-ups that are not committed yet
+        self._joined = False  # there is a turn to come, or it is under way
+        self._awaited: Promise | None = None  # its request takes its time, and what comes after it is not run yet
+        self._behind = False  # requests have gathered behind it, more perhaps than others can wait for
+
+    # What Twisted calls
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.registerProducer(self, True)  # type: ignore[attr-defined]  # all of Twisted's streams have it
+        self._producing = True
+        if hasattr(self.transport, "bufferSize"):
+            self.transport.bufferSize = READ_SIZE
+        refusal = self._owner.admit(self)
+        if refusal is not None:
+            self._write(encode_resp2(refusal))
+            self._move(Cause.LEAVE)
+            self._disconnect(abort=False)
+            return
+        prepare(self.transport, self._settings.tcp_keepalive)
+        self._session = self._service.begin(Lasting.CONNECTION, self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._wakeup.load += len(data)
+        if self._state is not OPEN:
+            return
+        self._reader.feed(data)
+        if self._awaited is not None:
+            self._check_query_limit()
+        elif not self._joined:
+            self._joined = True
+            self._wakeup.join(self)
+
+    def run(self) -> Batch:
+        """Run the requests that have come, and return what the client is owed for them and was pushed meanwhile."""
+        self._turns += 1
+        session, reader, outbox = self._session, self._reader, self._outbox
+        if session is None or (self._state is not OPEN and self._state.is_over):
+            self._joined = False
+            return []
+        session.last_active = self._wakeup.elapsed
+        again = False
+        if self._awaited is None and self._state is not OWING:
+            try:
+                again = self._run_requests(session, reader, outbox)
+            except ProtocolError as error:
+                outbox.parts.append(encode_resp2(CommandError(f"Protocol error: {error}")))
+                session.closing = True
+            if session.closing:
+                self._move(Cause.LAST_REQUEST)
+            elif reader.more:
+                self._check_query_limit()
+        self._joined = self._behind = again
+        return outbox.take()
+
+    def _run_requests(self, session: Session, reader: RequestReader, outbox: Outbox) -> bool:
+        """Run requests; True if others have their turn before the rest.  Raises `ProtocolError`."""
+        request, parts = self._service.request, outbox.parts
+        reader.max_bulk = self._settings.proto_max_bulk_len
+        least = reader.pending - PORTION if self._behind else 0  # where others have their turn
+        ended = False
+        while reader.more and not ended and (requests := self._next_requests(session)):
+            following = iter(requests)
+            for words in following:
+                reply = request(session, words)
+                if type(reply) is bytes and len(reply) < SMALL:  # as most replies are
+                    parts += (BULK_HEADERS[len(reply)], reply, b"\r\n")
+                    continue
+                if reply is OK:
+                    parts.append(b"+OK\r\n")
+                elif type(reply) is Promise:
+                    ended = self._promised(reply, session, following)
+                else:
+                    # In the version that is spoken after the request: HELLO is answered in the new one.
+                    if not outbox.add(reply, session.resp):
+                        self._give_up("its reply is longer than client-output-buffer-limit")
+                    call = session.last_call
+                    # It may be what made the wake-up late; behind quick ones the clock is not asked.
+                    if call is not None and not call.is_fast and reader.at_once > 1 and self._wakeup.is_late:
+                        reader.at_once = 1
+                        reader.put_off(following)
+                ended = ended or session.closing
+                if ended:
+                    break
+                if not session.authenticated and session.must_authenticate:
+                    reader.give_back(following)  # it was RESET: what follows has to be read with more care
+            if reader.more and not ended and self._gives_way(least):
+                return True
+        return False
+
+    def _next_requests(self, session: Session) -> list[list[bytes]]:
+        """Give the next requests that have come as a whole; who has not given the password may announce little."""
+        reader = self._reader
+        reader.authenticated = session.authenticated or not session.must_authenticate
+        return reader.take() or reader.take_one()
+
+    def _gives_way(self, least: int) -> bool:
+        """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
+        if self._wakeup.is_late:
+            self._reader.at_once = 1  # until some were quick again
+            return self._wakeup.join_next(self)
+        self._reader.at_once = min(2 * self._reader.at_once, AT_ONCE)
+        return self._reader.pending < least and self._wakeup.join_next(self)
+
+    def _promised(self, promise: Promise, session: Session, following: Iterator[list[bytes]]) -> bool:
+        """Owe a reply that comes later; True if no more requests may run before it has come."""
+        if not promise.holds and len(self._outbox.slots) < MOST_SLOTS:
+            promise.then(partial(self._fill, self._outbox.promise(promise, session.resp)))
+            return False
+        self._awaited = promise
+        promise.then(self._resume)
+        self._leave_if_ended()
+        if promise.is_resolved:
+            return False
+        self._reader.give_back(following)
+        return True
+
+    def _leave_if_ended(self) -> None:
+        """Wait for no key on behalf of a client that sends no more: what it would get may be for nobody."""
+        if self._state is State.HALF_CLOSED and self._session is not None and self._session.waiting:
+            self.close()
+
+    def _resume(self, reply: Reply) -> None:
+        """Go on behind a request whose reply has come; it is sent with the others of a wake-up."""
+        self._awaited = None
+        self._behind = True
+        self._gather(reply)
+
+    def _fill(self, slot: Slot, reply: Reply) -> None:
+        """Send a reply that comes later, in its place, with the others of a wake-up."""
+        self._gather(reply, slot)
+
+    def _gather(self, reply: Reply, slot: Slot | None = None) -> None:
+        """Owe a reply or a push that comes while no request of this client is run, and have a turn for it."""
+        if self._session is None or self._state.is_over:
+            return
+        try:
+            outbox = self._outbox
+            fits = outbox.add(reply, self._session.resp) if slot is None else outbox.fill(slot, reply)
+        except Exception:  # no reply at all, a fault of ours: whoever gave it is not to suffer
+            self._wakeup.fail(self)
+            return
+        if not fits:
+            self._give_up("its reply is longer than client-output-buffer-limit")
+        elif not self._joined:
+            self._joined = True
+            self._wakeup.post(self)
+
+    def _check_query_limit(self) -> None:
+        """Disconnect a client that has sent more than may wait to be run."""
+        if self._reader.pending > self._settings.client_query_buffer_limit:
+            self._tell("its request is longer than client-query-buffer-limit")
+            self._statistics.query_limit_disconnections += 1
+            self.close()
+
+    def answer(self, batch: Batch) -> None:
+        """Send what was owed in a turn that is committed, unless the connection was closed meanwhile."""
+        self._turns -= 1
+        if not batch or (self._state is not OPEN and self._state.is_over):
+            return
+        outbox, data = self._outbox, batch[0]
+        if len(batch) > 1 or self._full or outbox.released or len(data) > CHUNK:
+            outbox.release(batch)
+            self._send()
+        elif data:
+            outbox.held_bytes -= len(data)
+            self._statistics.bytes_sent += len(data)
+            self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
+        if self._state is not OPEN:
+            self._end_if_served()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it still gets the replies that it is owed."""
+        self._move(Cause.END_OF_INPUT)
+        self._end_if_served()
+        self._leave_if_ended()
+
+    def writeConnectionLost(self) -> None:
+        """The client takes no more."""
+        self.close()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        try:
+            if self._joined and not self._state.is_over:
+                self.run()  # a last turn, though nobody hears of it; what that leaves goes the way of what was not read
+        finally:
+            self._move(Cause.LOST)
+            self._owner.forget(self)
+
+    # What the transport calls
+
+    def pauseProducing(self) -> None:
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        self._full = False
+        if self._session is not None:
+            self._session.last_active = self._now.elapsed
+        self._send()
+
+    def stopProducing(self) -> None:
+        self._full = True
+
+    # What commands see
+
+    @property
+    def peer(self) -> str:
+        return peer_name(self.transport)
+
+    @property
+    def local(self) -> str:
+        return local_name(self.transport)
+
+    @property
+    def descriptor(self) -> int:
+        return descriptor(self.transport)
+
+    @property
+    def waiting_input(self) -> int:
+        return self._reader.pending
+
+    @property
+    def waiting_output(self) -> int:
+        return self._outbox.held_bytes + self._outbox.waiting_bytes
+
+    def push(self, message: Reply) -> None:
+        session = self._session
+        if session is None or session.closing:
+            return
+        if session.pushed is not None:
+            session.pushed.append(Push(message))
+        else:
+            self._gather(Push(message))
+
+    def close(self, *, abort: bool = False) -> None:
+        """End the connection; what waits here is not sent.
+
+        What the transport holds is sent, unless the connection is aborted or the client does not take it soon.
+        """
+        if self.transport is not None and self._state is not State.GONE:
+            self._move(Cause.LEAVE)
+            self._disconnect(abort=abort or self._full)
+
+    # The end
+
+    def _move(self, cause: Cause) -> None:
+        """Go on to the state that a cause leads to, and do what is to be done there."""
+        state = TRANSITIONS[self._state].get(cause)
+        if state is None:
+            return
+        self._state = state
+        self._since = self._now.elapsed
+        if state is State.DRAINING:
+            self._disconnect(abort=False)
+        elif state is State.LINGERING or state is State.GONE:
+            self._drop_session()
+
+    def _end_if_served(self) -> None:
+        """End the connection of a client that sends no more, or is to go, unless it is still owed something."""
+        is_owed = self._turns or self._joined or self._awaited is not None or self._outbox.is_owing
+        if not is_owed and self._state is not OPEN:
+            self._move(Cause.SERVED)
+
+    def _drop_session(self) -> None:
+        """Owe the client nothing any more, and end its conversation."""
+        session = self._session
+        if session is not None:
+            session.closing = True  # no request that came with others is run any more
+        awaited, self._awaited = self._awaited, None
+        self._outbox.clear()
+        if awaited is not None:
+            awaited.abandon()
+        if session is not None:
+            self._service.end(session)
+            if self._state is State.GONE:
+                # The two know each other: without this their buffers would stay until the garbage collector comes by.
+                session.link = None
+                self._session = None
+                self._reader = RequestReader()
+
+    def _disconnect(self, *, abort: bool) -> None:
+        """Tell the transport to end; with a producer that is paused, it would wait for it for ever."""
+        if self._producing:
+            self._producing = False
+            self.transport.unregisterProducer()  # type: ignore[union-attr]  # as above
+        if abort:
+            self.transport.abortConnection()  # type: ignore[union-attr]  # as above
+        else:
+            self.transport.loseConnection()  # type: ignore[union-attr]  # as above
+
+    def sweep(self, now: int) -> None:
+        """Close a connection that was idle, over its soft limit, or is about to end for too long."""
+        longest = LONGEST.get(self._state)
+        if longest is not None:
+            if now - self._since > longest * 1000:
+                self._disconnect(abort=True)
+            return
+        if self._session is None:
+            return
+        timeout = self._settings.timeout
+        if timeout and not self._session.waiting and now - self._session.last_active > timeout * 1000:
+            self.close()
+        elif self._outbox.size:
+            self._check_output_limits(now)
+
+    # What goes out
+
+    def _write(self, data: bytes) -> None:
+        self._statistics.bytes_sent += len(data)
+        self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
+
+    def _send(self) -> None:
+        """Hand what may be sent to the transport, a chunk at a time, until it is full; too much ends the connection."""
+        outbox = self._outbox
+        while not self._full and (chunk := outbox.next_chunk()):
+            self._write(chunk)
+        if not self._state.is_over:
+            self._check_output_limits(self._now.elapsed)
+            self._end_if_served()
+
+    def _give_up(self, why: str) -> None:
+        self._tell(why)
+        self._statistics.output_limit_disconnections += 1
+        self.close()
+
+    def _tell(self, why: str) -> None:
+        """Log why the client is disconnected."""
+        self._service.repeated.closed(self._log, self.peer, why)
+
+    def _check_output_limits(self, now: int) -> None:
+        """Disconnect the client if too many replies wait for it."""
+        if self._outbox.is_beyond_limits(now):
+            self._give_up("it does not read its replies (client-output-buffer-limit)")

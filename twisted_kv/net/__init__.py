@@ -1,1 +1,0 @@
-"""The network faces: thin protocols that know bytes, Twisted, and the dispatch service."""

@@ -1,0 +1,1 @@
+"""Twisted's ports, made faster; addresses, and what is asked of sockets."""

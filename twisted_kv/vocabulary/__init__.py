@@ -1,0 +1,1 @@
+"""What everything else speaks of: replies, errors, numbers, patterns, time."""

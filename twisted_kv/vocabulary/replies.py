@@ -1,0 +1,107 @@
+"""What a command answers: plain Python values, and a small type for each thing that Python has no word for.
+
+`bytes` is a bulk string, `int` an integer, `None` a null, `list` an array, `dict` a map, `set` a set, `float` a double,
+`bool` a boolean, and a `CommandError` an error.  `wire/encoder.py` turns them into RESP2 or RESP3.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, List, Sequence
+
+from twisted_kv.vocabulary.errors import CommandError
+
+
+class Status(bytes):
+    """A short text such as OK, which RESP sends as a simple string."""
+
+    __slots__ = ()
+
+
+class Verbatim(bytes):
+    """A text meant for people (INFO, CLIENT LIST): a bulk string in RESP2, a verbatim string in RESP3."""
+
+    __slots__ = ()
+
+
+class Decimal(bytes):
+    """A number whose digits the command has written: a bulk string in RESP2, a double in RESP3."""
+
+    __slots__ = ()
+
+
+class OrderedSet(List[Any]):
+    """A set whose members keep the order they are given in; an array in RESP2."""
+
+    __slots__ = ()
+
+
+class Pairs(List[Any]):
+    """Names with values, where a name may come twice: a map in RESP3, an array of pairs in RESP2."""
+
+    __slots__ = ()
+
+
+class Push(List[Any]):
+    """A message that the server sends unasked; an array in RESP2."""
+
+    __slots__ = ()
+
+
+class Spoken:
+    """A reply among those of an EXEC, in the version of the protocol that was spoken when it was made.
+
+    HELLO may have changed that since.  `pushes` came while its request ran: they stand before it, and are not counted.
+    """
+
+    __slots__ = ("pushes", "reply", "resp")
+
+    def __init__(self, reply: Reply, resp: int, pushes: Sequence[Push] = ()) -> None:
+        self.reply = reply
+        self.resp = resp
+        self.pushes = pushes
+
+
+class NullArray:
+    """A null where an array was expected: `*-1` in RESP2, the one null in RESP3."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NULL_ARRAY"
+
+
+class NoReply:
+    """Nothing is sent for this request."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_REPLY"
+
+
+OK: Final = Status(b"OK")
+QUEUED: Final = Status(b"QUEUED")
+PONG: Final = Status(b"PONG")
+NULL_ARRAY: Final = NullArray()
+NO_REPLY: Final = NoReply()
+
+Reply = Any
+"""Any of the values above.  A recursive union of them would have to be narrowed at each use and would say no more."""
+
+__all__ = [
+    "NO_REPLY",
+    "NULL_ARRAY",
+    "OK",
+    "PONG",
+    "QUEUED",
+    "CommandError",
+    "Decimal",
+    "NoReply",
+    "NullArray",
+    "OrderedSet",
+    "Pairs",
+    "Push",
+    "Reply",
+    "Status",
+    "Verbatim",
+]
