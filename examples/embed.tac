@@ -1,4 +1,4 @@
-"""A web server that counts its visits in a cache of the same process, which Redis clients can reach too.
+"""A web server that counts visits in a cache in the same process, which Redis clients can reach too.
 
     twistd -ny examples/embed.tac
     curl http://127.0.0.1:8080/hello
@@ -18,7 +18,7 @@ cache.setServiceParent(application)
 
 
 class Visits(Resource):
-    """Counts how often each path was asked for."""
+    """Counts the requests for each path."""
 
     isLeaf = True
 

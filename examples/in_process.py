@@ -1,4 +1,4 @@
-"""A cache inside a Twisted program: no port, no second process, no waiting.
+"""A cache inside a Twisted program: without a port, a second process or waiting.
 
 python examples/in_process.py
 """

@@ -1,4 +1,4 @@
-"""Talks to owncache by datagrams, in each of the three dialects.
+"""Talks to owncache over UDP, in each of the three dialects.
 
 twistd -n owncache --port 6379
 python examples/udp_client.py 6379

@@ -1,7 +1,7 @@
 """owncache: a key-value cache that lives on the Twisted reactor.
 
-What is exported here is the promise; everything else may change.  `twisted_kv.testing` is public too.  A name is
-imported when it is first asked for: a client needs no cache, and a cache no client.
+The public API is what this module exports, and `twisted_kv.testing`; everything else may change.  A name is imported
+when it is first used: a client needs no cache, and a cache needs no client.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "__version__",
 ]
 
-_PLACES = {
+_MODULES = {
     "CacheDatagramProtocol": "faces.datagram",
     "CacheService": "service",
     "CommandError": "vocabulary.errors",
@@ -46,9 +46,9 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     return value
 
 

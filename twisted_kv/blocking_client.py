@@ -1,7 +1,7 @@
-"""A client that waits for each reply: what a person at a prompt has.  It needs no reactor.
+"""A client that blocks until each reply arrives, for a program such as an interactive prompt.  It needs no reactor.
 
-Unlike `StreamClient`, it remembers what was selected: when its connection was lost, the next request makes another,
-which has the database, the protocol version and the password of the one before.
+Unlike `StreamClient`, it remembers the state of its connection: after a loss, the next request opens a new one and
+restores the database, the protocol version and the password.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from twisted_kv.wire.words import Word, encode_words
 CHUNK: Final = 65536
 
 
-class NoAnswer(Exception):  # noqa: N818  # it says what there was
-    """A request that was not answered: `str()` says why.  It may have been carried out."""
+class NoAnswer(Exception):  # noqa: N818  # the name says what happened
+    """A request was not answered; `str()` is the reason.  It may have been executed."""
 
 
 class Ended(NoAnswer):
-    """The server has ended the connection before it answered."""
+    """The server closed the connection before it replied."""
 
 
 LISTENING: Final = frozenset(
     (b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe", b"sunsubscribe", b"monitor", b"sync",
      b"psync")
 )  # fmt: skip
-"""Requests whose replies are not one for one."""
+"""Requests that do not have exactly one reply each."""
 
 
 class Stream(Protocol):
-    """As much of a socket as is needed."""
+    """The part of a socket's interface that the client needs."""
 
     def sendall(self, data: bytes, /) -> None: ...
     def recv(self, size: int, flags: int = 0, /) -> bytes: ...
@@ -44,10 +44,10 @@ class Stream(Protocol):
 
 
 class BlockingClient:
-    """A client over a stream, which `connect` makes; the first request connects.
+    """A client over a stream, which `connect` opens at the first request.
 
-    `timeout` is in seconds, for each time that it sends or receives; a request that may have the server wait (BLPOP)
-    has as many more as it asks for, and no end if it waits for ever.  A request that only reads is tried again
+    `timeout` is in seconds, for each send and each receive.  For a blocking request (BLPOP) the time that the server
+    may wait is added to it; there is no time-out if the server may wait forever.  A read-only request is retried up to
     `retries` times.
     """
 
@@ -75,48 +75,48 @@ class BlockingClient:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether MULTI was said, and neither EXEC nor DISCARD since."""
+        """Whether MULTI was sent, and neither EXEC nor DISCARD since."""
         return self._queue is not None
 
     def request(self, *words: Word) -> Reply:
         """Send a request and wait for its reply value; raises `CommandError` for an error reply, or `NoAnswer`.
 
-        What was queued since MULTI is gone when there is no answer.  Raises TypeError for a word that cannot be sent,
-        and ValueError for a request that is answered more than once (SUBSCRIBE, MONITOR).
+        Without a reply, requests queued since MULTI are lost.  Raises TypeError for an argument that cannot be sent,
+        and ValueError for a request that has more than one reply (SUBSCRIBE, MONITOR).
         """
         request = encode_words(words)
         if request[0].lower() in LISTENING:
             raise ValueError(f"this client waits for one reply, and {as_text(request[0])} has many")
-        left = self._retries if self._queue is None and request[0].lower() in READ_ONLY else 0
+        retries_left = self._retries if self._queue is None and request[0].lower() in READ_ONLY else 0
         while True:
             try:
-                reply = self._ask(request)
+                reply = self._attempt(request)
                 break
             except NoAnswer:
-                if not left:
+                if not retries_left:
                     raise
-                left -= 1
-        self._remember(request, reply)
+                retries_left -= 1
+        self._record(request, reply)
         if isinstance(reply, CommandError):
             raise reply
         return reply
 
     def move(self, connect: Callable[[], Stream]) -> None:
-        """Talk to another server from now on: the next request connects to it, and selects the database there."""
+        """Switch to another server: the next request connects to it and selects the same database there."""
         self.close()
         self._connect = connect
 
     def close(self) -> None:
-        """End the connection, and what was queued; the next request makes another."""
+        """Close the connection and drop queued requests; the next request connects again."""
         stream, self._stream = self._stream, None
         self._queue = None
         self._reader = ReplyReader(is_exact=True)
         if stream is not None:
             stream.close()
 
-    def _ask(self, request: Sequence[bytes]) -> Reply:
+    def _attempt(self, request: Sequence[bytes]) -> Reply:
         try:
-            if self._stream is not None and self._was_ended(self._stream):
+            if self._stream is not None and self._was_closed(self._stream):
                 transaction = self.in_transaction
                 self.close()
                 if transaction:
@@ -126,7 +126,7 @@ class BlockingClient:
             seconds = waiting_seconds(request) if self._queue is None else None
             return self._exchange(request, self._timeout if seconds is None else seconds and self._timeout + seconds)
         except BaseException as error:
-            self.close()  # a reply that still comes would be taken for the next one's
+            self.close()  # a late reply would be taken for that of the next request
             if isinstance(error, ProtocolError):
                 raise NoAnswer(f"the server does not speak RESP: {error}") from None
             if isinstance(error, socket.timeout):
@@ -136,7 +136,7 @@ class BlockingClient:
             raise
 
     def _greet(self) -> None:
-        """Connect, and have the new connection be as the one before; raises `CommandError` if it cannot."""
+        """Connect and restore the state of the previous connection; raises `CommandError` if the server refuses."""
         self._stream = self._connect()
         greeting: list[list[bytes]] = []
         if self._resp == 3:
@@ -151,7 +151,7 @@ class BlockingClient:
                 raise reply
 
     def _exchange(self, request: Sequence[bytes], seconds: float) -> Reply:
-        """Send a request and wait for its reply; 0 seconds are no limit."""
+        """Send a request and wait for its reply; 0 seconds means no limit."""
         assert self._stream is not None
         self._stream.settimeout(seconds or None)
         self._stream.sendall(encode_request(request))
@@ -165,8 +165,8 @@ class BlockingClient:
                 return reply[0]
 
     @staticmethod
-    def _was_ended(stream: Stream) -> bool:
-        """Tell whether the other side has ended the connection since the last reply."""
+    def _was_closed(stream: Stream) -> bool:
+        """Check whether the server has closed the connection since the last reply."""
         stream.settimeout(0)
         try:
             return not stream.recv(1, socket.MSG_PEEK)
@@ -175,16 +175,16 @@ class BlockingClient:
         except OSError:
             return True
 
-    def _remember(self, request: list[bytes], reply: Reply) -> None:
-        """Take note of what a request has changed of the connection."""
+    def _record(self, request: list[bytes], reply: Reply) -> None:
+        """Record how a request has changed the state of the connection."""
         name = request[0].lower()
         queue = self._queue
         refused = isinstance(reply, CommandError)
         if queue is not None and (name == b"exec" or (name in (b"discard", b"reset") and not refused)):
             self._queue = None
             if name == b"exec" and isinstance(reply, list):
-                for each, given in zip(queue, reply):
-                    self._remember(each, given)
+                for queued, result in zip(queue, reply):
+                    self._record(queued, result)
         if refused:
             return
         if self._queue is not None:
@@ -199,7 +199,7 @@ class BlockingClient:
             self._resp = int(request[1])
             options = [word.lower() for word in request]
             if b"auth" in options[2:]:
-                at = options.index(b"auth", 2)
-                self._login = request[at + 1 : at + 3]
+                index = options.index(b"auth", 2)
+                self._login = request[index + 1 : index + 3]
         elif name == b"reset":
             self.database, self._resp, self._login = 0, 2, None

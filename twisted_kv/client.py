@@ -1,8 +1,8 @@
 """A small client: RESP over any Twisted endpoint, and the three dialects over UDP.
 
-Each request gives a Deferred, which can be awaited, and which always fires: with the reply value, or with an error.
-`CommandError` is the server's answer; `TimeoutError` and `ConnectionError` (both of `twisted.internet.error`) say that
-there was none.  A request that only reads is tried again a few times, any other never: it may have been carried out.
+Each request returns a Deferred, which can be awaited, and which always fires: with the reply value, or with an error.
+`CommandError` is the server's reply; `TimeoutError` and `ConnectionError` (both of `twisted.internet.error`) mean that
+there was none.  Read-only requests are retried a few times; others never are, since they may have been executed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from twisted_kv.wire.words import Word, encode_words, quote
 
 
 def is_idempotent(words: Sequence[bytes]) -> bool:
-    """Tell whether a request may be sent a second time when the first was not answered."""
+    """Check whether a request may be sent again if it was not answered."""
     return words[0].lower() in READ_ONLY
 
 
@@ -40,19 +40,19 @@ def _value(reply: Reply) -> Reply:
 
 
 class _StreamProtocol(TwistedProtocol):
-    """One connection to a server: replies come in the order of the requests.
+    """One connection to a server, whose replies arrive in the order of the requests.
 
-    `unusable` is called as soon as no more requests may be sent here, which is before the connection is lost.
+    `unusable` is called as soon as no more requests may be sent, which is before the connection is lost.
     """
 
     def __init__(self, unusable: Callable[[_StreamProtocol], None]) -> None:
         self._unusable = unusable
         self._reader = ReplyReader()
         self._waiting: deque[Deferred[Reply]] = deque()
-        self._end: Exception | None = None  # why no more replies come
+        self._end: Exception | None = None  # why no more replies will arrive
 
     def request(self, words: Sequence[bytes]) -> Deferred[Reply]:
-        """Send a request.  To cancel it ends the connection, since its reply could be taken for the next one's."""
+        """Send a request.  Cancelling it closes the connection, as its reply could be taken for that of the next."""
         if self._end is not None:
             return fail(self._end)
         waiting: Deferred[Reply] = Deferred(self._cancelled)
@@ -63,11 +63,11 @@ class _StreamProtocol(TwistedProtocol):
 
     @property
     def usable(self) -> bool:
-        """Whether requests may be sent here still."""
+        """Whether requests may still be sent over this connection."""
         return self._end is None
 
     def abort(self, why: Exception | None = None) -> None:
-        """End the connection at once; what waits for a reply fails when it is gone."""
+        """Close the connection at once; requests that wait for a reply fail once it is lost."""
         self._end = why or ConnectionLost("the connection was ended before the reply came")
         self._unusable(self)
         assert self.transport is not None
@@ -77,7 +77,7 @@ class _StreamProtocol(TwistedProtocol):
         self._reader.feed(data)
         try:
             while self._end is None and (reply := self._reader.gets()) is not None:
-                self._take(reply[0])
+                self._receive(reply[0])
         except ProtocolError as error:
             self.abort(ConnectionLost(f"the server does not speak RESP: {error}"))
 
@@ -89,11 +89,11 @@ class _StreamProtocol(TwistedProtocol):
         for each in waiting:
             each.errback(self._end)
 
-    def _take(self, reply: Reply) -> None:
+    def _receive(self, reply: Reply) -> None:
         if self._waiting and not isinstance(reply, Push):
             self._waiting.popleft().callback(reply)
         elif isinstance(reply, CommandError):
-            self.abort(reply)  # such as that there are too many clients
+            self.abort(reply)  # an error without a request, such as too many clients
         elif not isinstance(reply, Push):
             raise ProtocolError("a reply that nobody asked for")
 
@@ -104,19 +104,19 @@ class _StreamProtocol(TwistedProtocol):
 
 
 class Connects(Protocol):
-    """What makes a connection: any of Twisted's client endpoints, and whatever else has its one method."""
+    """An object that connects: any of Twisted's client endpoints, or another object with this one method."""
 
     def connect(self, protocolFactory: Any, /) -> Deferred[Any]: ...
 
 
 class StreamClient:
-    """A client over any endpoint.  It connects at the first request, and again at the next one after it was lost.
+    """A client over any endpoint.  It connects at the first request, and reconnects at the next one after a loss.
 
-    `timeout` is in seconds, for connecting and for each request; `retries` bounds how often a request that only reads
-    is tried again.  `resp` is the protocol version, 2 or 3.
+    `timeout` is in seconds, for connecting and for each request; `retries` limits how often a read-only request is
+    retried.  `resp` is the protocol version, 2 or 3.
 
-    A request that may have the server wait (BLPOP, XREAD BLOCK) has a connection of its own meanwhile, so that others
-    do not wait behind it, and `timeout` seconds more than it asks for; none, if it waits for ever.
+    A blocking request (BLPOP, XREAD BLOCK) gets a connection of its own, so that other requests do not wait for it.
+    Its time-out is `timeout` seconds more than the server may wait; it has none if the server may wait forever.
     """
 
     def __init__(
@@ -138,9 +138,9 @@ class StreamClient:
         self._retries = retries
         self._clock: Any = SystemClock() if clock is None else clock
         self._connection: _StreamProtocol | None = None
-        self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for one connection
-        self._waiting: set[_StreamProtocol] = set()  # connections of requests that may have the server wait
-        self._closed = 0  # how often the client was closed: what began before does not go on behind it
+        self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for the shared connection
+        self._waiting: set[_StreamProtocol] = set()  # connections of blocking requests
+        self._closed = 0  # how often the client was closed: what was begun before a close must not continue after it
         self._greeting: list[list[bytes]] = []
         if password is not None and resp == 2:
             self._greeting.append([b"AUTH", user.encode(), password.encode()])
@@ -151,10 +151,11 @@ class StreamClient:
             self._greeting.append([b"SELECT", b"%d" % database])
 
     def request(self, *words: Word) -> Deferred[Reply]:
-        """Send a request; fires with its reply value.
+        """Send a request; the Deferred fires with its reply value.
 
-        Fails with `CommandError`, `TimeoutError`, `ConnectError` or `ConnectionLost`; raises TypeError for a word that
-        cannot be sent, and ValueError for what would be forgotten when it connects again: SELECT, AUTH, HELLO, RESET.
+        It fails with `CommandError`, `TimeoutError`, `ConnectError` or `ConnectionLost`.  Raises TypeError for an
+        argument that cannot be sent, and ValueError for a request whose effect a reconnection would lose: SELECT, AUTH,
+        HELLO, RESET.
         """
         request = encode_words(words)
         if request[0].lower() in OF_CONNECTION:
@@ -166,7 +167,7 @@ class StreamClient:
         return ensureDeferred(self._request(request) if seconds is None else self._wait(request, seconds))
 
     def close(self) -> None:
-        """End the connections; what waits for a reply fails, and the next request opens another."""
+        """Close the connections; requests that wait for a reply fail, and the next request connects again."""
         self._closed += 1
         ended = [*self._waiting] if self._connection is None else [self._connection, *self._waiting]
         self._connection = None
@@ -174,62 +175,62 @@ class StreamClient:
             connection.abort(ConnectionLost("the client was closed before the reply came"))
 
     async def _request(self, request: list[bytes]) -> Reply:
-        left = self._retries if is_idempotent(request) else 0
+        retries_left = self._retries if is_idempotent(request) else 0
         closed = self._closed
         while True:
             try:
                 connection = self._connection
                 if connection is None:
                     connection = await self._connect()
-                return _value(await self._bounded(connection.request(request)))
+                return _value(await self._with_timeout(connection.request(request)))
             except (ConnectError, ConnectionClosed, error.TimeoutError):
-                if not left or closed != self._closed:
+                if not retries_left or closed != self._closed:
                     raise
-                left -= 1
+                retries_left -= 1
 
     async def _wait(self, request: list[bytes], seconds: float) -> Reply:
-        """Send a request that may have the server wait, over a connection of its own."""
+        """Send a blocking request over a connection of its own."""
         closed = self._closed
-        connection = await self._greeted()
+        connection = await self._open_connection()
         self._waiting.add(connection)
         try:
             if closed != self._closed:
                 raise ConnectionLost("the client was closed while it connected")
             reply = connection.request(request)
-            return _value(await (self._bounded(reply, seconds) if seconds else reply))
+            return _value(await (self._with_timeout(reply, seconds) if seconds else reply))
         finally:
             self._waiting.discard(connection)
             connection.abort()
 
     def _connect(self) -> Deferred[_StreamProtocol]:
-        """Wait for a connection; all who wait at a time share one attempt, and its end."""
+        """Wait for the shared connection; concurrent requests share one attempt and its outcome."""
         waiter: Deferred[_StreamProtocol] = Deferred()
         self._waiters.append(waiter)
         if len(self._waiters) == 1:
-            ensureDeferred(self._connected()).addBoth(self._tell_waiters)
+            ensureDeferred(self._open_shared_connection()).addBoth(self._notify_waiters)
         return waiter
 
-    def _tell_waiters(self, outcome: Any) -> None:
+    def _notify_waiters(self, outcome: Any) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            if not waiter.called:  # as one that was cancelled is
-                waiter.callback(outcome)  # a failure counts as one
+            if not waiter.called:  # a cancelled one was
+                waiter.callback(outcome)  # a Failure runs its errbacks
 
-    async def _connected(self) -> _StreamProtocol:
+    async def _open_shared_connection(self) -> _StreamProtocol:
         closed = self._closed
-        connection = await self._greeted()
+        connection = await self._open_connection()
         if closed != self._closed:
             connection.abort(ConnectionLost("the client was closed while it connected"))
         elif connection.usable:
             self._connection = connection
         return connection
 
-    async def _greeted(self) -> _StreamProtocol:
-        """Make a connection that has the password, the version and the database."""
+    async def _open_connection(self) -> _StreamProtocol:
+        """Open a connection and send it the password, the protocol version and the database."""
         connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
-        connection: _StreamProtocol = await self._bounded(connecting)
+        connection: _StreamProtocol = await self._with_timeout(connecting)
         for request in self._greeting:
-            reply = await self._bounded(connection.request(request))
+            reply = await self._with_timeout(connection.request(request))
             if isinstance(reply, CommandError):
                 connection.abort()
                 raise reply
@@ -242,19 +243,19 @@ class StreamClient:
         if self._connection is connection:
             self._connection = None
 
-    def _bounded(self, waiting: Deferred[Any], more: float = 0.0) -> Deferred[Any]:
-        return waiting.addTimeout(self._timeout + more, self._clock, _timed_out)
+    def _with_timeout(self, waiting: Deferred[Any], extra: float = 0.0) -> Deferred[Any]:
+        return waiting.addTimeout(self._timeout + extra, self._clock, _timed_out)
 
 
 def _timed_out(failure: Any, timeout: float) -> Any:
-    """Replace whatever a time-out led to by the error that says so."""
+    """Replace the outcome of a request that timed out by `TimeoutError`."""
     raise error.TimeoutError(string=f"no answer within {timeout:g} s")
 
 
 class _Equals:
     """Requests and replies in the `equals` dialect.
 
-    A dialect's `encode` gives a datagram and what its reply is known by, which `decode` is given again.
+    A dialect's `encode` returns a datagram and a token that identifies its reply, which is passed to `decode`.
     """
 
     def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
@@ -268,7 +269,7 @@ class _Equals:
     def is_answered(self, words: list[bytes]) -> bool:
         return words[0].upper() != b"SET"
 
-    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], token: bytes, datagram: bytes) -> Reply:
         if datagram == b"keyDoesNotExists":
             return None
         if datagram.startswith(words[1] + b"="):
@@ -281,11 +282,11 @@ class _Equals:
 _TIME_OPTIONS: Final = re.compile(rb"(?:(?:EX|PX|EXAT|PXAT) \S+|KEEPTTL|)\Z", re.IGNORECASE)
 
 _PLAIN: Final = re.compile(rb"[!#-&(-~]+\Z")
-"""Words that need no quotes.  A name in quotes would not be known as the beginning of a `command` datagram."""
+"""Words that need no quotes.  A server does not recognize a datagram whose first word is quoted as `command`."""
 
 
 class _Command:
-    """Requests in the `command` dialect; the replies are texts."""
+    """Requests in the `command` dialect; the replies are plain text."""
 
     def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
         if words[0].upper() == b"SET" and not _TIME_OPTIONS.match(b" ".join(words[3:])):
@@ -295,7 +296,7 @@ class _Command:
     def is_answered(self, words: list[bytes]) -> bool:
         return True
 
-    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], token: bytes, datagram: bytes) -> Reply:
         if not datagram.endswith(b"\n"):
             return CommandError(
                 "the server took this for another dialect: as words it knows PING, GET and SET alone, "
@@ -306,19 +307,19 @@ class _Command:
 
 
 class _Resp:
-    """Requests in the `resp` dialect.  A number goes along and comes back, so that an older reply is told from this."""
+    """Requests in the `resp` dialect.  Each carries a token, which its reply echoes, to tell it from older replies."""
 
     def __init__(self, password: str | None) -> None:
         self._login = [] if password is None else [[b"AUTH", password.encode()]]
 
     def encode(self, words: list[bytes]) -> tuple[bytes, bytes]:
-        number = os.urandom(8).hex().encode()
-        return b"".join(map(encode_request, [*self._login, [b"ECHO", number], words])), number
+        token = os.urandom(8).hex().encode()
+        return b"".join(map(encode_request, [*self._login, [b"ECHO", token], words])), token
 
     def is_answered(self, words: list[bytes]) -> bool:
         return True
 
-    def decode(self, words: list[bytes], number: bytes, datagram: bytes) -> Reply:
+    def decode(self, words: list[bytes], token: bytes, datagram: bytes) -> Reply:
         reader = ReplyReader()
         reader.feed(datagram)
         replies = []
@@ -326,7 +327,7 @@ class _Resp:
             replies.append(reply[0])
         if len(replies) == 1 and isinstance(replies[0], CommandError):
             return replies[0]  # an error about the datagram as a whole
-        if len(replies) != len(self._login) + 2 or replies[-2] != number:
+        if len(replies) != len(self._login) + 2 or replies[-2] != token:
             raise ProtocolError("not the reply to this request")
         return replies[-1]
 
@@ -343,14 +344,14 @@ class _DatagramSocket(DatagramProtocol):
         self._open = True
 
     def startProtocol(self) -> None:
-        self.transport.connect(*self._peer)  # type: ignore[union-attr]  # it was just made
+        self.transport.connect(*self._peer)  # type: ignore[union-attr]  # it was just set
 
     def send(self, datagram: bytes) -> None:
         """Send a datagram to the server."""
         self.transport.write(datagram)  # type: ignore[union-attr,call-arg]  # it is open, and connected to its peer
 
     def detach(self) -> None:
-        """Tell nothing any more: the socket is closed in a later turn, when another may be in use."""
+        """Stop calling back: the socket is closed in a later turn, when another may already be in use."""
         self._open = False
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -362,17 +363,17 @@ class _DatagramSocket(DatagramProtocol):
             self._refused()
 
     def stopProtocol(self) -> None:
-        # Twisted's epoll reactor closes the port on an ICMP error, and does not tell of the refusal.
+        # Twisted's epoll reactor closes the port on an ICMP error, and does not report the refusal.
         self.connectionRefused()
 
 
 class DatagramClient:
-    """A client over UDP: requests are sent one at a time, each when the one before it has its reply.
+    """A client over UDP: requests are sent one at a time, each after the reply to the one before it.
 
-    `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  A server that
-    was not started with `--udp-dialect command` knows PING, GET and SET alone in that dialect.  `timeout` is in
-    seconds, for each try; a request that only reads is tried `retries` times more.  After a time-out the socket is
-    replaced, so that a late reply cannot be taken for the next one's.
+    `host` is an IP address; `dialect` is `equals`, `command` or `resp`, and a password needs `resp`.  In the `command`
+    dialect, a server that was not started with `--udp-dialect command` knows only PING, GET and SET.  `timeout` is in
+    seconds, for each attempt; a read-only request is retried up to `retries` times.  After a time-out the socket is
+    replaced, so that a late reply cannot be taken for that of the next request.
     """
 
     def __init__(
@@ -402,21 +403,21 @@ class DatagramClient:
         self._protocol: _DatagramSocket | None = None
         self._waiting: Deferred[Reply] | None = None
         self._words: list[bytes] = []
-        self._number = b""
+        self._token = b""
 
     def request(self, *words: Word) -> Deferred[Reply]:
-        """Send a request; fires with its reply value, None at once for a request that the dialect does not answer.
+        """Send a request; the Deferred fires with its reply value, or with None at once if the dialect has no reply.
 
-        Fails with `CommandError`, `TimeoutError`, `ConnectionRefusedError`, `ConnectionLost` (the client was closed) or
-        `MessageLengthError` (no datagram holds the request); raises TypeError or ValueError for a request that cannot
-        be sent in this dialect.
+        It fails with `CommandError`, `TimeoutError`, `ConnectionRefusedError`, `ConnectionLost` (the client was closed)
+        or `MessageLengthError` (the request does not fit a datagram).  Raises TypeError or ValueError for a request
+        that cannot be sent in this dialect.
         """
         request = encode_words(words)
         self._dialect.encode(request)  # an error is raised here, not in a Deferred
         return self._lock.run(lambda: ensureDeferred(self._request(request)))
 
     def close(self) -> Deferred[Any] | None:
-        """Close the socket; the next request opens another.  Fires when that is done, if it takes time."""
+        """Close the socket; the next request opens another.  A Deferred, if any, fires when it is closed."""
         if self._protocol is not None:
             self._protocol.detach()
         opened, self._socket, self._protocol = self._socket, None, None
@@ -427,23 +428,23 @@ class DatagramClient:
         return closed
 
     async def _request(self, request: list[bytes]) -> Reply:
-        left = self._retries if is_idempotent(request) else 0
+        retries_left = self._retries if is_idempotent(request) else 0
         while True:
             try:
                 return _value(await self._exchange(request))
             except (error.TimeoutError, error.ConnectionRefusedError):
                 self.close()
-                if not left:
+                if not retries_left:
                     raise
-                left -= 1
+                retries_left -= 1
 
     def _exchange(self, request: list[bytes]) -> Deferred[Reply]:
-        """Send a request once; fires with what came for it."""
+        """Send a request once; the Deferred fires with its reply."""
         if self._reactor is None:
             from twisted.internet import reactor
 
             self._reactor = reactor
-        datagram, self._number = self._dialect.encode(request)
+        datagram, self._token = self._dialect.encode(request)
         if self._protocol is None:
             self._protocol = _DatagramSocket(self._host, self._port, self._received, self._refused)
             interface = "::" if ":" in self._host else ""
@@ -456,13 +457,13 @@ class DatagramClient:
             waiting.callback(None)
         try:
             self._protocol.send(datagram)
-        except BaseException:  # it is told of at once, and nothing comes for it
+        except BaseException:  # raised to the caller at once; no reply will arrive
             self._waiting = None
             raise
         return waiting.addTimeout(self._timeout, self._clock, _timed_out)
 
     def _cancelled(self, waiting: Deferred[Reply]) -> None:
-        """Take another socket for the next request: the reply to this one may come yet."""
+        """Use another socket for the next request, since the reply to this one may still arrive."""
         self._waiting = None
         self.close()
 
@@ -470,9 +471,9 @@ class DatagramClient:
         if self._waiting is None:
             return
         try:
-            reply = self._dialect.decode(self._words, self._number, datagram)
+            reply = self._dialect.decode(self._words, self._token, datagram)
         except ProtocolError:
-            return  # an older reply, or one that was doubled on its way
+            return  # an older reply, or one that the network duplicated
         waiting, self._waiting = self._waiting, None
         waiting.callback(reply)
 

@@ -32,33 +32,33 @@ T = TypeVar("T")
 
 
 class CacheService(MultiService):
-    """A cache: data, ports, and calls in the same process.
+    """A cache: its data, its ports, and calls from the same process.
 
         cache = CacheService(port=6379)
         cache.setServiceParent(application)
         cache.call("SET", "k", b"v", "PX", 100)
 
-    `port` is the number for TCP, and for UDP unless `udp_port` gives another; 0 picks a free one, None opens none.
-    `bind` names the addresses in redis.conf's form.  `config` gives further settings by their redis.conf names; where
-    both name one, `config` holds.  A `Settings` object as `config` stands for all of these together.
+    `port` is the TCP port, and the UDP port too unless `udp_port` is given; 0 picks a free one, None opens none.
+    `bind` lists the addresses in redis.conf's syntax.  `config` holds further settings by their redis.conf names, and
+    takes precedence over these arguments.  A `Settings` object as `config` replaces all of them.
 
-    With `save`, `appendonly` or `dir` in `config` the data outlast the process.  What is there is loaded when the
-    service starts; until then, and while it is loaded, calls raise `CommandError` with the code LOADING (see
-    `when_loaded`).  `disk` says where files are and who touches them; by default threads, and this machine's files.
+    With `save`, `appendonly` or `dir` in `config` the data survives the process.  Existing data is loaded when the
+    service starts; until that is complete, calls raise `CommandError` with the code LOADING (see `when_loaded`).
+    `disk` determines where the files are and what accesses them; by default, threads access this machine's files.
 
-    `clock` is anything with `seconds()` (since 1970) and `callLater()`; by default the real time.  `on_shutdown` is
-    called for the SHUTDOWN command, which is refused without it.  `groups` are the commands that there are, by default
-    all of `twisted_kv.commands.GROUPS`: add a `Group` to these for commands of your own.
+    `clock` is any object with `seconds()` (since 1970) and `callLater()`; the default is real time.  `on_shutdown` is
+    called for the SHUTDOWN command, which is refused without it.  `groups` are the available commands, by default all
+    of `twisted_kv.commands.GROUPS`: add a `Group` to these for commands of your own.
 
-    Calls work before the service is started, without ports, and after it was stopped; the data stays until the object
-    goes.  Raises ValueError for a setting that is wrong; `startService` raises `CannotListenError`, and
+    Calls work before the service is started, without ports, and after it was stopped; the data is kept as long as the
+    object exists.  Raises ValueError for an invalid setting; `startService` raises `CannotListenError`, and
     `DataFolderError` for a folder that cannot be used.
     """
 
     _log = Logger()
 
     owns_process = False
-    """Whether the process is there for this cache alone, so that its signals are the cache's business."""
+    """Whether the process exists for this cache alone, so that the cache handles the process's signals."""
 
     def __init__(
         self,
@@ -89,20 +89,20 @@ class CacheService(MultiService):
         self.dispatcher = Dispatcher(
             config, clock or SystemClock(reactor), on_shutdown, GROUPS if groups is None else groups
         )
-        """The dispatch service, for protocols of one's own."""
+        """The dispatch service, for custom protocols."""
         self._owner = Owner()
         self._local = LocalSession(self.dispatcher, self._owner, is_shared=True)
         if type(self).call is CacheService.call:
-            self.call = self._local.call  # type: ignore[method-assign]  # passing the words on costs a tenth of a GET
+            self.call = self._local.call  # type: ignore[method-assign]  # passing arguments on costs a tenth of a GET
         self._durability: Durability | None = None
         if config.save or config.appendonly or config.dir:
             config.dir = config.dir or os.path.abspath(".")
             disk = disk or RealDisk(self._global_reactor)
             folder = disk.folder(config.dir)
             self._durability = Durability(self.dispatcher, folder, disk.worker(), disk.worker())
-        self._syslog: Callable[[], None] | None = None  # ends what goes to the system's log
+        self._syslog: Callable[[], None] | None = None  # stops logging to the system's log
         self._loaded: Failure | None = None  # why the data could not be loaded
-        self._waiting: list[Deferred[None]] = []  # for the data to be loaded
+        self._waiting: list[Deferred[None]] = []  # Deferreds of `when_loaded`
         self.dispatcher.server.setting_changed["maxclients"] = self._check_maxclients
         self.dispatcher.server.setting_changed["loglevel"] = lambda: set_log_level(self.settings.loglevel)
         for note in () if self.owns_process else config.notes():
@@ -110,34 +110,34 @@ class CacheService(MultiService):
 
     @property
     def port(self) -> int | None:
-        """The TCP port that is open, or None."""
+        """The open TCP port, or None."""
         return self._listeners.port if self._listeners is not None else None
 
     @property
     def udp_port(self) -> int | None:
-        """The UDP port that is open, or None."""
+        """The open UDP port, or None."""
         return self._listeners.udp_port if self._listeners is not None else None
 
     def call(self, *words: Word) -> Reply:
         """Run one request in the reactor's thread and return its reply value, never a Deferred.
 
-        Raises `CommandError` for an error reply, `WouldWait` (one of those) for a command that would have to wait,
-        TypeError for a word that is not str, bytes, int or float, RuntimeError in another thread.  All who call share
-        one conversation, so a command that would change it (SELECT, MULTI, ...) is refused: see `session`.
+        Raises `CommandError` for an error reply, `WouldWait` (a subclass) for a command that would have to wait,
+        TypeError for an argument that is not str, bytes, int or float, and RuntimeError in any other thread.  All
+        callers share one session, so a command that would change it (SELECT, MULTI, ...) is refused: see `session`.
         """
         return self._local.call(*words)
 
     def request(self, *words: Word) -> Deferred[Reply]:
         """Run one request in the reactor's thread; the Deferred fires with its reply value, now or later.
 
-        It fails with `CommandError` for an error reply, and can be cancelled.  Raises as `call` for what is no request.
+        It fails with `CommandError` for an error reply, and can be cancelled.  An invalid request raises as in `call`.
         """
         return self._local.request(*words)
 
     def when_loaded(self) -> Deferred[None]:
-        """Give a Deferred that fires when data that outlasted the last process are loaded: at once, if there are none.
+        """Return a Deferred that fires when the data of an earlier process is loaded: at once, if there is none.
 
-        It fails with `LoadError`, which names the file, if they cannot be.
+        It fails with `LoadError`, which names the file, if the data cannot be loaded.
         """
         loaded: Deferred[None] = Deferred()
         if self._loaded is not None:
@@ -149,26 +149,27 @@ class CacheService(MultiService):
         return loaded
 
     def sync(self) -> Deferred[bool]:
-        """Force all that was changed so far to the disk, in the append-only file.
+        """Flush all changes made so far to the disk, in the append-only file.
 
-        The Deferred gives False if that failed, or if there is no such file.  With `appendfsync always` clients wait
-        for this before each reply; a call in process does not.
+        The Deferred fires with False if that failed, or if there is no such file.  With `appendfsync always` each
+        reply to a client waits for this; a call in process does not.
         """
         return succeed(False) if self._durability is None else self._durability.sync()
 
     def call_from_thread(self, *words: Word) -> Reply:
-        """Run one request from another thread than the reactor's, and wait for its reply value, as long as that takes.
+        """Run one request from a thread other than the reactor's, and wait for its reply value, without a time limit.
 
-        Raises as `call`, and RuntimeError where it would wait for ever: in the reactor's own thread, or without one.
+        Raises as `call` does, and RuntimeError where it would wait forever: in the reactor's own thread, or while no
+        reactor runs.
         """
-        return blockingCallFromThread(self._reactor_of_others(), self.request, *words)
+        return blockingCallFromThread(self._reactor_of_other_thread(), self.request, *words)
 
     def run_from_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Call `function(session, *args)` in the reactor's thread from another one, and wait for what it returns.
+        """Call `function(session, *args)` in the reactor's thread from another thread, and return its result.
 
-        `session` is a conversation of its own, as `session()` gives it; nobody else is served meanwhile.  Raises what
-        the function raises, TypeError for one that returns a coroutine or a Deferred (nothing could wait for it with
-        the conversation still open), and RuntimeError as `call_from_thread`.
+        `session` is a new session, as `session()` returns it; no other client is served meanwhile.  Raises what the
+        function raises, TypeError if it returns a coroutine or a Deferred (nothing could wait for it while the session
+        is still open), and RuntimeError as `call_from_thread` does.
         """
 
         def run() -> T:
@@ -180,26 +181,26 @@ class CacheService(MultiService):
                     raise TypeError("run_from_thread is for functions that return a value, not one that comes later")
                 return value
 
-        return blockingCallFromThread(self._reactor_of_others(), run)
+        return blockingCallFromThread(self._reactor_of_other_thread(), run)
 
-    def _reactor_of_others(self) -> Any:
-        """Return the reactor, if it runs in another thread than this one."""
+    def _reactor_of_other_thread(self) -> Any:
+        """Return the reactor; raises RuntimeError unless it runs in another thread."""
         reactor = self._global_reactor()
         if isInIOThread() or not reactor.running:
             raise RuntimeError("this is for other threads than the reactor's, while that runs; here, use call")
         return reactor
 
     def session(self) -> LocalSession:
-        """Return a conversation of its own, with its own selected database; a context manager."""
+        """Return a new session with its own selected database; it is a context manager."""
         return LocalSession(self.dispatcher, self._owner)
 
     def privilegedStartService(self) -> None:
-        """Open the ports, while the process may still open those below 1024; raises `CannotListenError`."""
+        """Open the ports while the process may still open those below 1024; raises `CannotListenError`."""
         super().privilegedStartService()
         self._open()
 
     def startService(self) -> None:
-        """Open the ports, unless they are open, and let keys expire by themselves; raises `CannotListenError`."""
+        """Open the ports unless they are open, and start active expiry of keys; raises `CannotListenError`."""
         if self.running:
             return
         self._owner.move()
@@ -211,10 +212,10 @@ class CacheService(MultiService):
         if self._durability is None:
             self._ready(None)
         else:
-            self._durability.start().addCallbacks(self._ready, self._not_loaded)
+            self._durability.start().addCallbacks(self._ready, self._load_failed)
 
     def stopService(self) -> Deferred[Any]:
-        """Close the ports and end the connections; fires when that is done.  The data stays."""
+        """Close the ports and the connections; fires when that is done.  The data is kept."""
         self.dispatcher.stop()
         ending = [maybeDeferred(super().stopService)]
         if self._listeners is not None:
@@ -223,30 +224,30 @@ class CacheService(MultiService):
             ending.append(opened.close())
         stopped = DeferredList(ending, fireOnOneErrback=True, consumeErrors=True)
         if self._syslog is not None:
-            stopped.addBoth(self._leave_syslog)
-        if self._durability is not None:  # when nobody can change anything any more
+            stopped.addBoth(self._stop_syslog)
+        if self._durability is not None:  # once nothing can change the data any more
             durability = self._durability
             stopped.addBoth(lambda result: ensureDeferred(durability.stop()).addCallback(lambda _: result))
         return stopped
 
-    def _leave_syslog(self, result: Any) -> Any:
-        leave, self._syslog = self._syslog, None
-        if leave is not None:
-            leave()
+    def _stop_syslog(self, result: Any) -> Any:
+        stop, self._syslog = self._syslog, None
+        if stop is not None:
+            stop()
         return result
 
     def _ready(self, _: None) -> None:
-        """Take note that all is loaded."""
+        """Start the dispatcher after loading, and fire the Deferreds of `when_loaded`."""
         self.dispatcher.start()
         self._log.info("owncache {version} is ready", version=VERSION)
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
 
-    def _not_loaded(self, failure: Failure) -> None:
-        """Take note that the data cannot be loaded: nobody will be served."""
+    def _load_failed(self, failure: Failure) -> None:
+        """Record that the data cannot be loaded, so that no client will be served."""
         if failure.check(CancelledError):
-            return  # it was stopped meanwhile
+            return  # the service was stopped meanwhile
         self._loaded = failure
         self._log.critical("cannot load the data: {why}", why=failure.value)
         waiting, self._waiting = self._waiting, []
@@ -268,7 +269,7 @@ class CacheService(MultiService):
         self.dispatcher.server.services.ports = opened
 
     def _allow_clients(self) -> None:
-        """Raise the limit of open files to what maxclients needs, or lower maxclients to what the limit allows."""
+        """Raise the limit on open files to what maxclients needs, or lower maxclients to what the limit allows."""
         wanted = self.settings.maxclients
         possible = allow_clients(wanted)
         if possible < wanted:

@@ -1,6 +1,6 @@
-"""`twistd owncache`: options to a service.
+"""The `twistd owncache` plugin: makes a service from command-line options.
 
-Whatever is wrong with the options, the configuration file or the ports is told in one line, and the exit status is 1.
+An error in the options, the configuration file or the ports is reported in one line, with exit status 1.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from twisted_kv.version import VERSION
 
 
 class StartError(SystemExit, Exception):
-    """The program cannot start; `str()` is the one line that says why.
+    """The program cannot start; `str()` is one line with the reason.
 
-    Being an exit, it prints that line and no traceback; being an ordinary exception too, it lets twistd remove its pid
-    file and tell the parent of a daemon first.
+    As a SystemExit, it prints that line and no traceback; as an ordinary Exception too, it lets twistd first remove its
+    pid file and notify the parent of a daemon.
     """
 
     def __init__(self, why: str) -> None:
@@ -50,9 +50,9 @@ class Options(usage.Options):
         self.given: dict[str, list[str]] = {}
         self.files: list[str] = []
         self.named: set[str] = set()
-        """The settings that the files name."""
+        """The settings that appear in the files."""
         self.notes: list[str] = []
-        """What somebody should know of what was given, to be logged at the start."""
+        """Notes about the options and files, to be logged at the start."""
         self._unknown_is_wrong = True
         self._options_are_known = False
         super().__init__()
@@ -91,8 +91,8 @@ class Options(usage.Options):
         try:
             for name, values in self.given.items():
                 if SETTINGS[name].kind.repeatable:
-                    last = max((place for place, value in enumerate(values) if not value), default=-1)
-                    values = [" ".join(values[last + 1 :])]  # an empty one clears those before it
+                    last = max((index for index, value in enumerate(values) if not value), default=-1)
+                    values = [" ".join(values[last + 1 :])]  # an empty value clears those before it
                 self.settings.set(name, values[-1])
             listeners.check(self.settings)
             if not listeners.are_asked_for(self.settings):
@@ -107,7 +107,7 @@ class Options(usage.Options):
             raise usage.UsageError(str(error)) from None
 
     def read(self, path: str, apply: Callable[[str, str], None], note: Callable[[str], None]) -> set[str]:
-        """Give the settings of a file to `apply`; returns their names, raises `usage.UsageError` for what is wrong."""
+        """Pass each setting of a file to `apply` and return their names; raises `usage.UsageError` for errors in it."""
         named: set[str] = set()
 
         def unknown(name: str) -> None:
@@ -148,18 +148,18 @@ class Options(usage.Options):
         for description in self.settings.endpoint:
             try:
                 serverFromString(reactor, description)
-            except Exception as error:  # each kind of endpoint has its own parser, and each parser its own errors
+            except Exception as error:  # each kind of endpoint has its own parser, and each parser its own exceptions
                 raise usage.UsageError(f"setting 'endpoint': '{description}': {error}") from None
 
 
 def _lines(path: str) -> list[bytes]:
-    """Read the lines of a configuration file; raises OSError."""
+    """Return the lines of a configuration file; raises OSError."""
     with open(os.path.expanduser(path), "rb") as file:
         return file.readlines()
 
 
 def _option(setting: Setting) -> Callable[[Options, str], None]:
-    """Make the method that usage.Options calls for the option of a setting."""
+    """Return the method that usage.Options calls for the option of a setting."""
 
     def take(self: Options, value: str) -> None:
         self.given.setdefault(setting.name, []).append(value)
@@ -171,7 +171,7 @@ def _option(setting: Setting) -> Callable[[Options, str], None]:
 
 
 def _switch(setting: Setting) -> Callable[[Options], None]:
-    """Make the method for `--no-NAME`, where a setting is on by default."""
+    """Return the method for `--no-NAME`, for a setting that is on by default."""
 
     def switch_off(self: Options) -> None:
         self.given.setdefault(setting.name, []).append("no")
@@ -189,7 +189,7 @@ def _switch_on(setting: Setting) -> Callable[[Options], None]:
 
 
 SWITCHES = {"tcp": "no-tcp", "udp": "no-udp", "udp-binary": "udp-binary"}
-"""Settings that are options without a value."""
+"""The options of settings that take no value on the command line, by setting."""
 
 for _setting in SETTINGS.values():
     _name = SWITCHES.get(_setting.name, _setting.name)
@@ -199,10 +199,10 @@ for _setting in SETTINGS.values():
 
 
 class PluginService(CacheService):
-    """The cache as a program of its own: SHUTDOWN ends it, and a port in use is told in one line.
+    """The cache as a program of its own: SHUTDOWN ends it, and a port in use is reported in one line.
 
-    SIGHUP has it read its configuration files again, SIGTERM and SIGINT end it as `shutdown-on-sigterm` and
-    `-sigint` say, and SIGUSR1 is for twistd, which opens its log anew, if it has one.
+    On SIGHUP it reads its configuration files again.  SIGTERM and SIGINT end it as `shutdown-on-sigterm` and
+    `shutdown-on-sigint` specify.  SIGUSR1 is left to twistd, which reopens its log file if it has one.
     """
 
     owns_process = True
@@ -216,36 +216,36 @@ class PluginService(CacheService):
         super().startService()
         for note in self._options.notes:
             self._log.warn("{note}", note=note)
-        self._global_reactor().callWhenRunning(self._take_signals)
+        self._global_reactor().callWhenRunning(self._install_signal_handlers)
 
-    def _take_signals(self) -> None:
-        """React to signals; the reactor has its own reactions by now."""
+    def _install_signal_handlers(self) -> None:
+        """Install the signal handlers, after the reactor has installed its own."""
         signal.signal(signal.SIGHUP, lambda *_: self._global_reactor().callFromThread(self.reload))
-        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # it would end the process
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # the default action would end the process
             signal.signal(signal.SIGUSR1, lambda *_: self._global_reactor().callFromThread(self._ignore_rotation))
         for number, name in ((signal.SIGTERM, "shutdown-on-sigterm"), (signal.SIGINT, "shutdown-on-sigint")):
-            signal.signal(number, self._ends_as(name, signal.getsignal(number)))
+            signal.signal(number, self._ending_handler(name, signal.getsignal(number)))
 
-    def _ends_as(self, name: str, before: Any) -> Callable[[int, Any], None]:
-        """Make the reaction to a signal that ends the process: what a setting says, and then what was done before."""
+    def _ending_handler(self, name: str, previous: Any) -> Callable[[int, Any], None]:
+        """Return a handler for a signal that ends the process: apply a setting, then call the previous one."""
 
-        def react(number: int, frame: Any) -> None:
+        def handle(number: int, frame: Any) -> None:
             ends = KNOWN[name].get(self.settings)
             if self._durability is not None and {"save", "nosave"} & set(ends):
                 self._durability.save_at_end("save" in ends)
-            if callable(before):
-                before(number, frame)
+            if callable(previous):
+                previous(number, frame)
 
-        return react
+        return handle
 
     def _ignore_rotation(self) -> None:
         self._log.info("SIGUSR1 is ignored: there is no log file of twistd's (-l) to be opened anew")
 
     def reload(self) -> None:
-        """Read the configuration files again, and change what they name: all of it, or nothing.
+        """Read the configuration files again and change the settings that they name: all of them, or none.
 
-        Settings that CONFIG SET may not change are told; options of the command line hold; what a file does not name
-        any more keeps its value.
+        Settings that CONFIG SET may not change are logged.  Options of the command line take precedence.  A setting
+        that a file no longer names keeps its value.
         """
         options = self._options
         if not options.files:
@@ -291,17 +291,17 @@ class PluginService(CacheService):
         except DataFolderError as error:
             raise self._refusal(str(error)) from None
 
-    def _not_loaded(self, failure: Failure) -> None:
-        super()._not_loaded(failure)
+    def _load_failed(self, failure: Failure) -> None:
+        super()._load_failed(failure)
         if not failure.check(CancelledError):
             self._refusal(f"cannot load the data: {failure.getErrorMessage()}")
             self._end()
-            # The reactor knows no status to end with.  What is registered last is called first, when twistd is done.
+            # The reactor cannot set an exit status.  The function registered last is called first, when twistd is done.
             atexit.register(os._exit, 1)
 
     @staticmethod
     def _refusal(why: str) -> StartError:
-        """Make the error, and have people see it where twistd has turned stderr into the log, which may be a file."""
+        """Return the error, and print it if twistd has redirected stderr to the log, which may be a file."""
         refusal = StartError(why)
         if sys.stderr is not sys.__stderr__:
             print(refusal, file=sys.__stderr__, flush=True)
@@ -314,5 +314,5 @@ class PluginService(CacheService):
 
 
 def makeService(options: Options) -> PluginService:
-    """Make the service that twistd runs."""
+    """Return the service that twistd runs."""
     return PluginService(options)

@@ -1,4 +1,4 @@
-"""A true cache for tests: the whole stack, with fake transports and a clock that moves only by hand.
+"""A real cache for tests: the whole stack, with fake transports and a clock that only the test advances.
 
     cache = MemoryCache()
     client = cache.connect()
@@ -51,17 +51,17 @@ from twisted_kv.wire.words import Word, encode_words
 T = TypeVar("T")
 
 EARLY = 4e-7
-"""Seconds: less than half of the microsecond that a `Clock` counts in."""
+"""Seconds: less than half a microsecond, the resolution of a `Clock`."""
 
 START = 1_767_225_600
-"""What a `Clock` begins with: 2026-01-01 00:00:00 UTC."""
+"""The initial date of a `Clock`: 2026-01-01 00:00:00 UTC."""
 
 
 class Clock(task.Clock):
-    """A clock that moves only by `advance`, and begins at a plausible date.
+    """A clock that only `advance` moves, and that begins at a plausible date.
 
-    It keeps whole microseconds, so that ten steps of a tenth of a second are exactly one second.  `jump` sets its date,
-    as somebody sets the clock of a machine: no time passes by that, and no call is made earlier or later.
+    It counts whole microseconds, so that ten steps of a tenth of a second are exactly one second.  `jump` sets the
+    date, as an administrator sets a machine's clock: no time passes, and no scheduled call is made earlier or later.
     """
 
     def __init__(self, start: float = START) -> None:
@@ -74,15 +74,15 @@ class Clock(task.Clock):
         return self.rightNow + self._jumped
 
     def monotonic(self) -> float:
-        """Return seconds that only `advance` moves on; calls are due by them."""
+        """Return the seconds that only `advance` increases, by which calls are scheduled."""
         return self.rightNow
 
     def jump(self, amount: float) -> None:
-        """Set the date by some seconds, forward or back."""
+        """Move the date by some seconds, forward or (if negative) back."""
         self._jumped += amount
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:  # noqa: A002  # Twisted's name
-        """Call something when so many seconds have passed, whatever the date is then."""
+        """Schedule a call after a delay in seconds, whatever the date is then."""
         due = self.rightNow + delay
         call = DelayedCall(due, callable, args, kw, self.calls.remove, lambda call: None, self.monotonic)
         self.calls.append(call)
@@ -90,8 +90,8 @@ class Clock(task.Clock):
         return call
 
     def advance(self, amount: float) -> None:
-        """Move on by some seconds and make the calls that fall due."""
-        # Calls are due a little early, since the time of a call is a sum that may be rounded up.
+        """Advance by some seconds and make the calls that become due."""
+        # Calls are due slightly early, since the time of a call is a sum that may be rounded up.
         exact = round(self.rightNow + amount, 6)
         self.rightNow = exact + EARLY
         self._sortCalls()
@@ -99,13 +99,13 @@ class Clock(task.Clock):
             call = self.calls.pop(0)
             call.called = 1
             call.func(*call.args, **call.kw)
-        self.rightNow = max(exact, round(self.rightNow - EARLY, 6))  # a call may have moved it on
+        self.rightNow = max(exact, round(self.rightNow - EARLY, 6))  # a call may have advanced the clock
 
 
 class StreamTransport(StringTransport):
-    """A stream whose far end is the test: what was written is in `value()`, and it can be made to fill up.
+    """A stream whose other end is the test: `value()` returns what was written, and its buffer can fill up.
 
-    With `capacity` bytes written and not taken (`take`), it asks its producer to pause, as a socket's buffer does.
+    When more than `capacity` bytes were written and not taken (`take`), it pauses its producer, as a full socket does.
     """
 
     def __init__(self, peer: str = "127.0.0.1", port: int = 54321, capacity: int | None = None) -> None:
@@ -114,7 +114,7 @@ class StreamTransport(StringTransport):
         self.protocol: IProtocol | None = None
         self.lost = False
         self.wrote: Callable[[], None] | None = None
-        """Called when something was written, or the connection has ended."""
+        """Called when data was written, or when the connection was lost."""
 
     def write(self, data: bytes) -> None:
         if self.lost:
@@ -126,7 +126,7 @@ class StreamTransport(StringTransport):
             self.wrote()
 
     def take(self) -> bytes:
-        """Take what was written, which makes room for more."""
+        """Remove and return what was written, which makes room for more."""
         data: bytes = self.value()
         self.clear()
         if self.producer is not None and self.capacity is not None:
@@ -154,16 +154,16 @@ class StreamTransport(StringTransport):
 
 
 class DatagramTransport:
-    """A datagram socket whose far end is the test: what was sent is in `sent`, as (datagram, address)."""
+    """A datagram socket whose other end is the test: `sent` lists what was sent, as (datagram, address)."""
 
     def __init__(self, max_packet_size: int = 65_536, port: int = 6379) -> None:
         self.maxPacketSize = max_packet_size
         self.port = port
         self.sent: list[tuple[bytes, Any]] = []
         self.capacity = MAX_DATAGRAM
-        """The most bytes of a datagram that can be sent."""
+        """The size of the largest datagram that can be sent, in bytes."""
         self.refuses = False
-        """Whether sending fails, as it does when an ICMP error came back for an earlier datagram."""
+        """Whether sending fails, as it does after an ICMP error for an earlier datagram."""
 
     def getHost(self) -> IPv4Address:
         """Return the address that the socket is bound to."""
@@ -190,15 +190,15 @@ class MemoryConnection:
         self.protocol.makeConnection(transport)
 
     def send(self, data: bytes) -> bytes:
-        """Send bytes, and give those that came back."""
+        """Send bytes and return the bytes that came back."""
         self.protocol.dataReceived(data)
         return self.transport.take()
 
     def call(self, *words: Word) -> Reply:
-        """Send a request and return its reply value; errors are raised.  Pushed messages before it are passed over.
+        """Send a request and return its reply value; errors are raised.  Pushes that arrive before it are ignored.
 
-        Raises RuntimeError while the reply to an earlier request is owed, since replies come in their order, and
-        AssertionError if this one is not answered at once: its reply is owed then.
+        Raises RuntimeError while the reply to an earlier request is outstanding, since replies come in order, and
+        AssertionError if this request is not answered at once: its reply is then outstanding.
         """
         if self._owed:
             raise RuntimeError("a reply is owed to this connection: requests that may wait are for `request`")
@@ -211,18 +211,18 @@ class MemoryConnection:
         return replies[0]
 
     def request(self, *words: Word) -> Deferred[Reply]:
-        """Send a request; the Deferred fires with its reply value when that has come, and may wait for others before.
+        """Send a request; the Deferred fires with its reply value when that arrives, after those of earlier requests.
 
-        It fails with `CommandError` for an error reply, and with `ConnectionDone` if the connection ends before.
+        It fails with `CommandError` for an error reply, and with `ConnectionDone` if the connection ends first.
         """
         owed: Deferred[Reply] = Deferred()
         self._owed.append(owed)
-        self.transport.wrote = self._take
+        self.transport.wrote = self._receive_replies
         self.protocol.dataReceived(encode_request(encode_words(words)))
         return owed
 
-    def _take(self) -> None:
-        """Hand on the replies that have come."""
+    def _receive_replies(self) -> None:
+        """Fire the Deferreds of the replies that have arrived."""
         if self.transport.lost:
             while self._owed:
                 self._owed.popleft().errback(ConnectionDone())
@@ -241,47 +241,47 @@ class MemoryConnection:
 
     @property
     def closed(self) -> bool:
-        """Whether the server has ended the connection."""
+        """Whether the connection has been closed, by either side."""
         return self.transport.lost
 
     def half_close(self) -> None:
-        """Tell the server that the client sends no more."""
+        """Close the client's sending side only."""
         IHalfCloseableProtocol(self.protocol).readConnectionLost()
 
     def close(self) -> None:
-        """End the connection from the client's side."""
+        """Close the connection from the client's side."""
         self.transport.abortConnection()
 
 
 class InlineWorker:
-    """Does at once what else is done in another thread."""
+    """A worker that runs at once what is otherwise run in another thread."""
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
-        """Do something, and give its outcome."""
+        """Run a function and return a fired Deferred of its outcome."""
         return execute(work)
 
     def stop(self) -> None:
-        """Do nothing: nothing is under way."""
+        """Do nothing: no work is ever in progress."""
 
 
 class InlineDisk:
-    """The files of this machine, touched in the one thread that there is."""
+    """The files of this machine, accessed in the calling thread."""
 
     def folder(self, path: str) -> Folder:
-        """Give a folder by its path."""
+        """Return the folder at a path."""
         return RealFolder(path)
 
     def worker(self) -> Worker:
-        """Give a worker."""
+        """Return a worker."""
         return InlineWorker()
 
 
 class MemoryCache:
-    """A started `CacheService` without ports, on a `Clock`, with as many clients as a test wants.
+    """A started `CacheService` without ports, on a `Clock`, with as many clients as a test needs.
 
-    `config` gives settings by their redis.conf names, `groups` the commands as for `CacheService`.  With `dir`, `save`
-    or `appendonly` in `config` it does keep files; what takes several turns of a reactor goes on when the clock is
-    advanced, be it by 0.  A context manager, which stops it.
+    `config` holds settings by their redis.conf names; `groups` are the commands, as for `CacheService`.  With `dir`,
+    `save` or `appendonly` in `config` it writes real files; work that takes several turns of a reactor continues when
+    the clock is advanced, even by 0.  As a context manager it stops on exit.
     """
 
     def __init__(
@@ -306,7 +306,7 @@ class MemoryCache:
         self._settings = {name: each.get(settings) for name, each in KNOWN.items() if not each.fixed}
 
     def call(self, *words: Word) -> Reply:
-        """Run one request in process and return its reply value; raises as `CacheService.call`."""
+        """Run one request in process and return its reply value; raises as `CacheService.call` does."""
         return self.service.call(*words)
 
     def request(self, *words: Word) -> Deferred[Reply]:
@@ -314,32 +314,32 @@ class MemoryCache:
         return self.service.request(*words)
 
     def session(self) -> LocalSession:
-        """Give a conversation in process."""
+        """Return a new session in process."""
         session = self.service.session()
         self._sessions.append(session)
         return session
 
     def connect(self, peer: str = "127.0.0.1", capacity: int | None = None) -> MemoryConnection:
-        """Connect a Redis client; `capacity` is as for `StreamTransport`."""
+        """Connect a Redis client; `capacity` is that of its `StreamTransport`."""
         return MemoryConnection(self.factory, StreamTransport(peer, next(self._ports), capacity))
 
     def endpoint(self) -> MemoryEndpoint:
-        """Give a client endpoint for any Twisted protocol that speaks Redis."""
+        """Return a client endpoint for any Twisted protocol that speaks RESP."""
         return MemoryEndpoint(self.factory)
 
     def datagrams(self, dialect: str | None = None, binary: bool = False) -> MemoryDatagrams:
-        """Give a datagram face, in a dialect by name, or in the one that the settings name."""
+        """Return a datagram face that speaks the dialect of this name, or by default that of the settings."""
         chosen = None if dialect is None else DIALECTS[dialect](binary)
         face = MemoryDatagrams(self.service, chosen)
         self._faces.append(face)
         return face
 
     def reset(self, *, clock: bool = False) -> None:
-        """Make it as it was at first, for the next test: no data, the settings it was made with, nothing counted.
+        """Restore the initial state for the next test: no data, the original settings, statistics at zero.
 
-        Connections of `connect` and `endpoint` end, those of `session` begin anew, and what waits for a key fails with
-        `SessionEnded`.  The service, the factory and the endpoints may be used on.  With `clock` its date is set to
-        that of the beginning, too.
+        Connections from `connect` and `endpoint` are closed, sessions from `session` are reset, and requests that wait
+        for a key fail with `SessionEnded`.  The service, the factory and the endpoints stay usable.  With `clock`, the
+        date is also set back to the initial one.
         """
         server = self.service.dispatcher.server
         self.factory.abort_all()
@@ -369,7 +369,7 @@ class MemoryCache:
         self.stop()
 
     def stop(self) -> None:
-        """Stop the cache; no timer is left on the clock."""
+        """Stop the cache; no scheduled call is left on the clock."""
         for face in self._faces:
             face.close()
         ensureDeferred(self.factory.close_all())
@@ -385,17 +385,17 @@ class MemoryDatagrams:
     ) -> None:
         self.transport = transport or DatagramTransport()
         self.protocol = CacheDatagramProtocol(service.dispatcher, dialect)
-        self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]  # as much of a transport as is needed
+        self.protocol.makeConnection(self.transport)  # type: ignore[arg-type]  # it implements what the protocol needs
         self._is_open = True
 
     def close(self) -> None:
-        """Close the socket: late answers are given up."""
+        """Close the socket; replies that are still outstanding are dropped."""
         if self._is_open:
             self._is_open = False
             self.protocol.stopProtocol()
 
     def send(self, datagram: bytes, peer: tuple[str, int] = ("127.0.0.1", 54321)) -> bytes | None:
-        """Send a datagram and give the one that answers it, or None for silence."""
+        """Send a datagram and return the one that answers it, or None if there was no reply."""
         before = len(self.transport.sent)
         self.protocol.datagramReceived(datagram, peer)
         answers = self.transport.sent[before:]
@@ -405,7 +405,7 @@ class MemoryDatagrams:
 
 
 class _PipeTransport(StringTransport):
-    """One end of a pipe in memory: what is written comes out at the other end's protocol."""
+    """One end of a pipe in memory: what is written is delivered to the protocol at the other end."""
 
     def __init__(self, pipe: _Pipe, host: IAddress, peer: IAddress) -> None:
         super().__init__(hostAddress=host, peerAddress=peer)
@@ -427,14 +427,14 @@ class _PipeTransport(StringTransport):
         self.loseConnection()
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Do nothing: there is nothing to wait for."""
+        """Do nothing: a pipe in memory has no delay."""
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Do nothing: there is nobody to lose."""
+        """Do nothing: the peer of a pipe in memory cannot disappear."""
 
 
 class _Pipe:
-    """Carries bytes between two protocols, in order, never one call inside the other."""
+    """Carries bytes between two protocols, in order, and never calls one from within a call of the other."""
 
     def __init__(self, client: Any, server: Any, address: IAddress) -> None:
         host = IPv4Address("TCP", "127.0.0.1", 6379)
@@ -476,7 +476,7 @@ class _Pipe:
 
 @implementer(IStreamClientEndpoint)
 class MemoryEndpoint:
-    """A client endpoint that leads into a `MemoryCache`.  While `refuses` is set, nobody listens there."""
+    """A client endpoint that connects to a `MemoryCache`, or refuses connections while `refuses` is set."""
 
     def __init__(self, factory: RespFactory) -> None:
         self._factory = factory

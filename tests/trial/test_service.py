@@ -524,8 +524,9 @@ class EndpointTests(ServiceCase):
 
     @inlineCallbacks
     def test_the_addresses_are_told_in_a_file_until_the_end(self) -> Any:
-        folder = tempfile.mkdtemp(dir=".")
-        path, unix = os.path.abspath(f"{folder}/addresses"), os.path.abspath(f"{folder}/s")
+        unix = self.path()
+        folder = os.path.dirname(unix)
+        path = f"{folder}/addresses"
         cache = self.service(config={"address-file": path, "unixsocket": unix})
         with open(path, encoding="utf-8") as file:
             told = file.read()
@@ -535,7 +536,7 @@ class EndpointTests(ServiceCase):
 
     @inlineCallbacks
     def test_the_addresses_of_a_later_server_stay_when_an_earlier_one_ends(self) -> Any:
-        path = os.path.abspath(f"{tempfile.mkdtemp(dir='.')}/addresses")
+        path = f"{os.path.dirname(self.path())}/addresses"
         first, second = (self.service(config={"address-file": path}) for _ in range(2))
         yield first.stopService()
         with open(path, encoding="utf-8") as file:

@@ -1,14 +1,14 @@
 """owncache-cli: talks to owncache, or to any Redis server, over TCP; to owncache also over UDP.
 
-    owncache-cli -p 6379 SET foo bar       one request; the exit status is 1 for an error reply, 2 for no answer
+    owncache-cli -p 6379 SET foo bar       one request; the exit status is 1 for an error reply, 2 for no reply
     owncache-cli                           a prompt, with history and completion (with the `cli` extra)
-    echo "GET foo" | owncache-cli          one request a line
+    echo "GET foo" | owncache-cli          one request per line
 
-    owncache-cli --scan --pattern "user:*" all keys that match; also --bigkeys and --stat
+    owncache-cli --scan --pattern "user:*" all matching keys; also --bigkeys and --stat
 
-At the prompt, `help` tells of commands what the server tells, `connect` goes to another server, a number before a
-request repeats it, `clear` clears the screen, and `quit` leaves.  Its history is kept in ~/.owncache_cli_history, for
-its owner alone, without what holds a password.
+At the prompt, `help` shows the server's documentation of its commands, `connect` switches to another server, a number
+before a request repeats it, `clear` clears the screen, and `quit` exits.  The history is kept in
+~/.owncache_cli_history, readable by its owner only, without lines that contain a password.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twisted_kv.cli.shell import FORMS, Shell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; gives its exit status."""
+    """Run the program and return its exit status."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     try:
         if options.address_file:
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stdout = None  # or Python complains that it cannot flush it
+        sys.stdout = None  # otherwise Python reports at exit that it cannot flush it
         return 141
-    except OSError as failure:  # as of a disk that is full
+    except OSError as failure:  # such as a full disk
         sys.stdout = None  # as above
         print(f"cannot write: {failure}", file=sys.stderr)
         return 2
@@ -70,5 +70,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _bytes_of(stream: Any, mode: str) -> Any:
-    """Return a standard stream for bytes, or one of nothing in the place of one that is closed."""
+    """Return the binary form of a standard stream, or the null device if the stream is closed."""
     return open(os.devnull, mode) if stream is None else stream.buffer  # open until the end

@@ -1,4 +1,4 @@
-"""Runs owncache-cli: `python -m twisted_kv.cli`."""
+"""Run owncache-cli with `python -m twisted_kv.cli`."""
 
 from __future__ import annotations
 

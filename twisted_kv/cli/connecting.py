@@ -1,4 +1,4 @@
-"""What the command line asks for: a connection, datagrams, or the address that a server has told in a file."""
+"""Clients made from the command line: over a connection, over UDP, or to the address in a server's address file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted_kv.vocabulary.replies import Reply
 
 
 def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
-    """Make the client that the options ask for; raises OSError for a UDP host that has no address."""
+    """Return the client that the options specify; raises OSError for a UDP host that has no address."""
     if options.udp:
         return DatagramCalls(options)
 
@@ -33,7 +33,7 @@ def make_client(options: argparse.Namespace) -> BlockingClient | DatagramCalls:
 
 
 def port_number(text: str) -> int:
-    """Read the number of a port; raises ValueError for what is none."""
+    """Parse a port number; raises ValueError if it is invalid."""
     number = int(text) if text.isdecimal() else 0
     if not 0 < number < 65536:
         raise ValueError("a port is a number from 1 to 65535")
@@ -41,7 +41,7 @@ def port_number(text: str) -> int:
 
 
 def connector(host: str, port: int, timeout: float) -> Callable[[], Stream]:
-    """Make what connects to a TCP port, within seconds."""
+    """Return a function that connects to a TCP port, with a time-out in seconds."""
 
     def connect() -> Stream:
         stream = socket.create_connection((host, port), timeout)
@@ -52,24 +52,24 @@ def connector(host: str, port: int, timeout: float) -> Callable[[], Stream]:
 
 
 def take_address(options: argparse.Namespace) -> None:
-    """Take the address that a server has told in its file; raises OSError if there is none, or no server."""
+    """Set the options' address from a server's address file; raises OSError if the file or the address is missing."""
     with open(options.address_file, encoding="utf-8", errors="surrogateescape") as file:
         lines = [line.rstrip("\n").partition(" ") for line in file]
-    told = {kind: address for kind, _, address in reversed(lines)}  # the first of a kind
-    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in told), "")
-    host, _, port = told.get(kind, "").rpartition(":")
+    addresses = {kind: address for kind, _, address in reversed(lines)}  # the first of each kind
+    kind = next((each for each in (("udp",) if options.udp else ("tcp", "unix", "udp")) if each in addresses), "")
+    host, _, port = addresses.get(kind, "").rpartition(":")
     if kind == "unix":
-        options.socket = told[kind]
+        options.socket = addresses[kind]
         return
     if not port.isdecimal():
         raise OSError(f"{options.address_file} tells of no such address")
     options.udp = kind == "udp"
-    options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all
+    options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all interfaces
     options.port = int(port)
 
 
 class DatagramCalls:
-    """Waits for what a `DatagramClient` gives.  Its reactor runs in a thread of its own, loaded for this alone."""
+    """A blocking front end to a `DatagramClient`.  The reactor, imported only for this, runs in its own thread."""
 
     database = 0
     in_transaction = False
@@ -100,7 +100,7 @@ class DatagramCalls:
         self._thread.start()
 
     def request(self, *words: bytes) -> Reply:
-        """As `BlockingClient.request`."""
+        """Send a request and wait for its reply value, as `BlockingClient.request` does."""
         try:
             return self._call(self._loop, self._client.request, *words)
         except self._failures as failure:

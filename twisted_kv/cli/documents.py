@@ -1,4 +1,4 @@
-"""What a server tells of its commands (COMMAND DOCS), for `help`, for hints while typing, and for completion."""
+"""A server's documentation of its commands (COMMAND DOCS), for `help`, hints while typing, and completion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ To get help about commands type:
 
 
 class Document(NamedTuple):
-    """What is known of one command, or one subcommand: its `name` in upper case, and its arguments in order."""
+    """The documentation of a command or subcommand: its `name` is in upper case, its arguments are in order."""
 
     name: str
     summary: str
@@ -27,7 +27,7 @@ class Document(NamedTuple):
     arguments: Tuple[str, ...]
 
     def lines(self, *, group: bool, colours: bool) -> str:
-        """Write it as redis-cli does, with its group or without."""
+        """Return the text that redis-cli prints for the command, with or without its group."""
         bold, grey, yellow, plain = ("\33[1m", "\33[90m", "\33[33m", "\33[0m") if colours else ("",) * 4
         text = f"\n  {bold}{self.name}{plain} {grey}{' '.join(self.arguments)}{plain}\n"
         text += f"  {yellow}summary:{plain} {self.summary}\n  {yellow}since:{plain} {self.since}\n"
@@ -35,7 +35,7 @@ class Document(NamedTuple):
 
 
 class Documents:
-    """All that a server tells, from the reply to COMMAND DOCS; nothing if that is none."""
+    """All documents of a server, from its reply to COMMAND DOCS; empty if the reply is no map."""
 
     def __init__(self, reply: Reply = None) -> None:
         found = [each for name, facts in _pairs(reply) for each in _documents(name, facts)]
@@ -43,16 +43,16 @@ class Documents:
 
     @property
     def names(self) -> list[str]:
-        """The commands in upper case, subcommands behind the names of their containers."""
+        """The commands' names in upper case; the names of subcommands follow those of their containers."""
         return list(self._documents)
 
     @property
     def topics(self) -> list[str]:
-        """What `help` may be asked for."""
+        """The topics that `help` accepts."""
         return [*sorted({f"@{each.group}" for each in self._documents.values()}), *self._documents]
 
     def help(self, words: Sequence[str], *, colours: bool = False) -> str:
-        """Answer `help`, with what was asked for."""
+        """Return the text that answers `help` with these words."""
         if not words:
             return TEXT
         topic = " ".join(words)
@@ -69,7 +69,7 @@ class Documents:
         return "".join(each.lines(group=not topic.startswith("@"), colours=colours) for each in found) + "\n"
 
     def hint(self, line: str) -> str:
-        """Give the arguments that may follow a line that is being typed."""
+        """Return the arguments that may follow a line that is being typed."""
         words = line.upper().split()
         document = next(filter(None, (self._documents.get(" ".join(words[:length])) for length in (2, 1))), None)
         if document is None:
@@ -83,7 +83,7 @@ class Documents:
 
 
 def _pairs(reply: Reply) -> list[tuple[Any, Any]]:
-    """Read a map in the form of either version of RESP."""
+    """Return the pairs of a map in the form of either RESP version."""
     if isinstance(reply, dict):
         return list(reply.items())
     return list(zip(reply[::2], reply[1::2])) if isinstance(reply, list) else []
@@ -94,31 +94,31 @@ def _text(word: Any) -> str:
 
 
 def _documents(name: Any, facts: Reply) -> list[Document]:
-    told = {_text(key): value for key, value in _pairs(facts)}
-    arguments = told.get("arguments")
+    fields = {_text(key): value for key, value in _pairs(facts)}
+    arguments = fields.get("arguments")
     words = [word for each in (arguments if isinstance(arguments, list) else []) for word in _syntax(each)]
-    made = Document(
+    document = Document(
         name=_text(name).upper().replace("|", " "),
-        summary=_text(told.get("summary", b"")),
-        since=_text(told.get("since", b"")),
-        group=_text(told.get("group", b"")),
+        summary=_text(fields.get("summary", b"")),
+        since=_text(fields.get("since", b"")),
+        group=_text(fields.get("group", b"")),
         arguments=tuple(words),
     )
-    below = [each for subname, more in _pairs(told.get("subcommands")) for each in _documents(subname, more)]
-    return [made, *below]
+    subcommands = [each for subname, more in _pairs(fields.get("subcommands")) for each in _documents(subname, more)]
+    return [document, *subcommands]
 
 
 def _syntax(reply: Reply) -> list[str]:
-    """Write one argument as Redis's documents do."""
-    told = {_text(key): value for key, value in _pairs(reply)}
-    kind = _text(told.get("type", b""))
-    flags = {_text(flag) for flag in told.get("flags") or ()}
-    inner = [" ".join(_syntax(each)) for each in told.get("arguments") or ()]
+    """Format one argument as Redis's documentation does."""
+    fields = {_text(key): value for key, value in _pairs(reply)}
+    kind = _text(fields.get("type", b""))
+    flags = {_text(flag) for flag in fields.get("flags") or ()}
+    inner = [" ".join(_syntax(each)) for each in fields.get("arguments") or ()]
     name = {"block": " ".join(inner), "oneof": "|".join(inner), "pure-token": ""}.get(
-        kind, _text(told.get("name", b""))
+        kind, _text(fields.get("name", b""))
     )
-    token = _text(told["token"]) or '""' if "token" in told else ""
+    token = _text(fields["token"]) or '""' if "token" in fields else ""
     if "multiple" in flags:
         name = f"{name} [{token + ' ' if 'multiple_token' in flags else ''}{name} ...]"
-    written = " ".join(filter(None, (token, name)))
-    return [f"[{written}]" if "optional" in flags else written]
+    syntax = " ".join(filter(None, (token, name)))
+    return [f"[{syntax}]" if "optional" in flags else syntax]

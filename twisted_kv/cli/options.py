@@ -16,7 +16,7 @@ PASSWORD_VARIABLE = "REDISCLI_AUTH"  # noqa: S105  # the name of a variable
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; exits with status 2 and a message if it is wrong."""
+    """Parse the command line; exits with status 2 and a message if it is invalid."""
     parser = _parser()
     options = parser.parse_args(arguments)
     for name, value in (options.uri or {}).items():
@@ -80,22 +80,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_forms_and_tasks(parser: argparse.ArgumentParser) -> None:
-    """Add how replies are written, and what is done in the place of a request: one of each at the most."""
+    """Add the options for the form of replies and for tasks instead of a request: at most one of each."""
     form = parser.add_mutually_exclusive_group()
-    for name, told in (
+    for name, help_text in (
         ("raw", "write replies as they are, also on a terminal"),
         ("no-raw", "write replies with their types, also into a pipe"),
         ("csv", "write replies as comma-separated values"),
         ("json", "write replies as JSON"),
     ):
-        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=told)
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=help_text)
     task = parser.add_mutually_exclusive_group()
-    for name, told in (
+    for name, help_text in (
         ("scan", "list all keys"),
         ("bigkeys", "find the largest key of each type"),
         ("stat", "tell what the server holds and does, a line each second"),
     ):
-        task.add_argument(f"--{name}", dest="task", action="store_const", const=name, help=told)
+        task.add_argument(f"--{name}", dest="task", action="store_const", const=name, help=help_text)
     parser.add_argument("--pattern", help="of the keys of --scan and --bigkeys")
 
 
@@ -107,7 +107,7 @@ def _port(text: str) -> int:
 
 
 def _uri(text: str) -> dict[str, Any]:
-    """Read an address such as redis://user:password@host:port/database, of which all but the host may be missing."""
+    """Parse an address such as redis://user:password@host:port/database, in which only the host is required."""
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -124,7 +124,7 @@ def _uri(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError("a database is a number")
     found["database"] = int(database) if database else None
     user, password = parts.username, parts.password
-    if password is None:  # as redis-cli: one word is the password
+    if password is None:  # as in redis-cli, a single word is the password
         user, password = None, user
     found["user"] = unquote(user) if user else None
     found["password"] = None if password is None else unquote(password)

@@ -1,4 +1,4 @@
-"""The prompt: reads lines from a person, with history, completion and hints."""
+"""The interactive prompt, with history, completion and hints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET: Final = re.compile(
 
 
 def is_secret(line: str) -> bool:
-    """Whether a line may hold a password, so that no history is kept of it; in doubt, as with a quote that is open."""
+    """Check whether a line may contain a password, and so must not enter the history; if unsure (open quote), True."""
     try:
         words = split_words(line.encode("utf-8", "surrogateescape"))
     except ValueError:
@@ -27,7 +27,7 @@ def is_secret(line: str) -> bool:
 
 
 def interact(shell: Shell) -> int:
-    """Read requests at a prompt until the person leaves.  Ctrl-C ends what waits for a reply, and its connection."""
+    """Run requests from the prompt until the user quits.  Ctrl-C aborts a waiting request and its connection."""
     read = _reader(shell)
     while True:
         try:
@@ -40,7 +40,7 @@ def interact(shell: Shell) -> int:
 
 
 def _reader(shell: Shell) -> Callable[[str], str]:
-    """Give the prompt: prompt_toolkit's where it is installed, Python's own with readline otherwise."""
+    """Return a function that prompts for a line: prompt_toolkit's if installed, otherwise Python's, with readline."""
     path = os.path.expanduser(HISTORY)
     try:
         from prompt_toolkit import PromptSession
@@ -50,7 +50,7 @@ def _reader(shell: Shell) -> Callable[[str], str]:
         from prompt_toolkit.history import FileHistory, InMemoryHistory
         from prompt_toolkit.layout.processors import AfterInput
     except ImportError:
-        return _plain_reader(path + ".plain")  # its lines are written in another way
+        return _plain_reader(path + ".plain")  # it is in another format
 
     class SafeHistory(FileHistory):
         def store_string(self, string: str) -> None:
@@ -68,7 +68,7 @@ def _reader(shell: Shell) -> Callable[[str], str]:
         room = app.output.get_size().columns - len(shell.prompt) - len(line.text) - 1
         return [("class:auto-suggestion", shell.documents.hint(line.text)[: max(0, room)])]
 
-    history = SafeHistory(path) if _keep_to_oneself(path) else InMemoryHistory()
+    history = SafeHistory(path) if _make_private(path) else InMemoryHistory()
     session: PromptSession[str] = PromptSession(
         history=history,
         completer=WordCompleter(names, ignore_case=True, sentence=True),
@@ -81,19 +81,19 @@ def _reader(shell: Shell) -> Callable[[str], str]:
 def _plain_reader(path: str) -> Callable[[str], str]:
     try:
         import readline
-    except ImportError:  # not in every Python
+    except ImportError:  # not every Python has it
         return input
-    with suppress(AttributeError):  # PyPy's has it not, and keeps no history by itself
+    with suppress(AttributeError):  # PyPy's readline lacks it, and adds nothing to the history by itself
         readline.set_auto_history(False)
-    is_kept = _keep_to_oneself(path)
-    if is_kept:
+    is_saved = _make_private(path)
+    if is_saved:
         readline.read_history_file(path)
 
     def read(prompt: str) -> str:
         line = input(prompt)
         if line.strip():
             readline.add_history(line)
-            if is_kept and not is_secret(line):
+            if is_saved and not is_secret(line):
                 with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(line + "\n")
         return line
@@ -101,8 +101,8 @@ def _plain_reader(path: str) -> Callable[[str], str]:
     return read
 
 
-def _keep_to_oneself(path: str) -> bool:
-    """Make the file of the history if there is none, and let nobody else read it; False if it cannot be kept."""
+def _make_private(path: str) -> bool:
+    """Create the history file if needed and make it private to its owner; return False if that fails."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         os.chmod(path, 0o600)

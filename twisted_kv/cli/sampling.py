@@ -1,4 +1,4 @@
-"""Walks over the keys of a server, and looks at it again and again: `--scan`, `--bigkeys`, `--stat`."""
+"""The tasks that scan a server's keys or poll its statistics: `--scan`, `--bigkeys`, `--stat`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.wire.words import quote
 
 Ask = Callable[..., Reply]
-"""Sends a request and gives its reply value; raises `CommandError` for an error reply, `NoAnswer` without one."""
+"""Sends a request and returns its reply value; raises `CommandError` for an error reply, `NoAnswer` for none."""
 
 _PAUSE_EVERY: Final = 100
-"""SCANs after which `--bigkeys` makes the pause that `-i` asks for."""
+"""The number of SCANs between the pauses of `--bigkeys`, whose length `-i` sets."""
 
 
 def scan(ask: Ask, pattern: bytes | None, interval: float, every: int = 1) -> Iterator[list[bytes]]:
-    """Walk over all keys that match a pattern, some at a time, with a pause of seconds after so many requests."""
+    """Yield all keys that match a pattern, in batches, and sleep `interval` seconds after `every` requests."""
     cursor = b"0"
     for number in count(1):
         found: Any = ask(b"SCAN", cursor, *([] if pattern is None else [b"MATCH", pattern]))
@@ -30,7 +30,7 @@ def scan(ask: Ask, pattern: bytes | None, interval: float, every: int = 1) -> It
 
 
 class _Kind:
-    """What was seen of the keys of one type."""
+    """The statistics of the keys of one type."""
 
     def __init__(self, name: str, command: bytes, unit: str) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class _Kind:
 
 
 def big_keys(ask: Ask, write: Callable[[str], None], pattern: bytes | None, interval: float) -> None:
-    """Find the key of each type that has most members, and tell how large the keys are on the average."""
+    """Report the largest key of each type, and the average size of the keys."""
     kinds = {
         kind.name.encode(): kind
         for kind in (
@@ -67,7 +67,7 @@ def big_keys(ask: Ask, write: Callable[[str], None], pattern: bytes | None, inte
             kind = kinds.get(bytes(named))
             sampled += 1
             bytes_of_keys += len(key)
-            if kind is None:  # it is gone, or of a module
+            if kind is None:  # the key no longer exists, or is of a module's type
                 continue
             size: Any = ask(kind.command, key)
             kind.keys += 1
@@ -90,34 +90,34 @@ def big_keys(ask: Ask, write: Callable[[str], None], pattern: bytes | None, inte
 
 
 _LINES_A_PAGE: Final = 20
-_HEAD: Final = (
+_HEADER: Final = (
     "------- data ------ --------------------- load -------------------- - child -\n"
     "keys       mem      clients blocked requests            connections          \n"
 )
 
 
 def watch(ask: Ask, write: Callable[[str], None], interval: float) -> None:
-    """Tell what a server holds and does, a line each time, with a pause of seconds between; for ever."""
+    """Write a line of the server's statistics every `interval` seconds, without end."""
     before = 0
     for number in count():
         if not number % _LINES_A_PAGE:
-            write(_HEAD)
+            write(_HEADER)
         info: Any = ask(b"INFO")
-        told = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
-        keys = sum(int(told[name].split("=")[1].split(",")[0]) for name in told if name.startswith("db"))
-        requests = int(told.get("total_commands_processed", 0))
+        fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
+        keys = sum(int(fields[name].split("=")[1].split(",")[0]) for name in fields if name.startswith("db"))
+        requests = int(fields.get("total_commands_processed", 0))
         more = f"{requests} (+{requests - before if number else 0})"
         before = requests
         write(
-            f"{keys:<11}{_memory(int(told.get('used_memory', 0))):<9}{told.get('connected_clients', ''):<8}"
-            f"{told.get('blocked_clients', ''):<8}{more:<20}{told.get('total_connections_received', ''):<12}"
+            f"{keys:<11}{_memory(int(fields.get('used_memory', 0))):<9}{fields.get('connected_clients', ''):<8}"
+            f"{fields.get('blocked_clients', ''):<8}{more:<20}{fields.get('total_connections_received', ''):<12}"
         )
         write("\n")
         time.sleep(interval)
 
 
 def _memory(size: int) -> str:
-    """Write bytes with the unit that makes the number small, as redis-cli does."""
+    """Format a number of bytes with the unit that keeps it short, as redis-cli does."""
     if size < 1024:
         return f"{size}B"
     power = min((size.bit_length() - 1) // 10, 4)

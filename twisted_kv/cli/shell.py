@@ -1,4 +1,4 @@
-"""Runs requests, and what else is typed, and writes what comes of it."""
+"""The shell: runs requests and its own commands, and writes their results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN_TEXTS: Final = re.compile(
     rb"(INFO|LOLWUT)( .*)?|CLIENT (LIST|INFO)|MEMORY (DOCTOR|MALLOC-STATS)|CLUSTER (INFO|NODES)|LATENCY (DOCTOR|GRAPH)",
     re.I | re.S,
 )
-"""Requests whose reply is a text for people also in RESP2."""
+"""Requests whose reply is text for people, in RESP2 too."""
 
 FORMS: Final[dict[str, Callable[[Reply], bytes]]] = {
     "raw": lambda reply: render_raw(reply) + b"\n",
@@ -29,15 +29,15 @@ FORMS: Final[dict[str, Callable[[Reply], bytes]]] = {
     "csv": lambda reply: render_csv(reply) + b"\n",
     "json": lambda reply: render_json(reply) + b"\n",
 }
-"""How replies are written, by the options that ask for it."""
+"""The functions that format replies, by the options that select them."""
 
 CLEAR: Final = b"\x1b[H\x1b[2J"
 
 
 class Shell:
-    """Runs requests of a client and writes their replies: `form` makes bytes of one.
+    """Runs requests over a client and writes their replies, which `form` formats as bytes.
 
-    With `silent_sets`, SET is not answered, and nothing is written for it.
+    With `silent_sets`, SET has no reply, and nothing is written for it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Shell:
         self._output = output
         self._errors = errors
         self._form = form
-        self._plain = form if form is render else FORMS["raw"]  # of what is no reply
+        self._plain = form if form is render else FORMS["raw"]  # for output that is no reply
         self._timeout = timeout
         self._silent_sets = silent_sets
         self._colours = colours
@@ -66,23 +66,23 @@ class Shell:
 
     @property
     def prompt(self) -> str:
-        """What stands before a line, as redis-cli has it: the server, the database, whether a transaction was begun."""
+        """The prompt, as in redis-cli: the server, the database, and whether a transaction is open."""
         database = f"[{self._client.database}]" if self._client.database else ""
         return f"{self.name}{database}{'(TX)' if self._client.in_transaction else ''}> "
 
     def run(self, words: Sequence[bytes]) -> int:
-        """Run one request; gives the exit status: 0, 1 for an error reply, 2 if there was no answer."""
+        """Run one request and return the exit status: 0, 1 for an error reply, 2 if there was no reply."""
 
         def run() -> None:
             try:
                 reply = self._client.request(*words)
             except Ended:
                 if words[0].lower() == b"shutdown":
-                    return  # that is how it says that it does
+                    return  # the server confirms it by closing the connection
                 raise
             if isinstance(reply, bytes) and PLAIN_TEXTS.fullmatch(b" ".join(words[:2])):
-                self._write(reply)  # it has line ends of its own
-            elif reply is not None or self._answered(words[0]):
+                self._write(reply)  # the text ends its own lines
+            elif reply is not None or self._has_reply(words[0]):
                 self._write(self._form(reply))
 
         if words[0].lower() in (b"auth", b"hello"):
@@ -90,13 +90,13 @@ class Shell:
         return self._attempt(run)
 
     def run_task(self, name: str, pattern: bytes | None, interval: float) -> int:
-        """Run `--scan`, `--bigkeys` or `--stat`; gives the exit status."""
+        """Run `--scan`, `--bigkeys` or `--stat` and return the exit status."""
         ask = self._client.request
         if name == "scan":
             return self._attempt(lambda: self._scan(pattern, interval))
         if name == "bigkeys":
-            return self._attempt(lambda: sampling.big_keys(ask, self._tell, pattern, interval))
-        return self._attempt(lambda: sampling.watch(ask, self._tell, interval or 1.0))
+            return self._attempt(lambda: sampling.big_keys(ask, self._write_text, pattern, interval))
+        return self._attempt(lambda: sampling.watch(ask, self._write_text, interval or 1.0))
 
     def _scan(self, pattern: bytes | None, interval: float) -> None:
         for keys in sampling.scan(self._client.request, pattern, interval):
@@ -110,31 +110,31 @@ class Shell:
             self._write(self._form(refusal))
             return 1
         except NoAnswer as failure:
-            self._complain(f"no answer from {self.name}: {failure}")
+            self._write_error(f"no answer from {self.name}: {failure}")
             return 2
         except ValueError as failure:
-            self._complain(str(failure))
+            self._write_error(str(failure))
             return 2
         return 0
 
     def run_often(self, words: Sequence[bytes], times: int, interval: float) -> int:
-        """Run one request so many times, 0 for ever, with seconds between; gives the worst exit status."""
+        """Run a request `times` times (0: forever), `interval` seconds apart, and return the worst exit status."""
         worst = self.run(words)
         for _ in range(times - 1) if times else count():
             time.sleep(interval)
             worst = max(worst, self.run(words))
         return worst
 
-    def _answered(self, name: bytes) -> bool:
-        """Tell whether there was a reply at all: a SET of the `equals` dialect has none."""
+    def _has_reply(self, name: bytes) -> bool:
+        """Check whether a command has a reply: a SET in the `equals` dialect has none."""
         return not (self._silent_sets and name.upper() == b"SET")
 
     def run_line(self, line: bytes) -> int | None:
-        """Run a line of words; None if it asks to leave."""
+        """Run a line and return its exit status, or None if it quits."""
         try:
             words = split_words(line)
         except ValueError:
-            self._complain("Invalid argument(s)")
+            self._write_error("Invalid argument(s)")
             return 2
         if not words:
             return 0
@@ -145,41 +145,41 @@ class Shell:
         if len(words) > 1 and times is not None:
             if times > 0:
                 return self.run_often(words[1:], times, 0)
-            self._complain("a number before a request says how often it is run: 1 or more")
+            self._write_error("a number before a request says how often it is run: 1 or more")
             return 2
         status = self._run_own(name, words)
         return self.run(words) if status is None else status
 
     def _run_own(self, name: bytes, words: Sequence[bytes]) -> int | None:
-        """Do what is for this program and not for the server, and give the status; None if it is nothing such."""
-        asked = [word.decode("utf-8", "replace") for word in words]
+        """Run one of the shell's own commands and return its exit status, or None if it is a request."""
+        texts = [word.decode("utf-8", "replace") for word in words]
         if name in (b"help", b"?"):
-            self._tell(self.documents.help(asked[1:], colours=self._colours))
+            self._write_text(self.documents.help(texts[1:], colours=self._colours))
         elif len(words) == 1 and name == b"clear":
             self._write(CLEAR)
         elif name == b":set":
-            if asked[1:] not in (["hints"], ["nohints"]):
-                self._complain("it is :set hints or :set nohints")
+            if texts[1:] not in (["hints"], ["nohints"]):
+                self._write_error("it is :set hints or :set nohints")
                 return 2
-            self.shows_hints = asked[1] == "hints"
+            self.shows_hints = texts[1] == "hints"
         elif name == b"connect":
             if len(words) != 3:
-                self._complain("it is connect HOST PORT")
+                self._write_error("it is connect HOST PORT")
                 return 2
-            return self._connect(*asked[1:])
+            return self._connect(*texts[1:])
         else:
             return None
         return 0
 
     def _connect(self, host: str, port: str) -> int:
-        """Talk to another server, and tell at once if nobody is there."""
+        """Switch to another server, and report at once if it does not respond."""
         if not isinstance(self._client, BlockingClient):
-            self._complain("connect is for TCP")
+            self._write_error("connect is for TCP")
             return 2
         try:
             number = port_number(port)
         except ValueError as failure:
-            self._complain(str(failure))
+            self._write_error(str(failure))
             return 2
         self._client.move(connector(host, number, self._timeout))
         self._documents = None
@@ -187,7 +187,7 @@ class Shell:
         return self._attempt(lambda: self._client.request(b"PING"))
 
     def run_lines(self, lines: Any) -> int:
-        """Run lines until there are no more; gives the worst exit status."""
+        """Run all lines, or those before one that quits, and return the worst exit status."""
         worst = 0
         for line in lines:
             status = self.run_line(line)
@@ -198,10 +198,10 @@ class Shell:
 
     @property
     def documents(self) -> Documents:
-        """What the server tells of its commands, asked for once, and again when somebody has given a password."""
+        """The server's documentation of its commands, requested once, and again after AUTH or HELLO."""
         if self._documents is None:
             if self._client.in_transaction:
-                return Documents()  # it would be queued
+                return Documents()  # COMMAND DOCS would be queued
             try:
                 self._documents = Documents(self._client.request(b"COMMAND", b"DOCS"))
             except (CommandError, ValueError, NoAnswer):
@@ -212,9 +212,9 @@ class Shell:
         self._output.write(data)
         self._output.flush()
 
-    def _tell(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         self._write(text.encode("utf-8", "surrogateescape"))
 
-    def _complain(self, text: str) -> None:
+    def _write_error(self, text: str) -> None:
         self._errors.write(text.encode("utf-8", "surrogateescape") + b"\n")
         self._errors.flush()

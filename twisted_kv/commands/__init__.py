@@ -1,7 +1,7 @@
-"""The commands, one module for each group of Redis's.
+"""The commands, one module for each of Redis's groups.
 
-A command is a plain function that is given a session and words and returns a reply value.  To add one, write it in the
-module of its group, with its declaration above it.  To add a group, add it to the tuple below.
+A command is a plain function that takes a session and arguments, and returns a reply value.  To add one, write it in
+the module of its group, with its declaration above it.  To add a group, add it to the tuple below.
 """
 
 from twisted_kv.commands.bitmaps import bitmaps

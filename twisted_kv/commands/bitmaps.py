@@ -1,4 +1,4 @@
-"""Commands on the bits of values that are byte strings.  Bit 0 is the highest bit of the first byte."""
+"""Commands on the bits of values that are byte strings.  Bit 0 is the most significant bit of the first byte."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from twisted_kv.vocabulary.replies import Reply
 bitmaps = Group("bitmap", category="bitmap")
 
 _BAD_OFFSET: Final = "bit offset is not an integer or out of range"
-_ONES: Final = bytes([bin(byte).count("1") for byte in range(256)])
+_BIT_COUNTS: Final = bytes([bin(byte).count("1") for byte in range(256)])
 _COUNTS_BITS: Final = hasattr(int, "bit_count")  # from Python 3.10 on
-_PIECE: Final = CHUNK  # of a long string, whose chunks are not put together then
+_PIECE_SIZE: Final = CHUNK  # a piece is then one chunk of a long string, so chunks need not be joined
 
 
-def _offset(session: Session, word: bytes, *, width: int = 0) -> int:
-    """Read the place of a bit; with a width, `#3` is the third field of that many bits."""
-    if width and word.startswith(b"#"):
-        place = integer(word[1:], _BAD_OFFSET) * width
-        place = (place - INT64_MIN) % (UINT64_MAX + 1) + INT64_MIN  # too large a product goes round, as in C
+def _offset(session: Session, argument: bytes, *, width: int = 0) -> int:
+    """Parse a bit offset; with a width, `#3` means the offset 3 * width."""
+    if width and argument.startswith(b"#"):
+        offset = integer(argument[1:], _BAD_OFFSET) * width
+        offset = (offset - INT64_MIN) % (UINT64_MAX + 1) + INT64_MIN  # too large a product wraps around, as in C
     else:
-        place = integer(word, _BAD_OFFSET)
-    if place < 0 or place >> 3 >= session.server.settings.proto_max_bulk_len:
+        offset = integer(argument, _BAD_OFFSET)
+    if offset < 0 or offset >> 3 >= session.server.settings.proto_max_bulk_len:
         raise CommandError(_BAD_OFFSET)
-    return place
+    return offset
 
 
 def _string(database: Database, key: bytes) -> bytes | LongString:
-    """Give the string of a key that is about to be changed; empty if there is none."""
+    """Return the string of a key for changing it; an empty one if there is none."""
     value = database.lookup(key)
     if value is None:
         return b""
@@ -61,17 +61,17 @@ def _slice(value: bytes | LongString, start: int, stop: int) -> bytes:
     keys=first("RW access update"),
 )
 def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
-    """Set or clear a bit of the string value of a key, and return what it was."""
-    place = _offset(session, offset)
+    """Set or clear a bit of the string value of a key, and return its previous value."""
+    bit_offset = _offset(session, offset)
     if parse_integer(bit) not in (0, 1):
         raise CommandError("bit is not an integer or out of range")
     value = _string(session.db, key)
-    at, mask = place >> 3, 0x80 >> (place & 7)
-    byte = _slice(value, at, at + 1)
+    byte_offset, mask = bit_offset >> 3, 0x80 >> (bit_offset & 7)
+    byte = _slice(value, byte_offset, byte_offset + 1)
     old = byte[0] if byte else 0
     new = old | mask if bit == b"1" else old & ~mask
     if not byte or new != old:
-        session.db.write_string(key, at, bytes((new,)))
+        session.db.write_string(key, byte_offset, bytes((new,)))
     else:
         session.db.keep_raw(key)
     return int(bool(old & mask))
@@ -85,31 +85,31 @@ def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
 )
 def getbit(session: Session, key: bytes, offset: bytes) -> Reply:
     """Return a bit of the string value of a key."""
-    place = _offset(session, offset)
-    byte = _slice(session.db.read_string(key), place >> 3, (place >> 3) + 1)
-    return byte[0] >> (7 - (place & 7)) & 1 if byte else 0
+    bit_offset = _offset(session, offset)
+    byte = _slice(session.db.read_string(key), bit_offset >> 3, (bit_offset >> 3) + 1)
+    return byte[0] >> (7 - (bit_offset & 7)) & 1 if byte else 0
 
 
 def _read(session: Session, key: bytes) -> bytes | LongString | None:
-    """Give the string of a key that is only read, or None if there is none."""
+    """Return the string of a key for reading, or None if there is none."""
     value = session.db.read(key)
     if value is None or isinstance(value, (bytes, LongString)):
         return value
     raise WrongTypeError
 
 
-def _counts_bits(words: Sequence[bytes]) -> bool:
-    """Tell whether a range is one of bits: its third word says so."""
-    if len(words) < 3:
+def _is_bit_range(arguments: Sequence[bytes]) -> bool:
+    """Check whether the third argument of a range says that it is in bits, not bytes."""
+    if len(arguments) < 3:
         return False
-    unit = c_string(words[2]).upper()
+    unit = c_string(arguments[2]).upper()
     if unit not in (b"BIT", b"BYTE"):
         raise CommandError(SYNTAX)
     return unit == b"BIT"
 
 
-def _clipped(start: int, end: int, size: int, *, in_bits: bool) -> tuple[int, int]:
-    """Give the first bit and the bit behind the last of a range of bytes, or of bits; the same for none."""
+def _clip(start: int, end: int, size: int, *, in_bits: bool) -> tuple[int, int]:
+    """Clip a range of bytes or bits to the value, and return it as a half-open range of bits, (0, 0) if it is empty."""
     total = size * 8 if in_bits else size
     start = max(0, start + total if start < 0 else start)
     end = min(total - 1, max(0, end + total) if end < 0 else end)
@@ -126,7 +126,7 @@ def _clipped(start: int, end: int, size: int, *, in_bits: bool) -> tuple[int, in
     complexity="O(N)",
 )
 def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return how many bits of the string value of a key are set, in all or in a range."""
+    """Return the number of bits set in the string value of a key, or in a range of it."""
     value = _read(session, key)
     if value is None:
         return 0
@@ -135,21 +135,21 @@ def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
     start, end = map(integer, words[:2]) if words else (0, -1)
     if start < 0 and end < 0 and start > end:
         return 0
-    first, last = _clipped(start, end, len(value), in_bits=_counts_bits(words))
+    first, last = _clip(start, end, len(value), in_bits=_is_bit_range(words))
     return _count(value, first, last)
 
 
 def _count(value: bytes | LongString, start: int, stop: int) -> int:
-    """Count the bits that are set from a place up to before another."""
+    """Return the number of bits set in a half-open range of bits."""
     if start >= stop:
         return 0
     count = 0
     first, last = start >> 3, (stop - 1) >> 3
-    for at in _pieces(value, first, last + 1):
-        count += popcount(_slice(value, at, min(at + _PIECE, last + 1)))
+    for offset in _pieces(value, first, last + 1):
+        count += popcount(_slice(value, offset, min(offset + _PIECE_SIZE, last + 1)))
     head = _slice(value, first, first + 1)[0] >> (8 - (start & 7)) if start & 7 else 0
     tail = _slice(value, last, last + 1)[0] & (0xFF >> (stop & 7)) if stop & 7 else 0
-    return count - _ONES[head] - _ONES[tail]
+    return count - _BIT_COUNTS[head] - _BIT_COUNTS[tail]
 
 
 @bitmaps.command(
@@ -160,7 +160,7 @@ def _count(value: bytes | LongString, start: int, stop: int) -> int:
     complexity="O(N)",
 )
 def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
-    """Return the place of the first bit that is set, or clear, in the string value of a key or a range of it."""
+    """Return the position of the first bit that is set, or clear, in the string value of a key or a range of it."""
     wanted = integer(bit)
     if wanted not in (0, 1):
         raise CommandError("The bit argument must be 1 or 0.")
@@ -170,48 +170,48 @@ def bitpos(session: Session, key: bytes, bit: bytes, *words: bytes) -> Reply:
     if len(words) > 3:
         raise CommandError(SYNTAX)
     start = integer(words[0]) if words else 0
-    in_bits = _counts_bits(words)
+    in_bits = _is_bit_range(words)
     end = integer(words[1]) if len(words) > 1 else -1
-    first, last = _clipped(start, end, len(value), in_bits=in_bits)
+    first, last = _clip(start, end, len(value), in_bits=in_bits)
     if first >= last:
         return -1
-    place = _first_bit(value, wanted, first, last)
-    if place is not None:
-        return place
-    return -1 if wanted or len(words) > 1 else last  # behind the end are zeros, if no end was given
+    position = _first_bit(value, wanted, first, last)
+    if position is not None:
+        return position
+    return -1 if wanted or len(words) > 1 else last  # without an explicit end, zeros follow the value
 
 
 def _pieces(value: bytes | LongString, start: int, stop: int) -> Iterator[int]:
-    """Return where pieces begin that may have a bit set; zeros that nobody wrote are passed over at once."""
-    at = start
-    while at < stop:
-        zeros = value.zeros(at) if isinstance(value, LongString) else 0
+    """Yield the offsets of the pieces that may have a bit set, skipping runs of zeros that were never written."""
+    offset = start
+    while offset < stop:
+        zeros = value.zeros(offset) if isinstance(value, LongString) else 0
         if not zeros:
-            yield at
-        at += zeros or _PIECE
+            yield offset
+        offset += zeros or _PIECE_SIZE
 
 
 def popcount(data: bytes) -> int:
-    """Count the bits that are set."""
+    """Return the number of bits set."""
     if _COUNTS_BITS:
         return int.from_bytes(data, "little").bit_count()
-    return sum(data.translate(_ONES))  # on PyPy 20 times as fast as counting the digits of a number
+    return sum(data.translate(_BIT_COUNTS))  # on PyPy 20 times as fast as counting the digits of a number
 
 
 def _first_bit(value: bytes | LongString, wanted: int, start: int, stop: int) -> int | None:
-    """Find the first bit of a kind from a place up to before another."""
-    useless = b"\0" if wanted else b"\xff"
+    """Return the position of the first bit that equals `wanted` in a half-open range of bits, or None."""
+    unwanted = b"\0" if wanted else b"\xff"
     first, last = start >> 3, (stop - 1) >> 3
-    for at in _pieces(value, first, last + 1) if wanted else range(first, last + 1, _PIECE):
-        piece = bytearray(_slice(value, at, min(at + _PIECE, last + 1)))
-        if at == first and start & 7:
+    for offset in _pieces(value, first, last + 1) if wanted else range(first, last + 1, _PIECE_SIZE):
+        piece = bytearray(_slice(value, offset, min(offset + _PIECE_SIZE, last + 1)))
+        if offset == first and start & 7:
             mask = 0xFF >> (start & 7)
             piece[0] = piece[0] & mask if wanted else piece[0] | ~mask & 0xFF
-        left = len(piece) - len(piece.lstrip(useless))
-        if left < len(piece):
-            byte = piece[left] if wanted else ~piece[left] & 0xFF
-            place = (at + left) * 8 + 8 - byte.bit_length()
-            return place if place < stop else None
+        skipped = len(piece) - len(piece.lstrip(unwanted))
+        if skipped < len(piece):
+            byte = piece[skipped] if wanted else ~piece[skipped] & 0xFF
+            position = (offset + skipped) * 8 + 8 - byte.bit_length()
+            return position if position < stop else None
     return None
 
 
@@ -230,7 +230,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[int, int], int]]] = {
     complexity="O(N)",
 )
 def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *keys: bytes) -> Reply:
-    """Set a key to what a bitwise operation makes of the string values of others, and return its length."""
+    """Set a key to the result of a bitwise operation on the string values of other keys, and return its length."""
     name = c_string(operation).upper()
     if name not in _OPERATIONS and name != b"NOT":
         raise CommandError(SYNTAX)
@@ -241,11 +241,11 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
     if not size:
         session.db.delete(destination)
         return 0
-    pieces = (_combined(name, values, at, min(at + _PIECE, size)) for at in range(0, size, _PIECE))
+    pieces = (_combine(name, values, offset, min(offset + _PIECE_SIZE, size)) for offset in range(0, size, _PIECE_SIZE))
     if size > LONG:
         session.db.set(destination, LongString.of(pieces, size))
     else:
-        result = b"".join([bytes(_PIECE) if piece is None else piece for piece in pieces])
+        result = b"".join([bytes(_PIECE_SIZE) if piece is None else piece for piece in pieces])
         session.db.set(destination, raw(result[:size]))
     return size
 
@@ -253,62 +253,62 @@ def bitop(session: Session, operation: bytes, destination: bytes, key: bytes, *k
 _INVERTED: Final = bytes(range(255, -1, -1))
 
 
-def _combined(name: bytes, values: Sequence[bytes | LongString], start: int, stop: int) -> bytes | None:
-    """Combine the bytes of values from a place up to before another; None for zeros only, where nobody wrote any."""
+def _combine(name: bytes, values: Sequence[bytes | LongString], start: int, stop: int) -> bytes | None:
+    """Combine a half-open byte range of values; returns None for zeros alone, if values were never written there."""
     if name == b"NOT":
         return _slice(values[0], start, stop).translate(_INVERTED)
     written = [value for value in values if not _is_unwritten(value, start, stop)]
     if not written or (name == b"AND" and len(written) < len(values)):
         return None
-    # The bytes that a shorter value lacks count as zeros: they are the highest.
+    # The bytes that a shorter value lacks count as zeros: they are the most significant ones.
     numbers = [int.from_bytes(_slice(value, start, stop), "little") for value in written]
     return functools.reduce(_OPERATIONS[name], numbers).to_bytes(stop - start, "little")
 
 
 def _is_unwritten(value: bytes | LongString, start: int, stop: int) -> bool:
-    """Whether there is nothing from a place up to before another but zeros that nobody wrote."""
+    """Check whether a half-open byte range contains only zeros that were never written."""
     return start >= len(value) or (isinstance(value, LongString) and value.is_unwritten(start, stop))
 
 
 @attrs.frozen
 class _Field:
-    """One operation of BITFIELD on a number of some bits at a place."""
+    """One operation of BITFIELD, on an integer of some width at a bit offset."""
 
     name: bytes
-    place: int
+    offset: int
     width: int
     signed: bool
     operand: int
     overflow: bytes
 
     def run(self, old: int) -> tuple[Reply, int | None]:
-        """Give the reply for what the field holds, and what it is to hold, or None if it stays."""
+        """Return the reply for the current value of the field, and the new value, or None to leave it unchanged."""
         if self.name == b"GET":
             return old, None
         operand = self.operand if self.signed or self.name != b"SET" else self.operand & UINT64_MAX
-        new = self._fitted(operand if self.name == b"SET" else old + operand)
+        new = self._fit(operand if self.name == b"SET" else old + operand)
         if new is None:
             return None, None
         return (old if self.name == b"SET" else new), new
 
-    def _fitted(self, number: int) -> int | None:
-        """Make a number fit into the field as OVERFLOW says, None with FAIL if it does not."""
-        least = -(1 << self.width - 1) if self.signed else 0
-        most = (1 << self.width - 1) - 1 if self.signed else (1 << self.width) - 1
-        if least <= number <= most:
+    def _fit(self, number: int) -> int | None:
+        """Fit a number into the field as OVERFLOW specifies; with FAIL, returns None if it does not fit."""
+        minimum = -(1 << self.width - 1) if self.signed else 0
+        maximum = (1 << self.width - 1) - 1 if self.signed else (1 << self.width) - 1
+        if minimum <= number <= maximum:
             return number
         if self.overflow == b"FAIL":
             return None
         if self.overflow == b"SAT":
-            # What SET is given may be so small that the difference overflows within Redis: then it is too large there.
-            overflows = self.name == b"SET" and most - number > INT64_MAX
-            return least if number < least and not overflows else most
+            # A value of SET may be so small that the difference overflows inside Redis, which then deems it too large.
+            overflows = self.name == b"SET" and maximum - number > INT64_MAX
+            return minimum if number < minimum and not overflows else maximum
         number &= (1 << self.width) - 1
-        return number - (1 << self.width) if self.signed and number > most else number
+        return number - (1 << self.width) if self.signed and number > maximum else number
 
 
 def _fields(session: Session, words: Sequence[bytes], *, read_only: bool) -> list[_Field]:
-    """Read the operations of BITFIELD."""
+    """Parse the operations of BITFIELD."""
     fields = []
     overflow = b"WRAP"
     arguments = Arguments(words)
@@ -322,20 +322,20 @@ def _fields(session: Session, words: Sequence[bytes], *, read_only: bool) -> lis
         if option not in (b"GET", b"SET", b"INCRBY") or arguments.left < (2 if option == b"GET" else 3):
             raise CommandError(SYNTAX)
         width, signed = _field_type(arguments.word())
-        place = _offset(session, arguments.word(), width=width)
+        offset = _offset(session, arguments.word(), width=width)
         operand = 0
         if option != b"GET":
             operand = integer(arguments.word())
-        fields.append(_Field(option, place, width, signed, operand, overflow))
+        fields.append(_Field(option, offset, width, signed, operand, overflow))
     if read_only and any(field.name != b"GET" for field in fields):
         raise CommandError("BITFIELD_RO only supports the GET subcommand")
     return fields
 
 
-def _field_type(word: bytes) -> tuple[int, bool]:
-    word = c_string(word)
-    signed = word.startswith(b"i")
-    width = parse_integer(word[1:]) if word[:1] in (b"i", b"u") else None
+def _field_type(argument: bytes) -> tuple[int, bool]:
+    argument = c_string(argument)
+    signed = argument.startswith(b"i")
+    width = parse_integer(argument[1:]) if argument[:1] in (b"i", b"u") else None
     if width is None or not 1 <= width <= (64 if signed else 63):
         raise CommandError(
             "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
@@ -343,23 +343,23 @@ def _field_type(word: bytes) -> tuple[int, bool]:
     return width, signed
 
 
-_MOST_AT_ONCE: Final = 4096
-"""Bytes from the first to the last field up to which they are changed together."""
+_MAX_SPAN: Final = 4096
+"""Bytes from the first to the last field up to which all fields are changed in one write."""
 
 
 def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[Reply]:
-    """Run operations one after the other, each on what the one before it has left."""
+    """Run operations in order, each on the result of the one before it, and return their replies."""
     replies: list[Reply] = []
-    start = min([field.place >> 3 for field in fields], default=0)
-    stop = max([(field.place + field.width + 7) >> 3 for field in fields], default=0)
-    if stop - start > _MOST_AT_ONCE:
+    start = min([field.offset >> 3 for field in fields], default=0)
+    stop = max([(field.offset + field.width + 7) >> 3 for field in fields], default=0)
+    if stop - start > _MAX_SPAN:
         return [reply for field in fields for reply in _run_fields(session, key, [field])]
     value = bytearray(_slice(_string(session.db, key), start, stop).ljust(stop - start, b"\0"))
-    low, high = stop, start  # what was changed
+    low, high = stop, start  # the range of changed bytes
     for field in fields:
-        first, last = field.place >> 3, (field.place + field.width - 1) >> 3
+        first, last = field.offset >> 3, (field.offset + field.width - 1) >> 3
         bits = int.from_bytes(value[first - start : last + 1 - start], "big")
-        shift = (last + 1) * 8 - field.place - field.width
+        shift = (last + 1) * 8 - field.offset - field.width
         mask = (1 << field.width) - 1
         old = bits >> shift & mask
         if field.signed and old >> field.width - 1:
@@ -376,14 +376,14 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[
 
 
 def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:
-    """Find the key of BITFIELD, which is only read if nothing but GET is asked for."""
-    place = 2
-    while place < len(words):
-        option = c_string(words[place]).upper()
-        taken = {b"GET": 3, b"OVERFLOW": 2}.get(option, MANY)
-        if len(words) - place < taken:
+    """Return the key of BITFIELD, which is only read if GET is the only operation."""
+    index = 2
+    while index < len(words):
+        option = c_string(words[index]).upper()
+        length = {b"GET": 3, b"OVERFLOW": 2}.get(option, MANY)
+        if len(words) - index < length:
             return [(1, ("RW", "access", "update"))]
-        place += taken
+        index += length
     return [(1, ("RO", "access"))]
 
 
@@ -395,17 +395,17 @@ def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:
     keys=first("RW access update variable_flags", notes="This command allows both access and modification of the key"),
 )
 def bitfield(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Read and change numbers of any width within the string value of a key."""
+    """Read and change integers of any width within the string value of a key."""
     fields = _fields(session, words, read_only=False)
     _string(session.db, key)
-    ends = [field.place + field.width for field in fields if field.name != b"GET"]
+    ends = [field.offset + field.width for field in fields if field.name != b"GET"]
     if ends:
-        _grow(session, key, (max(ends) + 7) // 8)
+        _extend(session, key, (max(ends) + 7) // 8)
     return _run_fields(session, key, fields)
 
 
-def _grow(session: Session, key: bytes, size: int) -> None:
-    """Let a string have room for all fields that are to be changed, also if none of them is in the end."""
+def _extend(session: Session, key: bytes, size: int) -> None:
+    """Extend a string to hold all fields that SET or INCRBY name, even if no field is changed in the end."""
     check_string_size(session, size)
     if len(_string(session.db, key)) < size:
         session.db.write_string(key, size - 1, b"\0")
@@ -420,7 +420,7 @@ def _grow(session: Session, key: bytes, size: int) -> None:
     keys=first("RO access"),
 )
 def bitfield_ro(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Read numbers of any width within the string value of a key."""
+    """Read integers of any width within the string value of a key."""
     fields = _fields(session, words, read_only=True)
     session.db.read_string(key)
     return _run_fields(session, key, fields)

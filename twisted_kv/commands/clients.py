@@ -1,4 +1,4 @@
-"""CLIENT: names, lists and ends the connections."""
+"""CLIENT: name, list and close connections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from twisted_kv.vocabulary.replies import OK, Reply, Verbatim
 
 clients = Group("connection", category="connection")
 
-clients.container("CLIENT", since="2.4.0", summary="Name, list and end connections.")
+clients.container("CLIENT", since="2.4.0", summary="Name, list and close connections.")
 
 TYPES = {b"normal": True, b"master": False, b"replica": False, b"slave": False, b"pubsub": False}
-"""The types of clients that Redis knows, and whether our clients are of that type."""
+"""The types of clients that Redis knows, and whether this server's clients are of that type."""
 
 _OWN = "noscript loading stale"
 _ADMIN = "admin noscript loading stale"
@@ -27,7 +27,7 @@ _ADMIN = "admin noscript loading stale"
 
 @clients.command("CLIENT ID", since="5.0.0", flags=_OWN, lasting=Lasting.CONNECTION)
 def client_id(session: Session) -> Reply:
-    """Return the number of this connection."""
+    """Return the ID of this connection."""
     return session.id
 
 
@@ -47,7 +47,7 @@ def client_setname(session: Session, name: bytes) -> Reply:
 
 @clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION, changes_session=True)
 def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
-    """Tell the name (LIB-NAME) or the version (LIB-VER) of the client library."""
+    """Set the name (LIB-NAME) or the version (LIB-VER) of the client library."""
     option = c_string(attribute).upper()
     if option not in (b"LIB-NAME", b"LIB-VER"):
         raise CommandError(f"Unrecognized option '{c_text(attribute)}'")
@@ -61,7 +61,7 @@ def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
 
 @clients.command("CLIENT INFO", since="6.2.0", flags=_OWN, tips="nondeterministic_output", lasting=Lasting.CONNECTION)
 def client_info(session: Session) -> Reply:
-    """Return what is known of this connection."""
+    """Return information about this connection."""
     return Verbatim(_describe(session))
 
 
@@ -73,7 +73,7 @@ def client_info(session: Session) -> Reply:
     complexity="O(N) where N is the number of client connections",
 )
 def client_list(session: Session, *words: bytes) -> Reply:
-    """Return what is known of all connections, of those of a type, or of those with the given numbers."""
+    """Return information about all connections, those of a type, or those with the given IDs."""
     sessions = session.server.sessions
     listed: Iterable[Session] = sessions.values()
     arguments = Arguments(words)
@@ -82,8 +82,8 @@ def client_list(session: Session, *words: bytes) -> Reply:
         if option == b"TYPE" and arguments.left == 1:
             listed = sessions.values() if _our_type(arguments.word()) else ()
         elif option == b"ID" and arguments:
-            numbers = [integer(word, "Invalid client ID") for word in words[1:]]
-            listed = [sessions[number] for number in numbers if number in sessions]
+            ids = [integer(each, "Invalid client ID") for each in words[1:]]
+            listed = [sessions[each] for each in ids if each in sessions]
         else:
             raise CommandError(SYNTAX)
     return Verbatim(b"".join(map(_describe, listed)))
@@ -97,7 +97,7 @@ def client_list(session: Session, *words: bytes) -> Reply:
     lasting=Lasting.CONNECTION,  # the sender of a datagram can be forged
 )
 def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
-    """End the connection with the given address, or all that fit the given filters."""
+    """Close the connection with the given address, or all that match the given filters."""
     if not more:
         address = as_text(word)
         if not _kill(session, [lambda each: each.link is not None and each.link.peer == address]):
@@ -114,7 +114,7 @@ def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
     lasting=Lasting.CONNECTION,
 )
 def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
-    """Let the request of another connection wait for a key no more: as if its time was up, or with an error."""
+    """End another connection's wait for a key, as if the wait had timed out or with an error."""
     error = False
     if len(words) > 1:
         raise CommandError("unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.")
@@ -131,7 +131,7 @@ Filter = Callable[[Session], bool]
 
 
 def _filters(session: Session, arguments: Arguments) -> list[Filter]:
-    """Read the filters of CLIENT KILL; of one that is given twice the last holds."""
+    """Parse the filters of CLIENT KILL; if one is given twice, the last applies."""
     filters: dict[bytes, Filter] = {b"SKIPME": lambda each: each is not session}
     while arguments:
         option, value = arguments.option(), arguments.word()
@@ -169,7 +169,7 @@ def _has_address(side: str, address: str, each: Session) -> bool:
 
 
 def _kill(session: Session, filters: list[Filter]) -> int:
-    """End the sessions that pass all filters; the one that asks ends after its reply."""
+    """Close the connections that pass all filters; the calling one closes after its reply."""
     killed = 0
     for each in list(session.server.sessions.values()):
         if all(passes(each) for passes in filters):
@@ -177,7 +177,7 @@ def _kill(session: Session, filters: list[Filter]) -> int:
             if each is session:
                 session.closing = True
             else:
-                assert each.link is not None  # or it would not be listed
+                assert each.link is not None  # otherwise it would not be listed
                 each.link.close()
     return killed
 
@@ -190,7 +190,7 @@ def _our_type(name: bytes) -> bool:
 
 
 def _flags(session: Session) -> str:
-    """Give the letters that CLIENT LIST has for what a client is in the midst of."""
+    """Return the letters of CLIENT LIST for a client's current state."""
     flags = ""
     if session.transaction is not None:
         flags += "x"
@@ -202,7 +202,7 @@ def _flags(session: Session) -> str:
 
 
 def _describe(session: Session) -> bytes:
-    """Write the line of CLIENT LIST.  Redis's buffers that have no counterpart here are 0."""
+    """Return a session's line of CLIENT LIST.  Redis's buffers that have no counterpart here are 0."""
     link = session.link
     waiting_input = link.waiting_input if link is not None else 0
     waiting_output = link.waiting_output if link is not None else 0

@@ -1,4 +1,4 @@
-"""Commands about the connection itself: who is there, in which protocol, in which database."""
+"""Commands about the connection itself: its user, its protocol and its database."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _UNPRINTABLE = re.compile(rb"[^!-~]")
     fails_with_disk=True,
 )
 def ping(session: Session, message: bytes | None = None) -> Reply:
-    """Answer PONG, or the message that was given."""
+    """Return PONG, or the given message."""
     return PONG if message is None else message
 
 
 @connection.command("ECHO", since="1.0.0", flags="loading stale fast")
 def echo(session: Session, message: bytes) -> Reply:
-    """Answer the message that was given."""
+    """Return the given message."""
     return message
 
 
@@ -53,13 +53,13 @@ def quit_(session: Session, *ignored: bytes) -> Reply:
 
 @connection.command("SELECT", since="1.0.0", flags="loading stale fast", lasting=Lasting.DATAGRAM, changes_session=True)
 def select(session: Session, index: bytes) -> Reply:
-    """Choose the database that the next requests work on."""
+    """Select the database for the requests that follow."""
     session.db = database_of(session, database_number(index))
     return OK
 
 
 def database_number(index: bytes, error: str = NOT_AN_INTEGER) -> int:
-    """Read the number of a database that there may be; raises `CommandError`, with the given text if it is none."""
+    """Parse the number of a database; raises `CommandError`, with the given text, if it is not a 32-bit integer."""
     number = integer(index, error)
     if not -INT_MAX - 1 <= number <= INT_MAX:
         if error != NOT_AN_INTEGER:
@@ -69,7 +69,7 @@ def database_number(index: bytes, error: str = NOT_AN_INTEGER) -> int:
 
 
 def database_of(session: Session, number: int) -> Database:
-    """Give the database of a number; raises `CommandError` if there is none."""
+    """Return the database with a number; raises `CommandError` if there is none."""
     if not 0 <= number < len(session.server.databases):
         raise CommandError("DB index is out of range")
     return session.server.databases[number]
@@ -84,7 +84,7 @@ def database_of(session: Session, number: int) -> Database:
     changes_session=True,
 )
 def auth(session: Session, password: bytes, *more: bytes) -> Reply:
-    """Give the password, or a user's name and the password."""
+    """Authenticate with the password, or with a user's name and the password."""
     if len(more) > 1:
         raise CommandError(SYNTAX)
     user = DEFAULT_USER.encode()
@@ -107,7 +107,7 @@ def auth(session: Session, password: bytes, *more: bytes) -> Reply:
     changes_session=True,
 )
 def hello(session: Session, *words: bytes) -> Reply:
-    """Choose the protocol version; with AUTH and SETNAME, also log in and name the connection."""
+    """Select the protocol version; with AUTH and SETNAME, also authenticate and name the connection."""
     arguments = Arguments(words)
     version = None
     if arguments:
@@ -115,9 +115,9 @@ def hello(session: Session, *words: bytes) -> Reply:
         if version not in (2, 3):
             raise CommandError("unsupported protocol version", "NOPROTO")
     while arguments:
-        given = arguments.word()
-        option = c_string(given).upper()
-        # Each option takes effect at once, as in Redis, also when one behind it is wrong.
+        argument = arguments.word()
+        option = c_string(argument).upper()
+        # Each option takes effect at once, as in Redis, even if a later one is wrong.
         if option == b"AUTH" and arguments.left >= 2:
             _authenticate(session, arguments.word(), arguments.word())
         elif option == b"SETNAME" and arguments.left >= 1:
@@ -125,7 +125,7 @@ def hello(session: Session, *words: bytes) -> Reply:
             check_name(name)
             session.name = name
         else:
-            raise CommandError(f"Syntax error in HELLO option '{c_text(given)}'")
+            raise CommandError(f"Syntax error in HELLO option '{c_text(argument)}'")
     if session.must_authenticate:
         raise CommandError(
             "HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option "
@@ -154,7 +154,7 @@ def hello(session: Session, *words: bytes) -> Reply:
     in_transaction=InTransaction.ENDS,
 )
 def reset(session: Session) -> Reply:
-    """Forget all that the connection has selected, told and given."""
+    """Reset the connection to its initial state."""
     session.reset()
     return Status(b"RESET")
 
@@ -165,6 +165,6 @@ def _authenticate(session: Session, user: bytes, password: bytes) -> None:
 
 
 def check_name(name: bytes, what: str = "Client names") -> None:
-    """Refuse a name that would spoil the lines of CLIENT LIST."""
+    """Raise `CommandError` for a name that would break the lines of CLIENT LIST."""
     if _UNPRINTABLE.search(name):
         raise CommandError(f"{what} cannot contain spaces, newlines or special characters.")

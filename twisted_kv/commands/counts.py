@@ -1,4 +1,4 @@
-"""Counts among the words of a request, which several groups read alike."""
+"""Arguments that several command groups parse alike: counts, numbered keys, and what LMPOP and ZMPOP share."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from twisted_kv.vocabulary.waiting import Block
 NOT_POSITIVE = "value is out of range, must be positive"
 OUT_OF_RANGE = "value is out of range"
 MOST_DRAWN = 10_000_000
-"""The most members that may be asked for at random with repetition; Redis would go on until its memory is full."""
+"""The most random members that a client may request with repetition; Redis would continue until memory is full."""
 
 V = TypeVar("V")
 
 
 def positive_or_zero(word: bytes, error: str = NOT_POSITIVE) -> int:
-    """Read an integer of 0 or more; raises `CommandError`, with the same text for what is no integer at all."""
+    """Parse an integer of 0 or more; raises `CommandError` with the same text if it is negative or not an integer."""
     number = integer(word, error)
     if number < 0:
         raise CommandError(error)
@@ -31,7 +31,7 @@ def positive_or_zero(word: bytes, error: str = NOT_POSITIVE) -> int:
 
 
 def drawn_count(word: bytes) -> int:
-    """Read how many members are to be drawn: negative if the same one may come more than once."""
+    """Parse the number of members to draw at random; a negative number allows repetition."""
     number = integer(word)
     if number == -INT64_MAX - 1:
         raise CommandError(f"value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
@@ -39,13 +39,13 @@ def drawn_count(word: bytes) -> int:
 
 
 def check_pairs(count: int) -> None:
-    """Refuse a number of pairs whose parts Redis could not count."""
+    """Raise `CommandError` for a number of pairs whose elements Redis could not count in 64 bits."""
     if abs(count) > INT64_MAX // 2:
         raise CommandError(OUT_OF_RANGE)
 
 
 def draw(members: Table[V], random: Random, count: int) -> list[bytes]:
-    """Draw different members of a table; with repetition, if the count is negative."""
+    """Return distinct random members of a table, or possibly repeated ones if the count is negative."""
     if not len(members):
         return []
     if count < -MOST_DRAWN:
@@ -56,7 +56,7 @@ def draw(members: Table[V], random: Random, count: int) -> list[bytes]:
 def numbered_keys(
     arguments: Arguments, error: str = "numkeys should be greater than 0", *, too_many: str = SYNTAX
 ) -> Sequence[bytes]:
-    """Take the number of keys, and the keys; raises `CommandError` with the given texts."""
+    """Parse the number of keys, then the keys; raises `CommandError` with the given texts."""
     count = positive(arguments.word(), error)
     if count > arguments.left:
         raise CommandError(too_many)
@@ -65,7 +65,7 @@ def numbered_keys(
 
 @attrs.frozen
 class MultiplePop:
-    """What LMPOP, ZMPOP and their blocking forms are asked for: keys, an end, and how many at the most."""
+    """The arguments of LMPOP, ZMPOP and their blocking forms: keys, an end, and a maximum count."""
 
     keys: Sequence[bytes]
     end: bytes
@@ -73,7 +73,7 @@ class MultiplePop:
 
     @classmethod
     def parse(cls, words: Sequence[bytes], ends: tuple[bytes, bytes]) -> MultiplePop:
-        """Read the number of keys, the keys, the name of one of the two ends, and COUNT."""
+        """Parse the number of keys, the keys, the name of one of the two ends, and COUNT."""
         arguments = Arguments(words)
         keys = numbered_keys(arguments)
         end = arguments.option()
@@ -87,7 +87,7 @@ class MultiplePop:
         return cls(keys, end, count or 1)
 
     def block(self, kind: type, milliseconds: int) -> Block:
-        """Wait for one of the keys, and ask the same of it alone then."""
+        """Return a `Block` that waits for one of the keys, then runs the same command on that key alone."""
         count = b"%d" % self.count
-        again = lambda ready: (b"0", b"1", ready, self.end, b"COUNT", count)  # noqa: E731
-        return Block(self.keys, kind, milliseconds, again, NULL_ARRAY)
+        next_arguments = lambda ready: (b"0", b"1", ready, self.end, b"COUNT", count)  # noqa: E731
+        return Block(self.keys, kind, milliseconds, next_arguments, NULL_ARRAY)

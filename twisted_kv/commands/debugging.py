@@ -1,4 +1,4 @@
-"""DEBUG: what tests of clients and of this server need and nobody else should have."""
+"""DEBUG: what tests of clients and of this server need, and no other user should have."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _RELOAD_OPTIONS: Final = (b"MERGE", b"NOFLUSH", b"NOSAVE")
 _TYPE_NUMBERS: Final = {b"string": 0, b"list": 1, b"set": 2, b"zset": 3, b"hash": 4, b"stream": 6}
 _LEADING_NUMBER: Final = re.compile(rb"\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LONGEST_SLEEP: Final = 1e9
-"""Seconds; what a timer can be set to has an end."""
+"""Seconds; a timer can only be set to a limited time."""
 _MOST_PACKED: Final = (4 << 30) - (1 << 20)
 
 
 def check_allowed(session: Session) -> None:
-    """Raise `CommandError` if DEBUG is not for this session."""
+    """Raise `CommandError` if this session may not use DEBUG."""
     allowed = session.server.settings.enable_debug_command
     if allowed != "yes" and not (allowed == "local" and _is_local(session)):
         raise CommandError(
@@ -63,7 +63,7 @@ def _is_local(session: Session) -> bool:
     allowed=check_allowed,
 )
 def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:
-    """Look into the server or change how it works, if the setting enable-debug-command allows it."""
+    """Inspect the server or change how it works, if the setting enable-debug-command allows it."""
     name = subcommand.upper()
     known = _SUBCOMMANDS.get(name)
     if known is None or not known[0] <= len(words) <= known[1]:
@@ -79,14 +79,14 @@ def _help(session: Session) -> Reply:
 
 
 def _sleep(session: Session, seconds: bytes) -> Reply:
-    """Let this client wait; all others are served, unlike by Redis."""
+    """Make this client wait; all others are served meanwhile, unlike in Redis."""
     session.must_wait("debug|sleep")
-    slept = Promise()
+    promise = Promise()
     number = _LEADING_NUMBER.match(seconds)
     delay = min(float(number.group()), _LONGEST_SLEEP) if number is not None else 0.0
-    call = session.server.now.clock.callLater(delay, slept.resolve, OK)
-    slept.abandon = call.cancel
-    return slept
+    call = session.server.now.clock.callLater(delay, promise.resolve, OK)
+    promise.abandon = call.cancel
+    return promise
 
 
 def _value(session: Session, key: bytes) -> Value:
@@ -103,13 +103,13 @@ def _object(session: Session, key: bytes, *words: bytes) -> Reply:
     return Status(f"{facts} serializedlength:{size} lru:0 lru_seconds_idle:0".encode())
 
 
-def _set_active_expire(session: Session, word: bytes) -> Reply:
-    session.server.services.upkeep.set_active_expire(word.strip() not in (b"0", b""))
+def _set_active_expire(session: Session, flag: bytes) -> Reply:
+    session.server.services.upkeep.set_active_expire(flag.strip() not in (b"0", b""))
     return OK
 
 
 def _packed_threshold(session: Session, size: bytes) -> Reply:
-    """Accept what tells Redis how to keep lists, which are kept otherwise here."""
+    """Accept Redis's threshold for storing lists, which are stored differently here."""
     try:
         if parse_memory(as_text(size)) <= _MOST_PACKED:
             return OK
@@ -119,15 +119,15 @@ def _packed_threshold(session: Session, size: bytes) -> Reply:
 
 
 def _reload(session: Session, *words: bytes) -> Reply:
-    """Write every value as a file would have it, and read it again."""
-    if any(c_string(word).upper() not in _RELOAD_OPTIONS for word in words):
+    """Encode every value as in a file, and decode it again."""
+    if any(c_string(each).upper() not in _RELOAD_OPTIONS for each in words):
         raise CommandError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     if words:
         raise CommandError("DEBUG RELOAD takes no options here: nothing is read from a file")
     for database in session.server.databases:
         for key in list(database.live_keys()):
             value = database.peek(key)
-            assert value is not None  # it is one of the live keys, and time stands still meanwhile
+            assert value is not None  # it is one of the live keys, and the time does not change meanwhile
             database.reload(key, restore(dump(value, database.packing), packing=database.packing))
     return OK
 
@@ -147,21 +147,21 @@ def _sha(data: bytes) -> int:
 
 
 def _mixed(digest: int, *parts: bytes) -> int:
-    """Add parts to a digest so that their order counts."""
+    """Add parts to a digest so that their order matters."""
     for part in parts:
         digest = _sha((digest ^ _sha(part)).to_bytes(20, "big"))
     return digest
 
 
 def _without_order(digest: int, pairs: Iterable[tuple[bytes, bytes]]) -> int:
-    """Add pairs to a digest so that their order does not count."""
+    """Add pairs to a digest so that their order does not matter."""
     for pair in pairs:
         digest ^= _sha(_mixed(0, *pair).to_bytes(20, "big"))
     return digest
 
 
 def _value_digest(digest: int, database: Database, key: bytes, value: Value) -> int:
-    """Add a value and whether it is to go to a digest, as Redis does (xorObjectDigest)."""
+    """Add a value, and whether its key has a deadline, to a digest, as Redis does (xorObjectDigest)."""
     digest = _mixed(digest, _TYPE_NUMBERS[TYPE_NAMES[type(value)]].to_bytes(4, "big"))
     if isinstance(value, bytes):
         digest = _mixed(digest, value)
@@ -217,4 +217,4 @@ _SUBCOMMANDS: Final[Mapping[bytes, tuple[int, float, Callable[..., Reply]]]] = {
     b"QUICKLIST-PACKED-THRESHOLD": (1, 1, _packed_threshold),
     b"HELP": (0, 0, _help),
 }
-"""The least and the most words of each subcommand, and what it does."""
+"""The minimum and maximum number of arguments of each subcommand, and its function."""

@@ -37,7 +37,7 @@ _SUM = "request_policy:multi_shard response_policy:agg_sum"
     complexity="O(N) where N is the number of keys that will be removed.",
 )
 def del_(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Delete keys, and return how many there were."""
+    """Delete keys, and return how many existed."""
     return _delete(session, (key, *keys))
 
 
@@ -50,7 +50,7 @@ def del_(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(1) for each key removed regardless of its size.",
 )
 def unlink(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Delete keys as DEL does: neither of the two waits for the memory of a large value to be released."""
+    """Delete keys as DEL does: neither command waits until the memory of a large value is released."""
     return _delete(session, (key, *keys))
 
 
@@ -67,7 +67,7 @@ def _delete(session: Session, keys: tuple[bytes, ...]) -> int:
     complexity="O(N) where N is the number of keys to check.",
 )
 def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Return how many of the keys there are; one that is named twice counts twice."""
+    """Return how many of the keys exist; a key that is named twice counts twice."""
     return sum(session.db.read(each, use=False) is not None for each in (key, *keys))
 
 
@@ -80,7 +80,7 @@ def exists(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N) where N is the number of keys that will be touched.",
 )
 def touch(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Count keys as used now, and return how many there are."""
+    """Mark keys as used now, and return how many exist."""
     return sum(session.db.read(each) is not None for each in (key, *keys))
 
 
@@ -92,7 +92,7 @@ def type_(session: Session, key: bytes) -> Reply:
 
 @attrs.define
 class ExpireCondition:
-    """Whether a key's time to live may be replaced by another."""
+    """The condition under which another deadline may replace a key's deadline."""
 
     only_without: bool = False
     only_with: bool = False
@@ -101,28 +101,28 @@ class ExpireCondition:
 
     @classmethod
     def parse(cls, words: tuple[bytes, ...]) -> ExpireCondition:
-        """Read NX, XX, GT and LT."""
-        wish = cls()
-        for word in words:
-            option = c_string(word).upper()
+        """Parse NX, XX, GT and LT."""
+        condition = cls()
+        for argument in words:
+            option = c_string(argument).upper()
             if option == b"NX":
-                wish.only_without = True
+                condition.only_without = True
             elif option == b"XX":
-                wish.only_with = True
+                condition.only_with = True
             elif option == b"GT":
-                wish.only_later = True
+                condition.only_later = True
             elif option == b"LT":
-                wish.only_earlier = True
+                condition.only_earlier = True
             else:
-                raise CommandError(f"Unsupported option {c_text(word)}")
-        if wish.only_without and (wish.only_with or wish.only_later or wish.only_earlier):
+                raise CommandError(f"Unsupported option {c_text(argument)}")
+        if condition.only_without and (condition.only_with or condition.only_later or condition.only_earlier):
             raise CommandError("NX and XX, GT or LT options at the same time are not compatible")
-        if wish.only_later and wish.only_earlier:
+        if condition.only_later and condition.only_earlier:
             raise CommandError("GT and LT options at the same time are not compatible")
-        return wish
+        return condition
 
     def allows(self, old: int | None, new: int) -> bool:
-        """Tell whether a new deadline may replace an old one; none at all is later than any."""
+        """Return whether a new deadline may replace an old one; no deadline counts as later than any."""
         if old is None:
             return not (self.only_with or self.only_later)
         if self.only_without or (self.only_later and new <= old):
@@ -131,7 +131,7 @@ class ExpireCondition:
 
 
 def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: str) -> None:
-    """Declare one of the four commands that set a time to live; they differ in the unit and the origin of the time."""
+    """Declare one of the four commands that set a deadline; they differ in the unit and the origin of the time."""
     lower = name.lower()
 
     def expire(session: Session, key: bytes, time: bytes, *words: bytes) -> Reply:
@@ -146,26 +146,26 @@ def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: s
     generic.command(name, since=since, flags="write fast", keys=first("RW update"))(expire)
 
 
-_expire_command("EXPIRE", "1.0.0", 1000, False, "Let a key go after some seconds.")
-_expire_command("PEXPIRE", "2.6.0", 1, False, "Let a key go after some milliseconds.")
-_expire_command("EXPIREAT", "1.2.0", 1000, True, "Let a key go at a date in seconds since 1970.")
-_expire_command("PEXPIREAT", "2.6.0", 1, True, "Let a key go at a date in milliseconds since 1970.")
+_expire_command("EXPIRE", "1.0.0", 1000, False, "Set a key to expire after some seconds.")
+_expire_command("PEXPIRE", "2.6.0", 1, False, "Set a key to expire after some milliseconds.")
+_expire_command("EXPIREAT", "1.2.0", 1000, True, "Set a key to expire at a date in seconds since 1970.")
+_expire_command("PEXPIREAT", "2.6.0", 1, True, "Set a key to expire at a date in milliseconds since 1970.")
 
 
 @generic.command("TTL", since="1.0.0", flags="readonly fast", keys=first("RO access"), tips="nondeterministic_output")
 def ttl(session: Session, key: bytes) -> Reply:
-    """Return the seconds that a key has left: -1 if it stays, -2 if there is none."""
-    left = _left(session, key)
-    return left if left < 0 else (left + 500) // 1000
+    """Return a key's TTL in seconds: -1 if it has no deadline, -2 if there is no such key."""
+    milliseconds = _ttl_reply(session, key)
+    return milliseconds if milliseconds < 0 else (milliseconds + 500) // 1000
 
 
 @generic.command("PTTL", since="2.6.0", flags="readonly fast", keys=first("RO access"), tips="nondeterministic_output")
 def pttl(session: Session, key: bytes) -> Reply:
-    """Return the milliseconds that a key has left: -1 if it stays, -2 if there is none."""
-    return _left(session, key)
+    """Return a key's TTL in milliseconds: -1 if it has no deadline, -2 if there is no such key."""
+    return _ttl_reply(session, key)
 
 
-def _left(session: Session, key: bytes) -> int:
+def _ttl_reply(session: Session, key: bytes) -> int:
     if session.db.read(key, use=False) is None:
         return -2
     when = session.db.deadline(key)
@@ -174,7 +174,7 @@ def _left(session: Session, key: bytes) -> int:
 
 @generic.command("PERSIST", since="2.2.0", flags="write fast", keys=first("RW update"))
 def persist(session: Session, key: bytes) -> Reply:
-    """Let a key stay that was to go."""
+    """Remove a key's deadline; return 1 if it had one."""
     return int(session.db.persist(key))
 
 
@@ -185,8 +185,8 @@ def persist(session: Session, key: bytes) -> Reply:
     keys=first("RO access"),
 )
 def expiretime(session: Session, key: bytes) -> Reply:
-    """Return the date at which a key goes, in seconds since 1970: -1 if it stays, -2 if there is none."""
-    when = _date(session, key)
+    """Return a key's deadline in seconds since 1970: -1 if it has none, -2 if there is no such key."""
+    when = _deadline_reply(session, key)
     return when if when < 0 else (when + 500) // 1000
 
 
@@ -197,11 +197,11 @@ def expiretime(session: Session, key: bytes) -> Reply:
     keys=first("RO access"),
 )
 def pexpiretime(session: Session, key: bytes) -> Reply:
-    """Return the date at which a key goes, in milliseconds since 1970: -1 if it stays, -2 if there is none."""
-    return _date(session, key)
+    """Return a key's deadline in milliseconds since 1970: -1 if it has none, -2 if there is no such key."""
+    return _deadline_reply(session, key)
 
 
-def _date(session: Session, key: bytes) -> int:
+def _deadline_reply(session: Session, key: bytes) -> int:
     if session.db.read(key, use=False) is None:
         return -2
     when = session.db.deadline(key)
@@ -210,7 +210,7 @@ def _date(session: Session, key: bytes) -> int:
 
 @generic.command("RENAME", since="1.0.0", flags="write", keys=first("RW access delete") + second("OW update"))
 def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
-    """Give the value of a key to another key, whatever that held."""
+    """Rename a key, replacing any key that has the new name."""
     if session.db.lookup(key) is None:
         raise CommandError("no such key")
     if key != new_key:
@@ -225,7 +225,7 @@ def rename(session: Session, key: bytes, new_key: bytes) -> Reply:
     keys=first("RW access delete") + second("OW insert"),
 )
 def renamenx(session: Session, key: bytes, new_key: bytes) -> Reply:
-    """Give the value of a key to another key, if there is none of that name."""
+    """Rename a key, unless a key has the new name."""
     if session.db.lookup(key) is None:
         raise CommandError("no such key")
     if key == new_key or session.db.lookup(new_key) is not None:
@@ -244,7 +244,7 @@ _SAME = "source and destination objects are the same"
     keys=first("RW access update"),
 )
 def move(session: Session, key: bytes, database: bytes) -> Reply:
-    """Move a key to another database, if there is none of that name there."""
+    """Move a key to another database, unless a key has the same name there."""
     other = database_of(session, database_number(database))
     if other is session.db:
         raise CommandError(_SAME)
@@ -259,7 +259,7 @@ def move(session: Session, key: bytes, database: bytes) -> Reply:
     complexity="O(N)",
 )
 def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> Reply:
-    """Copy the value of a key and its time to live to another key."""
+    """Copy the value and the deadline of a key to another key."""
     target, replace = session.db, False
     arguments = Arguments(words)
     while arguments:
@@ -289,7 +289,7 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
     complexity="O(N) where N is the size of the value.",
 )
 def dump(session: Session, key: bytes) -> Reply:
-    """Return the value of a key in a form that RESTORE takes, here or in Redis."""
+    """Return the value of a key in a serialized form that RESTORE accepts, here or in Redis."""
     value = session.db.read(key)
     return None if value is None else payload_of(value, session.db.packing)
 
@@ -304,7 +304,7 @@ class RestoreOptions:
 
     @classmethod
     def parse(cls, words: tuple[bytes, ...]) -> RestoreOptions:
-        """Read REPLACE, ABSTTL, IDLETIME and FREQ; the last two do not go together."""
+        """Parse REPLACE, ABSTTL, IDLETIME and FREQ; the last two exclude each other."""
         options = cls()
         arguments = Arguments(words)
         while arguments:
@@ -328,7 +328,7 @@ class RestoreOptions:
 
 
 def _must_be_sound(session: Session) -> bool:
-    """Whether what is restored has to tally; a log that is replayed is no client."""
+    """Return whether a restored value must be checked for consistency; a replayed journal is not a client."""
     sanitize = session.server.settings.sanitize_dump_payload
     return sanitize == "yes" or (sanitize == "clients" and not session.is_replay)
 
@@ -342,7 +342,7 @@ def _must_be_sound(session: Session) -> bool:
     complexity="O(N) where N is the size of the value.",
 )
 def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: bytes) -> Reply:
-    """Set a key to a value that DUMP gave."""
+    """Set a key to a value that DUMP returned."""
     options = RestoreOptions.parse(words)
     if not options.replace and session.db.lookup(key) is not None:
         raise CommandError("Target key name already exists.", "BUSYKEY")
@@ -374,7 +374,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
 
 @generic.command("RANDOMKEY", since="1.0.0", flags="readonly", tips="request_policy:all_shards nondeterministic_output")
 def randomkey(session: Session) -> Reply:
-    """Return any key."""
+    """Return a random key."""
     return session.db.random_key()
 
 
@@ -400,7 +400,7 @@ def keys(session: Session, pattern: bytes) -> Reply:
     complexity="O(1) for every call. O(N) for a complete iteration.",
 )
 def scan(session: Session, cursor: bytes, *words: bytes) -> Reply:
-    """Return some of the keys, and the cursor to ask for more with."""
+    """Return some of the keys, and the cursor for the next call."""
     start = read_cursor(cursor)
     options = ScanOptions.parse(words, with_type=True)
     following, items = session.db.scan(start, options.count)

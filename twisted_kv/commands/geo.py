@@ -1,4 +1,4 @@
-"""Commands on places on the earth, which are kept in sorted sets, their geohash being the score."""
+"""Commands on geographical positions, which are members of sorted sets whose scores are geohashes."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _UNITS: Final = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
 """Metres of each unit."""
 
 
-def _unit(word: bytes) -> float:
-    metres = _UNITS.get(c_string(word).upper())
+def _metres_per_unit(argument: bytes) -> float:
+    metres = _UNITS.get(c_string(argument).upper())
     if metres is None:
         raise CommandError("unsupported unit provided. please use M, KM, FT, MI")
     return metres
 
 
-def _place(longitude: bytes, latitude: bytes) -> tuple[float, float]:
-    """Read a longitude and a latitude in degrees."""
+def _read_coordinates(longitude: bytes, latitude: bytes) -> tuple[float, float]:
+    """Parse a longitude and a latitude in degrees."""
     east, north = double(longitude), double(latitude)
     if abs(east) > LONGITUDE_LIMIT or abs(north) > LATITUDE_LIMIT:
         raise CommandError(f"invalid longitude,latitude pair {east:.6f},{north:.6f}")
     return east, north
 
 
-def _coordinate(degrees: float) -> Decimal:
-    return Decimal((b"%.17f" % degrees).rstrip(b"0").rstrip(b"."))  # the middle of a cell is never as near as 1e-9 to 0
+def _format_degrees(degrees: float) -> Decimal:
+    return Decimal((b"%.17f" % degrees).rstrip(b"0").rstrip(b"."))  # the centre of a cell is never within 1e-9 of 0
 
 
-def _metres(length: float) -> bytes:
+def _format_metres(length: float) -> bytes:
     return b"%.4f" % length
 
 
@@ -54,19 +54,19 @@ def _metres(length: float) -> bytes:
     complexity="O(log(N))",
 )
 def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *words: bytes) -> Reply:
-    """Add places to a sorted set, and return how many of them are new."""
+    """Add members with their positions to a sorted set, and return how many of them were new."""
     everything = (longitude, latitude, member, *words)
     arguments = Arguments(everything)
     names = set()
-    while (taken := next(filter(arguments.takes, (b"NX", b"XX", b"CH")), None)) is not None:
-        names.add(taken)
+    while (option := next(filter(arguments.takes, (b"NX", b"XX", b"CH")), None)) is not None:
+        names.add(option)
     rest = arguments.rest()
     options = everything[: len(everything) - len(rest)]
     if len(rest) % 3 or {b"NX", b"XX"} <= names:
         raise CommandError(SYNTAX)
     scored: list[bytes] = []
-    for at in range(0, len(rest), 3):
-        scored += (b"%d" % encode(*_place(rest[at], rest[at + 1])), rest[at + 2])
+    for index in range(0, len(rest), 3):
+        scored += (b"%d" % encode(*_read_coordinates(rest[index], rest[index + 1])), rest[index + 2])
     if not scored:
         raise CommandError(SYNTAX)
     changes = session.db.changes
@@ -84,12 +84,12 @@ def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, memb
     complexity="O(N)",
 )
 def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
-    """Return the longitudes and latitudes of members, null for each that is none."""
+    """Return the longitudes and latitudes of members, with null for each that is not a member."""
     places = session.db.read_as(key, SortedSet)
     replies: list[Reply] = []
     for member in members:
         score = None if places is None else places.get(member)
-        replies.append(NULL_ARRAY if score is None else [_coordinate(each) for each in decode(score)])
+        replies.append(NULL_ARRAY if score is None else [_format_degrees(each) for each in decode(score)])
     return replies
 
 
@@ -101,7 +101,7 @@ def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
     complexity="O(log(N))",
 )
 def geohash(session: Session, key: bytes, *members: bytes) -> Reply:
-    """Return the places of members as others write them, eleven letters, null for each that is none."""
+    """Return the positions of members as standard geohashes of 11 characters, with null for each non-member."""
     places = session.db.read_as(key, SortedSet)
     scores = [None if places is None else places.get(member) for member in members]
     return [None if score is None else text(score) for score in scores]
@@ -118,19 +118,19 @@ def geodist(session: Session, key: bytes, member: bytes, other: bytes, *words: b
     """Return the distance between two members."""
     if len(words) > 1:
         raise CommandError(SYNTAX)
-    unit = _unit(words[0]) if words else 1.0
+    unit = _metres_per_unit(words[0]) if words else 1.0
     places = session.db.read_as(key, SortedSet)
     if places is None:
         return None
     score, other_score = places.get(member), places.get(other)
     if score is None or other_score is None:
         return None
-    return _metres(distance(*decode(score), *decode(other_score)) / unit)
+    return _format_metres(distance(*decode(score), *decode(other_score)) / unit)
 
 
 @attrs.frozen
 class Found:
-    """A member within a shape, how many metres it is from the middle, and where."""
+    """A member within a shape, its distance from the centre in metres, and its position."""
 
     member: bytes
     far: float
@@ -140,7 +140,7 @@ class Found:
 
 @attrs.define
 class Search:
-    """What the commands that look for places are asked for."""
+    """The arguments of a command that searches for members by position, and the search itself."""
 
     place: tuple[float, float] | None = None
     unit: float = 1.0
@@ -156,23 +156,23 @@ class Search:
     stores_distance: bool = False
 
     def take_radius(self, arguments: Arguments) -> None:
-        """Read a radius and its unit."""
+        """Parse a radius and its unit."""
         self.radius = double(arguments.word(), "need numeric radius")
         if self.radius < 0:
             raise CommandError("radius cannot be negative")
-        self.unit = _unit(arguments.word())
+        self.unit = _metres_per_unit(arguments.word())
 
     def take_box(self, arguments: Arguments) -> None:
-        """Read a width and a height and their unit."""
+        """Parse a width, a height and their unit."""
         width = double(arguments.word(), "need numeric width")
         height = double(arguments.word(), "need numeric height")
         if width < 0 or height < 0:
             raise CommandError("height or width cannot be negative")
         self.box = width, height
-        self.unit = _unit(arguments.word())
+        self.unit = _metres_per_unit(arguments.word())
 
     def take_member(self, places: SortedSet | None, member: bytes) -> None:
-        """Search around a member."""
+        """Set the centre of the search to the position of a member."""
         if places is None:
             return
         score = places.get(member)
@@ -181,7 +181,7 @@ class Search:
         self.place = decode(score)
 
     def take_option(self, option: bytes, arguments: Arguments) -> bool:
-        """Read an option that all of the commands have; False if it is none of these."""
+        """Parse an option that all search commands share; returns False if it is not one of these."""
         if option == b"WITHDIST":
             self.with_distance = True
         elif option == b"WITHHASH":
@@ -201,12 +201,12 @@ class Search:
         return True
 
     def check(self, storing: str) -> None:
-        """Refuse what does not go together; `storing` is the name for what stores."""
+        """Raise `CommandError` for options that conflict; `storing` is what the error calls the storing option."""
         if self.target is not None and (self.with_distance or self.with_hash or self.with_place):
             raise CommandError(f"{storing} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
 
     def run(self, session: Session, places: SortedSet | None) -> Reply:
-        """Look for places, and give them or store them."""
+        """Search for members, and return or store them."""
         if self.any and not self.count:
             raise CommandError("the ANY argument requires COUNT argument")
         if places is None:
@@ -228,15 +228,15 @@ class Search:
             start = places.order.bisect_left((float(low), b""))
             for score, member in places.slice(start, places.order.bisect_left((float(high), b""))):
                 place = decode(score)
-                far = shape.distance(*place)
-                if far is not None:
-                    found.append(Found(member, far, score, place))
+                metres = shape.distance(*place)
+                if metres is not None:
+                    found.append(Found(member, metres, score, place))
                     if self.any and len(found) >= self.count:
                         return self._sorted(found)
         return self._sorted(found)
 
     def _sorted(self, found: list[Found]) -> list[Found]:
-        """Put what was found into the order that is asked for; the nearest come first if only some are wanted."""
+        """Sort the found members as requested; with COUNT but without an order, nearest first."""
         count = self.count or len(found)
         if self.order or (self.count and not self.any):
             return first_in_order(found, count, lambda each: each.far, descending=self.order == b"DESC")
@@ -245,30 +245,30 @@ class Search:
     def _reply(self, found: Found) -> Reply:
         parts: list[Reply] = [found.member]
         if self.with_distance:
-            parts.append(_metres(found.far / self.unit))
+            parts.append(_format_metres(found.far / self.unit))
         if self.with_hash:
             parts.append(int(found.score))
         if self.with_place:
-            parts.append([_coordinate(each) for each in found.place])
+            parts.append([_format_degrees(each) for each in found.place])
         return parts if len(parts) > 1 else found.member
 
     def _store(self, session: Session, target: bytes, found: Sequence[Found]) -> int:
-        made = SortedSet(session.db.packing)
-        made.fill({each.member: each.far / self.unit if self.stores_distance else each.score for each in found})
-        session.db.store(target, made)
+        result = SortedSet(session.db.packing)
+        result.fill({each.member: each.far / self.unit if self.stores_distance else each.score for each in found})
+        session.db.store(target, result)
         return len(found)
 
 
 def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[bytes], *, may_store: bool) -> Reply:
-    """Look for places around a member, or around a place that the first two words tell."""
+    """Search around a member, or around the coordinates in the first two arguments."""
     places = session.db.read_as(key, SortedSet)
     search = Search()
     arguments = Arguments(words)
     if member is None:
-        search.place = _place(arguments.word(), arguments.word())
+        search.place = _read_coordinates(arguments.word(), arguments.word())
         search.take_radius(arguments)
     elif places is None:
-        arguments.words(2)  # which Redis does not look at then
+        arguments.words(2)  # Redis does not check the radius and unit in this case
     else:
         search.take_member(places, member)
         search.take_radius(arguments)
@@ -283,13 +283,13 @@ def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[
     return search.run(session, places)
 
 
-def _radius_keys(words: Sequence[bytes], options: int) -> KeyPlaces:
-    """Find the keys of GEORADIUS and GEORADIUSBYMEMBER: the first word, and the one behind STORE.
+def _radius_keys(words: Sequence[bytes], first_option: int) -> KeyPlaces:
+    """Return the keys of GEORADIUS and GEORADIUSBYMEMBER: the first argument, and the one after STORE or STOREDIST.
 
-    The word at `options` is the first that may be an option.
+    `first_option` is the index of the first word that may be an option.
     """
-    places = range(options, len(words) - 1)
-    store = next((place + 1 for place in places if c_string(words[place]).upper() in (b"STORE", b"STOREDIST")), 0)
+    indexes = range(first_option, len(words) - 1)
+    store = next((index + 1 for index in indexes if c_string(words[index]).upper() in (b"STORE", b"STOREDIST")), 0)
     source: KeyPlaces = [(1, ("RO", "access"))]
     return [*source, (store, ("OW", "update"))] if store else source
 
@@ -306,7 +306,7 @@ def _radius_keys(words: Sequence[bytes], options: int) -> KeyPlaces:
 def georadius(
     session: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *words: bytes
 ) -> Reply:
-    """Return, or store, the members within a circle around a place."""
+    """Return, or store, the members within a circle around a position."""
     return _radius(session, key, None, (longitude, latitude, radius, unit, *words), may_store=True)
 
 
@@ -321,7 +321,7 @@ def georadius(
 def georadius_ro(
     session: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *words: bytes
 ) -> Reply:
-    """Return the members within a circle around a place."""
+    """Return the members within a circle around a position."""
     return _radius(session, key, None, (longitude, latitude, radius, unit, *words), may_store=False)
 
 
@@ -335,7 +335,7 @@ def georadius_ro(
     doc_flags="deprecated",
 )
 def georadiusbymember(session: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes) -> Reply:
-    """Return, or store, the members within a circle around one of them."""
+    """Return, or store, the members within a circle around a member."""
     return _radius(session, key, member, (radius, unit, *words), may_store=True)
 
 
@@ -350,12 +350,12 @@ def georadiusbymember(session: Session, key: bytes, member: bytes, radius: bytes
 def georadiusbymember_ro(
     session: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *words: bytes
 ) -> Reply:
-    """Return the members within a circle around one of them."""
+    """Return the members within a circle around a member."""
     return _radius(session, key, member, (radius, unit, *words), may_store=False)
 
 
 def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes | None) -> Reply:
-    """Look for places around a member or a place, in a circle or a box."""
+    """Search around a member or coordinates, within a circle or a box."""
     places = session.db.read_as(key, SortedSet)
     search = Search(target=target)
     from_member = from_place = False
@@ -366,7 +366,7 @@ def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes 
             search.take_member(places, arguments.word())
             from_member = True
         elif option == b"FROMLONLAT" and arguments.left >= 2 and not from_member:
-            search.place = _place(arguments.word(), arguments.word())
+            search.place = _read_coordinates(arguments.word(), arguments.word())
             from_place = True
         elif option == b"BYRADIUS" and arguments.left >= 2 and search.box is None:
             search.take_radius(arguments)
@@ -395,7 +395,7 @@ def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes 
 def geosearch(
     session: Session, key: bytes, origin: bytes, place: bytes, shape: bytes, size: bytes, unit: bytes, *words: bytes
 ) -> Reply:
-    """Return the members within a circle or a box around one of them or a place."""
+    """Return the members within a circle or a box around a member or a position."""
     return _search(session, key, (origin, place, shape, size, unit, *words), None)
 
 
@@ -417,5 +417,5 @@ def geosearchstore(
     unit: bytes,
     *words: bytes,
 ) -> Reply:
-    """Set a key to the members of another within a circle or a box, and return how many they are."""
+    """Set a key to the members of another key within a circle or a box, and return how many there are."""
     return _search(session, source, (origin, place, shape, size, unit, *words), destination)

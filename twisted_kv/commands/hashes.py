@@ -1,4 +1,4 @@
-"""Commands on values that are hashes: fields and their values."""
+"""Commands on values that are hashes: maps from fields to values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from twisted_kv.vocabulary.replies import OK, Reply
 
 hashes = Group("hash", category="hash")
 
-_SIZE = "O(N) where N is the size of the hash."
+_LINEAR = "O(N) where N is the size of the hash."
 _EMPTY = Hash()
 
 
 def _to_read(session: Session, key: bytes) -> Hash:
-    """Give the hash of a key; an empty one, which must not be changed, if there is none."""
+    """Return the hash of a key for reading; a shared empty hash, which must not be changed, if there is none."""
     fields = session.db.read_as(key, Hash)
     return _EMPTY if fields is None else fields
 
@@ -34,13 +34,13 @@ def _to_read(session: Session, key: bytes) -> Hash:
     complexity="O(N) where N is the number of field/value pairs.",
 )
 def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Reply:
-    """Set fields of a hash, and return how many of them are new."""
+    """Set fields of a hash, and return how many of them were new."""
     if len(more) % 2:
         raise ArityError("hset")
     fields = session.db.edit_or_make(key, Hash)
     added = int(fields.set(field, value) is None)
-    for place in range(0, len(more), 2):
-        added += fields.set(more[place], more[place + 1]) is None
+    for index in range(0, len(more), 2):
+        added += fields.set(more[index], more[index + 1]) is None
     session.db.changed(key, 1 + len(more) // 2)
     return added
 
@@ -63,7 +63,7 @@ def hmset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes
 
 @hashes.command("HSETNX", since="2.0.0", flags="write denyoom fast", keys=first("RW insert"))
 def hsetnx(session: Session, key: bytes, field: bytes, value: bytes) -> Reply:
-    """Set a field of a hash that does not exist."""
+    """Set a field of a hash, if the field does not exist."""
     fields = session.db.lookup_as(key, Hash)
     if fields is not None and field in fields:
         return 0
@@ -86,7 +86,7 @@ def hget(session: Session, key: bytes, field: bytes) -> Reply:
     complexity="O(N) where N is the number of fields being requested.",
 )
 def hmget(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
-    """Return the values of fields of a hash."""
+    """Return the values of several fields of a hash."""
     fields = _to_read(session, key)
     return [fields.get(each) for each in (field, *more)]
 
@@ -99,7 +99,7 @@ def hmget(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
     complexity="O(N) where N is the number of fields to be removed.",
 )
 def hdel(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
-    """Delete fields of a hash, and return how many there were."""
+    """Delete fields of a hash, and return how many were deleted."""
     fields = session.db.edit(key, Hash)
     if fields is None:
         return 0
@@ -111,7 +111,7 @@ def hdel(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
 
 @hashes.command("HEXISTS", since="2.0.0", flags="readonly fast", keys=first("RO"))
 def hexists(session: Session, key: bytes, field: bytes) -> Reply:
-    """Tell whether a field of a hash exists."""
+    """Return whether a field of a hash exists."""
     return int(field in _to_read(session, key))
 
 
@@ -127,7 +127,7 @@ def hlen(session: Session, key: bytes) -> Reply:
     flags="readonly",
     keys=first("RO access"),
     tips="nondeterministic_output_order",
-    complexity=_SIZE,
+    complexity=_LINEAR,
 )
 def hgetall(session: Session, key: bytes) -> Reply:
     """Return all fields of a hash with their values."""
@@ -140,7 +140,7 @@ def hgetall(session: Session, key: bytes) -> Reply:
     flags="readonly",
     keys=first("RO access"),
     tips="nondeterministic_output_order",
-    complexity=_SIZE,
+    complexity=_LINEAR,
 )
 def hkeys(session: Session, key: bytes) -> Reply:
     """Return all fields of a hash."""
@@ -153,7 +153,7 @@ def hkeys(session: Session, key: bytes) -> Reply:
     flags="readonly",
     keys=first("RO access"),
     tips="nondeterministic_output_order",
-    complexity=_SIZE,
+    complexity=_LINEAR,
 )
 def hvals(session: Session, key: bytes) -> Reply:
     """Return all values of a hash."""
@@ -162,7 +162,7 @@ def hvals(session: Session, key: bytes) -> Reply:
 
 @hashes.command("HINCRBY", since="2.0.0", flags="write denyoom fast", keys=first("RW access update"))
 def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
-    """Add to the number that a field of a hash holds."""
+    """Add a number to the integer value of a field of a hash, and return the sum."""
     amount = integer(increment)
     fields = session.db.lookup_as(key, Hash)
     old = None if fields is None else fields.get(field)
@@ -183,7 +183,7 @@ def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Rep
     complexity="O(1) for every call. O(N) for a complete iteration.",
 )
 def hscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
-    """Return some of the fields of a hash with their values, and the cursor to ask for more with."""
+    """Return some fields of a hash with their values, and the cursor that continues the iteration."""
     return scan_table(session, key, Hash, cursor, words, lambda field, value: (field, value))
 
 
@@ -205,7 +205,7 @@ def hstrlen(session: Session, key: bytes, field: bytes) -> Reply:
     keys=first("RW access update"),
 )
 def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
-    """Add to the decimal number that a field of a hash holds, in C's 80-bit precision."""
+    """Add a number to the floating-point value of a field of a hash, with C's 80-bit precision."""
     amount = _long_double(increment, NOT_A_FLOAT)
     if amount is None:
         raise CommandError("value is NaN or Infinity")
@@ -225,9 +225,9 @@ def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -
     return value
 
 
-def _long_double(word: bytes, error: str) -> Fraction | None:
+def _long_double(argument: bytes, error: str) -> Fraction | None:
     try:
-        return parse_long_double(word)
+        return parse_long_double(argument)
     except ValueError:
         raise CommandError(error) from None
 
@@ -241,7 +241,7 @@ def _long_double(word: bytes, error: str) -> Fraction | None:
     complexity="O(N)",
 )
 def hrandfield(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return any field of a hash, or several with a count: with repetition if that is negative."""
+    """Return a random field of a hash, or several with a count; a negative count allows repetition."""
     if len(words) > 2 or (len(words) == 2 and c_string(words[1]).upper() != b"WITHVALUES"):
         drawn_count(words[0])
         raise CommandError(SYNTAX)

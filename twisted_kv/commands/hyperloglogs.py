@@ -1,4 +1,4 @@
-"""Commands that estimate how many different elements there are."""
+"""Commands on HyperLogLogs, which estimate the number of distinct elements that were added to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _corrupt() -> CommandError:
 
 
 def _read(session: Session, key: bytes, *, keep_raw: bool = True) -> HyperLogLog | None:
-    """Give the HyperLogLog of a key, or None; raises `CommandError` if the key holds anything else."""
+    """Return the HyperLogLog of a key, or None; raises `CommandError` if the key holds anything else."""
     data = session.db.read_as(key, bytes)
     if data is None:
         return None
@@ -49,15 +49,15 @@ def _registers(log: HyperLogLog) -> bytes:
     keys=first("RW insert"),
 )
 def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
-    """Add elements to a HyperLogLog, and tell whether the estimate may have changed."""
-    known = _read(session, key)
-    log = known or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
-    changes, before = int(known is None), log.data
+    """Add elements to a HyperLogLog, and return whether the estimate may have changed."""
+    existing = _read(session, key)
+    log = existing or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
+    changes, before = int(existing is None), log.data
     try:
         changes += log.add_all(elements)
     except CorruptError:
         if log.data != before:
-            session.db.reload(key, raw(log.data))  # Redis keeps what was added before it failed, and counts no change
+            session.db.reload(key, raw(log.data))  # Redis keeps what it added before the failure, and counts no change
         raise _corrupt() from None
     if changes:
         log.make_stale()
@@ -66,7 +66,7 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
 
 
 def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog | None], bytes]:
-    """Give the HyperLogLog of each key, or None, and the largest of each register."""
+    """Return the HyperLogLog of each key, or None, and the maximum of each register over all of them."""
     logs = []
     merged = bytearray(REGISTERS)
     try:
@@ -89,7 +89,7 @@ def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog
     ),
 )
 def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Estimate how many different elements were added to a HyperLogLog, or to several together."""
+    """Return the estimated number of distinct elements in a HyperLogLog, or in the union of several."""
     if keys:
         return estimate(_read_all(session, (key, *keys))[1])
     log = _read(session, key)
@@ -111,7 +111,7 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N)",
 )
 def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
-    """Add to a HyperLogLog what was added to others."""
+    """Merge HyperLogLogs into another one."""
     logs, merged = _read_all(session, (destination, *sources))
     target = logs[0] or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
     if not all(log is None or log.is_sparse for log in logs):
@@ -131,7 +131,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
     complexity="Depends on subcommand.",
 )
 def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
-    """Look at a HyperLogLog from within: GETREG, DECODE and ENCODING tell what it is made of, TODENSE changes it."""
+    """Inspect a HyperLogLog with GETREG, DECODE or ENCODING, or convert it to the dense form with TODENSE."""
     name = c_string(subcommand).upper()
     log = _read(session, key)
     if log is None:
@@ -161,7 +161,7 @@ def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     complexity="Depends on subcommand.",
 )
 def pfselftest(session: Session) -> Reply:
-    """Check that registers keep what is put into them, and that estimates are near what was counted."""
+    """Check that the sparse and dense forms hold the same registers, and that an estimate is accurate to 5 percent."""
     log = HyperLogLog()
     count = 2000
     for number in range(count):

@@ -1,6 +1,6 @@
-"""INFO: what a cache counts and knows about itself, in Redis's words where Redis has one.
+"""INFO: the state and the statistics of the server, under Redis's field names where Redis has one.
 
-Fields of Redis that would not be true here are left out, not filled in.
+Fields of Redis that would not be true here are omitted, not filled in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ info = Group("server")
     tips="nondeterministic_output request_policy:all_shards response_policy:special",
 )
 def info_(session: Session, *sections: bytes) -> Reply:
-    """Return what the server knows and counts about itself, by section."""
+    """Return the state and the statistics of the server, by section."""
     wanted = {section.decode("latin-1").lower() for section in sections} or {"default"}
     if wanted & {"all", "everything"}:
         wanted |= set(SECTIONS)
@@ -72,13 +72,13 @@ def _clients(server: Server) -> dict[str, object]:
 
 
 def _memory(server: Server) -> dict[str, object]:
-    """What the keys take by estimate; resident memory is of the whole process, with a host program's own."""
+    """Return the keys' estimated memory; resident memory is that of the whole process, including a host program's."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     try:
         with open("/proc/self/statm") as statm:
             resident = int(statm.read().split()[1]) * resource.getpagesize()
     except OSError:
-        resident = peak  # not on this system: the most there ever was
+        resident = peak  # not available on this system: report the peak
     used = sum(database.memory for database in server.databases)
     limit = server.settings.maxmemory
     return {
@@ -168,7 +168,7 @@ SECTIONS: dict[str, Callable[[Server], Mapping[str, object]]] = {
 
 
 def human(count: int) -> str:
-    """Write a number of bytes as Redis does: 512B, 1.50K, 2.00M, 3.25G."""
+    """Format a number of bytes as Redis does: 512B, 1.50K, 2.00M, 3.25G."""
     if count < 1024 or count >= 1 << 60:
         return f"{count}B"
     size = float(count)

@@ -1,4 +1,4 @@
-"""COMMAND: what the commands are, told from their declarations."""
+"""COMMAND: information about the commands, taken from their declarations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIPS = "nondeterministic_output_order"
     complexity="O(N) where N is the total number of Redis commands",
 )
 def command(session: Session, *ignored: bytes) -> Reply:
-    """Return what is known of all commands."""
+    """Return information about all commands."""
     return [_info(each) for each in session.server.commands]
 
 
@@ -46,12 +46,12 @@ def command_count(session: Session) -> Reply:
     complexity="O(N) where N is the number of commands to look up",
 )
 def command_info(session: Session, *names: bytes) -> Reply:
-    """Return what is known of the named commands, or of all; null for a name that is none."""
+    """Return information about the named commands, or about all; null for an unknown name."""
     if not names:
         return command(session)
     found = {name: session.server.commands.named(name) for name in names}
-    told = {name: None if each is None else _info(each) for name, each in found.items()}  # each once, however often
-    return [told[name] for name in names]
+    infos = {name: None if each is None else _info(each) for name, each in found.items()}  # once, however often named
+    return [infos[name] for name in names]
 
 
 @introspection.command(
@@ -62,7 +62,7 @@ def command_info(session: Session, *names: bytes) -> Reply:
     complexity="O(N) where N is the number of commands to look up",
 )
 def command_docs(session: Session, *names: bytes) -> Reply:
-    """Return short texts about the named commands, or about all."""
+    """Return short descriptions of the named commands, or of all."""
     commands = session.server.commands
     if not names:
         return _docs(commands)
@@ -87,8 +87,8 @@ def command_getkeys(session: Session, name: bytes, word: bytes, *words: bytes) -
     complexity="O(N)",
 )
 def command_getkeysandflags(session: Session, name: bytes, word: bytes, *words: bytes) -> Reply:
-    """Return the keys of a request, and what is done with each."""
-    return [[key, _words(access)] for key, access in _keys(session, (name, word, *words))]
+    """Return the keys of a request, and how it accesses each."""
+    return [[key, _statuses(access)] for key, access in _keys(session, (name, word, *words))]
 
 
 def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[str, ...]]]:
@@ -103,7 +103,7 @@ def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[s
     found = described.find(words)
     if not found:
         raise CommandError("Invalid arguments specified for command")
-    return [(words[place], access) for place, access in found]
+    return [(words[index], access) for index, access in found]
 
 
 @introspection.command(
@@ -114,7 +114,7 @@ def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[s
     complexity="O(N)",
 )
 def command_list(session: Session, *words: bytes) -> Reply:
-    """Return the names of all commands, or of those that a filter lets pass."""
+    """Return the names of all commands, or of those that pass a filter."""
     commands = session.server.commands
     if not words:
         return [each.name.encode() for each in commands]
@@ -142,24 +142,24 @@ def _info(described: Command) -> Reply:
     return [
         described.name.encode(),
         described.arity,
-        _words(described.flags),
+        _statuses(described.flags),
         first,
         last,
         step,
-        _words(f"@{category}" for category in described.acl_categories()),
+        _statuses(f"@{category}" for category in described.acl_categories()),
         OrderedSet(tip.encode() for tip in described.tips),
         OrderedSet(_key_spec(spec) for spec in keys),
-        [_info(each) for each in described.subcommands.values()] or OrderedSet(),  # as Redis, odd as it is
+        [_info(each) for each in described.subcommands.values()] or OrderedSet(),  # odd, but as in Redis
     ]
 
 
-def _words(words: Iterable[str]) -> OrderedSet:
-    return OrderedSet(Status(word.encode()) for word in words)
+def _statuses(texts: Iterable[str]) -> OrderedSet:
+    return OrderedSet(Status(text.encode()) for text in texts)
 
 
 def _key_spec(spec: KeySpec) -> Reply:
     described: dict[bytes, Reply] = {b"notes": spec.notes.encode()} if spec.notes else {}
-    described[b"flags"] = _words(spec.access)
+    described[b"flags"] = _statuses(spec.access)
     begin: Reply = {b"type": b"index", b"spec": {b"index": spec.first}}
     keys: Reply = {
         b"type": b"range",
@@ -177,7 +177,7 @@ def _key_spec(spec: KeySpec) -> Reply:
 
 
 def _legacy_range(keys: Sequence[KeySpec]) -> tuple[int, int, int]:
-    """Give the range of keys as versions before 7.0 told it: as far as they stand side by side in fixed places."""
+    """Return the range of keys as versions before 7.0 reported it: as far as keys are adjacent at fixed indexes."""
     fixed = []
     for spec in keys:
         if spec.first is None or spec.keyword or spec.counted:
@@ -191,7 +191,7 @@ def _legacy_range(keys: Sequence[KeySpec]) -> tuple[int, int, int]:
 
 
 def _docs(commands: Iterable[Command]) -> Reply:
-    """Describe commands for people, as COMMAND DOCS does."""
+    """Describe commands for human readers, as COMMAND DOCS does."""
     found: dict[bytes, Reply] = {}
     for each in commands:
         docs: dict[bytes, Reply] = {
@@ -201,7 +201,7 @@ def _docs(commands: Iterable[Command]) -> Reply:
             b"complexity": each.complexity.encode(),
         }
         if each.doc_flags:
-            docs[b"doc_flags"] = _words(each.doc_flags)
+            docs[b"doc_flags"] = _statuses(each.doc_flags)
         if each.subcommands:
             docs[b"subcommands"] = _docs(each.subcommands.values())
         found[each.name.encode()] = docs

@@ -1,4 +1,4 @@
-"""Commands on values that are lists: elements in a row, with two ends."""
+"""Commands on values that are lists: sequences of elements, with a head and a tail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EMPTY: Final = List()
 
 
 def _to_read(session: Session, key: bytes) -> List:
-    """Give the list of a key; an empty one, which must not be changed, if there is none."""
+    """Return the list of a key for reading; a shared empty list, which must not be changed, if there is none."""
     elements = session.db.read_as(key, List)
     return _EMPTY if elements is None else elements
 
@@ -46,7 +46,7 @@ def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool
     keys=first("RW insert"),
 )
 def lpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
-    """Add elements at the head of a list, one after the other, and return its length."""
+    """Insert elements at the head of a list, one after the other, and return its new length."""
     return _push(session, key, (element, *more), left=True)
 
 
@@ -57,7 +57,7 @@ def lpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     keys=first("RW insert"),
 )
 def rpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
-    """Add elements at the tail of a list, one after the other, and return its length."""
+    """Append elements to the tail of a list, and return its new length."""
     return _push(session, key, (element, *more), left=False)
 
 
@@ -68,7 +68,7 @@ def rpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     keys=first("RW insert"),
 )
 def lpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
-    """Add elements at the head of a list that exists, and return its length."""
+    """Insert elements at the head of a list, if the list exists, and return its new length."""
     if session.db.lookup_as(key, List) is None:
         return 0
     return _push(session, key, (element, *more), left=True)
@@ -81,7 +81,7 @@ def lpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     keys=first("RW insert"),
 )
 def rpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
-    """Add elements at the tail of a list that exists, and return its length."""
+    """Append elements to the tail of a list, if the list exists, and return its new length."""
     if session.db.lookup_as(key, List) is None:
         return 0
     return _push(session, key, (element, *more), left=False)
@@ -95,21 +95,21 @@ def rpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     complexity="O(N)",
 )
 def linsert(session: Session, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
-    """Put an element before or after another in a list, and return the list's length: -1 without the other."""
+    """Insert an element before or after another in a list, and return its new length, or -1 without the other."""
     side = c_string(where).upper()
     if side not in (b"BEFORE", b"AFTER"):
         raise CommandError(SYNTAX)
     elements = session.db.edit(key, List)
     if elements is None:
         return 0
-    place = elements.index(pivot)
-    if place is None:
+    index = elements.index(pivot)
+    if index is None:
         return -1
-    place += side == b"AFTER"
-    if place == len(elements):
+    index += side == b"AFTER"
+    if index == len(elements):
         elements.append(element)
     else:
-        elements.insert(place, element)
+        elements.insert(index, element)
     session.db.changed(key)
     return len(elements)
 
@@ -125,11 +125,11 @@ def llen(session: Session, key: bytes) -> Reply:
     return len(_to_read(session, key))
 
 
-def _place(elements: List, word: bytes) -> int | None:
-    """Read a place, which counts from the tail if it is negative; None beyond the ends."""
-    place = integer(word)
-    place = place + len(elements) if place < 0 else place
-    return place if 0 <= place < len(elements) else None
+def _index(elements: List, argument: bytes) -> int | None:
+    """Parse an index, which counts from the tail if negative; returns None if it is out of range."""
+    index = integer(argument)
+    index = index + len(elements) if index < 0 else index
+    return index if 0 <= index < len(elements) else None
 
 
 @lists.command(
@@ -140,12 +140,12 @@ def _place(elements: List, word: bytes) -> int | None:
     complexity="O(N)",
 )
 def lindex(session: Session, key: bytes, index: bytes) -> Reply:
-    """Return the element of a list at a place."""
+    """Return the element at an index of a list."""
     elements = session.db.read_as(key, List)
     if elements is None:
         return None
-    place = _place(elements, index)
-    return None if place is None else elements.get(place)
+    position = _index(elements, index)
+    return None if position is None else elements.get(position)
 
 
 @lists.command(
@@ -156,20 +156,20 @@ def lindex(session: Session, key: bytes, index: bytes) -> Reply:
     complexity="O(N)",
 )
 def lset(session: Session, key: bytes, index: bytes, element: bytes) -> Reply:
-    """Put another element at a place of a list."""
+    """Set the element at an index of a list."""
     elements = session.db.edit(key, List)
     if elements is None:
         raise CommandError("no such key")
-    place = _place(elements, index)
-    if place is None:
+    position = _index(elements, index)
+    if position is None:
         raise CommandError("index out of range")
-    elements.replace(place, element)
+    elements.replace(position, element)
     session.db.changed(key)
     return OK
 
 
 def _bounds(elements: List, start: bytes, stop: bytes) -> tuple[int, int]:
-    """Read a range of places with both ends; gives the first place and the one behind the last."""
+    """Parse an inclusive range of indexes; returns it as a half-open range, (0, 0) if it is empty."""
     begin, end = integer(start), integer(stop)
     size = len(elements)
     begin = max(0, begin + size if begin < 0 else begin)
@@ -185,7 +185,7 @@ def _bounds(elements: List, start: bytes, stop: bytes) -> tuple[int, int]:
     complexity="O(S+N)",
 )
 def lrange(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
-    """Return the elements of a list from a place to another."""
+    """Return the elements in an index range of a list."""
     integer(start), integer(stop)
     elements = _to_read(session, key)
     return elements.slice(*_bounds(elements, start, stop))
@@ -199,12 +199,12 @@ def lrange(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     complexity="O(N)",
 )
 def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
-    """Keep only the elements of a list from a place to another."""
+    """Remove all elements of a list outside an index range."""
     integer(start), integer(stop)
     elements = session.db.edit(key, List)
     if elements is not None:
         removed = elements.keep(*_bounds(elements, start, stop))
-        session.db.changed(key, removed)  # for who watches it, in any case
+        session.db.changed(key, removed)  # even if nothing was removed: watchers must be notified
     return OK
 
 
@@ -216,12 +216,12 @@ def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     complexity="O(N+M)",
 )
 def lrem(session: Session, key: bytes, count: bytes, element: bytes) -> Reply:
-    """Remove elements that are equal to one: so many from the head, from the tail if negative, or all if 0."""
-    most = integer(count)
+    """Remove up to a count of equal elements from the head of a list, from the tail if negative, or all if 0."""
+    limit = integer(count)
     elements = session.db.edit(key, List)
     if elements is None:
         return 0
-    removed = elements.remove(element, most)
+    removed = elements.remove(element, limit)
     if removed:
         session.db.changed(key, removed)
     return removed
@@ -237,7 +237,7 @@ class PositionOptions:
 
     @classmethod
     def parse(cls, words: Sequence[bytes]) -> PositionOptions:
-        """Read RANK, COUNT and MAXLEN."""
+        """Parse RANK, COUNT and MAXLEN."""
         options = cls()
         arguments = Arguments(words)
         while arguments:
@@ -266,23 +266,23 @@ class PositionOptions:
     complexity="O(N)",
 )
 def lpos(session: Session, key: bytes, element: bytes, *words: bytes) -> Reply:
-    """Return the place of an element in a list, or several places with COUNT."""
+    """Return the index of an element in a list, or several indexes with COUNT."""
     options = PositionOptions.parse(words)
     elements = session.db.read_as(key, List)
     found: list[int] = []
     if elements is not None:
         wanted = 1 if options.count is None else options.count or len(elements)
         backward = options.rank < 0
-        to_pass = abs(options.rank) - 1 if abs(options.rank) <= INT64_MAX else 0  # which C cannot write: none is passed
-        for place, each in enumerate(reversed(elements) if backward else elements):
-            if options.most and place >= options.most:
+        to_skip = abs(options.rank) - 1 if abs(options.rank) <= INT64_MAX else 0  # C cannot negate -2**63: skips none
+        for index, each in enumerate(reversed(elements) if backward else elements):
+            if options.most and index >= options.most:
                 break
             if each != element:
                 continue
-            if to_pass:
-                to_pass -= 1
+            if to_skip:
+                to_skip -= 1
                 continue
-            found.append(len(elements) - 1 - place if backward else place)
+            found.append(len(elements) - 1 - index if backward else index)
             if len(found) == wanted:
                 break
     if options.count is not None:
@@ -290,32 +290,32 @@ def lpos(session: Session, key: bytes, element: bytes, *words: bytes) -> Reply:
     return found[0] if found else None
 
 
-# Taking elements out
+# Removing elements
 
 
-def _take(session: Session, key: bytes, count: int, *, left: bool) -> list[bytes]:
-    """Remove up to so many elements from an end of a list, which exists, and give them."""
+def _pop_elements(session: Session, key: bytes, count: int, *, left: bool) -> list[bytes]:
+    """Remove up to `count` elements from one end of an existing list, and return them."""
     elements = session.db.edit(key, List)
     assert elements is not None
     if count >= len(elements):
-        taken = list(elements) if left else list(reversed(elements))
-        session.db.emptied(key, len(taken))
-        return taken
-    taken = [elements.pop_left() if left else elements.pop() for _ in range(count)]
+        popped = list(elements) if left else list(reversed(elements))
+        session.db.emptied(key, len(popped))
+        return popped
+    popped = [elements.pop_left() if left else elements.pop() for _ in range(count)]
     session.db.changed(key, count)
-    return taken
+    return popped
 
 
-def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, left: bool) -> Reply:
-    if len(words) > 1:
+def _pop(session: Session, key: bytes, arguments: tuple[bytes, ...], *, left: bool) -> Reply:
+    if len(arguments) > 1:
         raise ArityError("lpop" if left else "rpop")
-    count = positive_or_zero(words[0]) if words else None
+    count = positive_or_zero(arguments[0]) if arguments else None
     elements = session.db.lookup_as(key, List)
     if elements is None:
         return None if count is None else NULL_ARRAY
     if count is None:
-        return _take(session, key, 1, left=left)[0]
-    return _take(session, key, count, left=left) if count else []
+        return _pop_elements(session, key, 1, left=left)[0]
+    return _pop_elements(session, key, count, left=left) if count else []
 
 
 @lists.command(
@@ -326,7 +326,7 @@ def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, left: bool) 
     complexity="O(N)",
 )
 def lpop(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Remove the element at the head of a list and return it, or several with a count."""
+    """Remove and return the element at the head of a list, or several with a count."""
     return _pop(session, key, words, left=True)
 
 
@@ -338,30 +338,33 @@ def lpop(session: Session, key: bytes, *words: bytes) -> Reply:
     complexity="O(N)",
 )
 def rpop(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Remove the element at the tail of a list and return it, or several with a count."""
+    """Remove and return the element at the tail of a list, or several with a count."""
     return _pop(session, key, words, left=False)
 
 
-def _is_left(word: bytes) -> bool:
-    """Read the name of an end."""
-    side = c_string(word).upper()
+def _is_left(argument: bytes) -> bool:
+    """Parse the name of an end: LEFT or RIGHT."""
+    side = c_string(argument).upper()
     if side not in (b"LEFT", b"RIGHT"):
         raise CommandError(SYNTAX)
     return side == b"LEFT"
 
 
 def _move(session: Session, source: bytes, target: bytes, from_left: bool, to_left: bool) -> bytes | None:
-    """Move an element from an end of a list to an end of another, or of the same; None if there is none."""
+    """Move an element from one end of a list to an end of another, or of the same list; None if there is no source."""
     if session.db.lookup_as(source, List) is None:
         return None
-    session.db.lookup_as(target, List)  # nothing is taken before it is known where it can go
-    [element] = _take(session, source, 1, left=from_left) if source != target else [_turn(session, source, from_left)]
+    session.db.lookup_as(target, List)  # check the type of the target before anything is removed
+    if source == target:
+        element = _pop_for_rotation(session, source, from_left)
+    else:
+        [element] = _pop_elements(session, source, 1, left=from_left)
     _push(session, target, (element,), left=to_left)
     return element
 
 
-def _turn(session: Session, key: bytes, left: bool) -> bytes:
-    """Remove the element at an end of a list that gets it back at once, so that it is never gone."""
+def _pop_for_rotation(session: Session, key: bytes, left: bool) -> bytes:
+    """Remove the element at one end of a list that gets it back at once: the key must not be deleted meanwhile."""
     elements = session.db.edit(key, List)
     assert elements is not None
     return elements.pop_left() if left else elements.pop()
@@ -374,7 +377,7 @@ def _turn(session: Session, key: bytes, left: bool) -> bytes:
     keys=first("RW access delete") + second("RW insert"),
 )
 def lmove(session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes) -> Reply:
-    """Move an element from an end of a list to an end of another, and return it."""
+    """Move an element from one end of a list to an end of another list, and return it."""
     return _move(session, source, destination, _is_left(source_side), _is_left(target_side))
 
 
@@ -386,21 +389,21 @@ def lmove(session: Session, source: bytes, destination: bytes, source_side: byte
     doc_flags="deprecated",
 )
 def rpoplpush(session: Session, source: bytes, destination: bytes) -> Reply:
-    """Move the element at the tail of a list to the head of another, and return it."""
+    """Move the element at the tail of a list to the head of another list, and return it."""
     return _move(session, source, destination, False, True)
 
 
 _ENDS: Final = (b"LEFT", b"RIGHT")
 
 
-def _pop_first(session: Session, wish: MultiplePop) -> Reply:
-    """Take elements from the first list that is there; None if there is none."""
-    left = wish.end == b"LEFT"
-    for key in wish.keys:
+def _pop_first(session: Session, pop: MultiplePop) -> Reply:
+    """Remove elements from the first list that exists, and return its key with them; None if no list exists."""
+    left = pop.end == b"LEFT"
+    for key in pop.keys:
         if session.db.lookup_as(key, List) is not None:
-            taken = _take(session, key, wish.count, left=left)
-            session.log(b"LPOP" if left else b"RPOP", key, b"%d" % len(taken))
-            return [key, taken]
+            popped = _pop_elements(session, key, pop.count, left=left)
+            session.log(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
+            return [key, popped]
     return None
 
 
@@ -412,7 +415,7 @@ def _pop_first(session: Session, wish: MultiplePop) -> Reply:
     complexity="O(N+M)",
 )
 def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
-    """Remove elements from the first of some lists that is there, and return its key with them."""
+    """Remove elements from the first of several lists that exists, and return its key with the elements."""
     reply = _pop_first(session, MultiplePop.parse((numkeys, key, where, *words), _ENDS))
     return NULL_ARRAY if reply is None else reply
 
@@ -429,19 +432,19 @@ def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     lasting=Lasting.CONNECTION,
 )
 def blmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
-    """Do as LMPOP, and wait for one of the lists if there is none."""
-    wish = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
+    """Remove elements from the first of several lists as LMPOP does, but wait for one if none exists."""
+    pop = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
     milliseconds = timeout(seconds)
-    reply = _pop_first(session, wish)
-    return wish.block(List, milliseconds) if reply is None else reply
+    reply = _pop_first(session, pop)
+    return pop.block(List, milliseconds) if reply is None else reply
 
 
-def _blocking_pop(session: Session, words: Sequence[bytes], *, left: bool) -> Reply:
-    *keys, seconds = words
+def _blocking_pop(session: Session, arguments: Sequence[bytes], *, left: bool) -> Reply:
+    *keys, seconds = arguments
     milliseconds = timeout(seconds)
     for key in keys:
         if session.db.lookup_as(key, List) is not None:
-            [element] = _take(session, key, 1, left=left)
+            [element] = _pop_elements(session, key, 1, left=left)
             session.log(b"LPOP" if left else b"RPOP", key)
             return [key, element]
     return Block(keys, List, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
@@ -456,7 +459,7 @@ def _blocking_pop(session: Session, words: Sequence[bytes], *, left: bool) -> Re
     lasting=Lasting.CONNECTION,
 )
 def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
-    """Remove the head of the first of some lists that is there, and wait for one if there is none."""
+    """Remove and return the head of the first of several lists that exists; wait for one if none does."""
     return _blocking_pop(session, (key, seconds, *words), left=True)
 
 
@@ -469,7 +472,7 @@ def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     lasting=Lasting.CONNECTION,
 )
 def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
-    """Remove the tail of the first of some lists that is there, and wait for one if there is none."""
+    """Remove and return the tail of the first of several lists that exists; wait for one if none does."""
     return _blocking_pop(session, (key, seconds, *words), left=False)
 
 
@@ -483,7 +486,7 @@ def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
 def blmove(
     session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes, seconds: bytes
 ) -> Reply:
-    """Do as LMOVE, and wait for the list if there is none."""
+    """Move an element between lists as LMOVE does, but wait for the source list if it does not exist."""
     from_left, to_left = _is_left(source_side), _is_left(target_side)
     milliseconds = timeout(seconds)
     element = _move(session, source, destination, from_left, to_left)
@@ -503,7 +506,7 @@ def blmove(
     lasting=Lasting.CONNECTION,
 )
 def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
-    """Do as RPOPLPUSH, and wait for the list if there is none."""
+    """Move an element between lists as RPOPLPUSH does, but wait for the source list if it does not exist."""
     milliseconds = timeout(seconds)
     element = _move(session, source, destination, False, True)
     if element is None:

@@ -1,4 +1,4 @@
-"""OBJECT and MEMORY: how a value is kept, how it is used, and what it takes."""
+"""OBJECT and MEMORY: how a value is encoded, how it is used, and how much memory it takes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from twisted_kv.vocabulary.replies import Reply
 objects = Group("generic", category="keyspace")
 memory = Group("server")
 
-objects.container("OBJECT", since="2.2.3", help_since="6.2.0", summary="Look at how the value of a key is kept.")
+objects.container("OBJECT", since="2.2.3", help_since="6.2.0", summary="Inspect how the value of a key is stored.")
 
 _SHARED_NUMBERS: Final = 10_000
-"""Numbers from 0 on that Redis keeps once for all keys."""
+"""How many numbers, from 0 on, Redis stores once for all keys."""
 
 
 def encoding(value: Value) -> bytes:
-    """Tell how Redis would keep a value: derived, since here it is kept otherwise."""
+    """Return how Redis would encode a value: derived, because values are stored differently here."""
     if isinstance(value, bytes) and not isinstance(value, Raw) and len(value) <= EMBEDDED_BYTES:
         return b"int" if not isinstance(value, Computed) and parse_integer(value) is not None else b"embstr"
     if isinstance(value, (bytes, LongString)):
@@ -46,7 +46,7 @@ def encoding(value: Value) -> bytes:
 
 
 def references(session: Session, value: Value) -> int:
-    """Tell what Redis would count as references to a value."""
+    """Return how many references to a value Redis would count."""
     number = parse_integer(value) if type(value) is bytes else None
     is_shared = number is not None and 0 <= number < _SHARED_NUMBERS
     keeps_own = session.server.settings.maxmemory and not session.server.settings.maxmemory_policy.endswith(
@@ -63,7 +63,7 @@ def references(session: Session, value: Value) -> int:
     tips="nondeterministic_output",
 )
 def object_encoding(session: Session, key: bytes) -> Reply:
-    """Return how Redis would keep the value of a key."""
+    """Return how Redis would encode the value of a key."""
     value = session.db.peek(key)
     return None if value is None else encoding(value)
 
@@ -89,7 +89,7 @@ def object_refcount(session: Session, key: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def object_idletime(session: Session, key: bytes) -> Reply:
-    """Return for how many seconds a key was not used; account of that is kept from the first such question on."""
+    """Return for how many seconds a key was not used; this is tracked from the first such request on."""
     database = session.db
     if database.peek(key) is None:
         return None
@@ -112,7 +112,7 @@ def object_idletime(session: Session, key: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def object_freq(session: Session, key: bytes) -> Reply:
-    """Return the count of uses of a key that the LFU policies keep, from 0 to 255."""
+    """Return a key's use count, which the LFU policies maintain, from 0 to 255."""
     database = session.db
     if database.peek(key) is None:
         return None
@@ -124,7 +124,7 @@ def object_freq(session: Session, key: bytes) -> Reply:
     return database.usage.count(database.mark(key))
 
 
-memory.container("MEMORY", since="4.0.0", help_since="4.0.0", summary="Tell what memory is used for.")
+memory.container("MEMORY", since="4.0.0", help_since="4.0.0", summary="Report what memory is used for.")
 
 
 @memory.command(
@@ -135,7 +135,7 @@ memory.container("MEMORY", since="4.0.0", help_since="4.0.0", summary="Tell what
     complexity="O(N)",
 )
 def memory_usage(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return about how many bytes a key takes with its value, here."""
+    """Return approximately how many bytes a key and its value take in this server."""
     arguments = Arguments(words)
     while arguments:
         if arguments.left < 2 or not arguments.takes(b"SAMPLES"):

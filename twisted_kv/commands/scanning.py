@@ -1,4 +1,4 @@
-"""SCAN and its like: cursors, options, and the walk over a collection."""
+"""What SCAN, HSCAN, SSCAN and ZSCAN share: cursors, options, and the iteration over a collection."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def scan_table(
     words: tuple[bytes, ...],
     shown: Callable[[bytes, Any], Sequence[bytes]],
 ) -> Reply:
-    """Do what HSCAN, SSCAN and ZSCAN do; `shown` gives what is replied of a member and what it holds.
+    """Run HSCAN, SSCAN or ZSCAN; `shown` returns the parts of the reply for a member and its value.
 
-    A collection that Redis keeps packed is given in one go, whatever COUNT says.
+    A collection that Redis keeps packed is returned in one reply, regardless of COUNT.
     """
     start = read_cursor(cursor)
     members = session.db.read_as(key, kind)
     if members is None:
         return [b"0", []]
     options = ScanOptions.parse(words)
-    following, items = (0, members.packed_items()) if members.is_packed else members.scan(start, options.count)
-    return [b"%d" % following, [part for item in items if options.matches(item[0]) for part in shown(*item)]]
+    next_cursor, items = (0, members.packed_items()) if members.is_packed else members.scan(start, options.count)
+    return [b"%d" % next_cursor, [part for item in items if options.matches(item[0]) for part in shown(*item)]]
 
 
 def read_cursor(word: bytes) -> int:
-    """Read a cursor as C's strtoul does: nothing is 0, a sign is allowed and wraps around at 64 bits."""
+    """Parse a cursor as C's strtoul does: an empty one is 0, and a minus sign wraps around at 64 bits."""
     digits = c_string(word)
     match = _CURSOR.match(digits)
     if match is None:
@@ -62,7 +62,7 @@ def _matches_all(key: bytes) -> bool:
 
 @attrs.define
 class ScanOptions:
-    """The options of SCAN and its like."""
+    """The options of SCAN, HSCAN, SSCAN and ZSCAN."""
 
     count: int = 10
     matches: Matcher = _matches_all
@@ -70,7 +70,7 @@ class ScanOptions:
 
     @classmethod
     def parse(cls, words: tuple[bytes, ...], *, with_type: bool = False) -> ScanOptions:
-        """Read COUNT, MATCH and, for SCAN alone, TYPE."""
+        """Parse COUNT, MATCH and, for SCAN only, TYPE."""
         options = cls()
         arguments = Arguments(words)
         while arguments:

@@ -1,4 +1,4 @@
-"""Commands about the whole server: its databases, its settings, its time and its end."""
+"""Commands about the whole server: its databases, settings, time, snapshots and shutdown."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def flushall(session: Session, *words: bytes) -> Reply:
     lasting=Lasting.DATAGRAM,
 )
 def swapdb(session: Session, first: bytes, second: bytes) -> Reply:
-    """Let two databases exchange their keys."""
+    """Swap the keys of two databases."""
     numbers = database_number(first, "invalid first DB index"), database_number(second, "invalid second DB index")
     one, other = [database_of(session, number) for number in numbers]
     if one is not other:
@@ -75,12 +75,12 @@ def swapdb(session: Session, first: bytes, second: bytes) -> Reply:
 
 
 def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]) -> Reply:
-    """Remove the keys of databases.  SYNC and ASYNC are the same: the memory is always released in small steps."""
+    """Remove all keys of databases.  SYNC and ASYNC do the same: memory is always released in small steps."""
     if words and (len(words) > 1 or c_string(words[0]).upper() not in (b"SYNC", b"ASYNC")):
         raise CommandError(SYNTAX)
     for database in databases:
         database.flush()
-    session.log(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if nothing was there, as Redis does
+    session.log(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if there were no keys, as Redis does
     if len(databases) > 1:
         session.server.services.persistence.flushed()
     return OK
@@ -88,7 +88,7 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
 
 @server.command("TIME", since="2.6.0", flags="loading stale fast", tips="nondeterministic_output")
 def time(session: Session) -> Reply:
-    """Return the date: whole seconds since 1970, and the microseconds of the next one."""
+    """Return the time: whole seconds since 1970, and the microseconds of the current second."""
     seconds, microseconds = divmod(round(session.server.now.clock.seconds() * 1_000_000), 1_000_000)
     return [b"%d" % seconds, b"%d" % microseconds]
 
@@ -101,7 +101,7 @@ def time(session: Session) -> Reply:
 )
 def shutdown(session: Session, *words: bytes) -> Reply:
     """Stop the server."""
-    options = {c_string(word).lower() for word in words}
+    options = {c_string(each).lower() for each in words}
     if not options <= {b"nosave", b"save", b"now", b"force", b"abort"}:
         raise CommandError(SYNTAX)
     if (b"abort" in options and len(options) > 1) or (b"save" in options and b"nosave" in options):
@@ -129,7 +129,7 @@ def shutdown(session: Session, *words: bytes) -> Reply:
     lasting=Lasting.CONNECTION,
 )
 def save(session: Session) -> Reply:
-    """Save a snapshot, and reply when it is on the disk; others are served meanwhile."""
+    """Save a snapshot, and reply when it is on disk; other clients are served meanwhile."""
     persistence = session.server.services.persistence
     if persistence.takes_time:
         session.must_wait("save")
@@ -138,7 +138,7 @@ def save(session: Session) -> Reply:
 
 @server.command("BGSAVE", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
 def bgsave(session: Session, *words: bytes) -> Reply:
-    """Begin to save a snapshot."""
+    """Start to save a snapshot in the background."""
     if words and (len(words) > 1 or c_string(words[0]).upper() != b"SCHEDULE"):
         raise CommandError(SYNTAX)
     return session.server.services.persistence.background_save(schedule=bool(words))
@@ -148,13 +148,13 @@ def bgsave(session: Session, *words: bytes) -> Reply:
     "LASTSAVE", since="1.0.0", flags="loading stale fast", categories="admin dangerous", tips="nondeterministic_output"
 )
 def lastsave(session: Session) -> Reply:
-    """Return the date of the last snapshot that was saved, in seconds since 1970."""
+    """Return the date of the last saved snapshot, in seconds since 1970."""
     return session.server.services.persistence.last_save
 
 
 @server.command("BGREWRITEAOF", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
 def bgrewriteaof(session: Session) -> Reply:
-    """Begin to write the append-only file anew, as short as it can be."""
+    """Start to rewrite the append-only file, as short as possible."""
     return session.server.services.persistence.rewrite()
 
 
@@ -170,7 +170,7 @@ server.container("CONFIG", since="2.0.0", summary="Read and change the settings.
 def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     """Return the settings whose names match any of the patterns."""
     settings = session.server.settings
-    found: dict[str, bytes] = {}  # the name that is shown for each setting
+    found: dict[str, bytes] = {}  # the name shown for each setting
     for each in (pattern, *patterns):
         if set(b"*?[") & set(each):
             matches = compile_pattern(c_string(each), ignore_case=True)
@@ -186,17 +186,17 @@ def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     "CONFIG SET",
     since="2.0.0",
     flags=_ADMIN,
-    lasting=Lasting.CONNECTION,  # as SHUTDOWN
+    lasting=Lasting.CONNECTION,  # as for SHUTDOWN
     tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) when N is the number of configuration parameters provided",
 )
 def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Reply:
-    """Change settings: all of them, or none if one cannot be."""
+    """Change settings: all of them, or none if one cannot be changed."""
     if len(more) % 2:
         raise CommandError(SYNTAX)
-    words = [as_text(word) for word in (name, value, *more)]
+    arguments = [as_text(each) for each in (name, value, *more)]
     wanted: dict[str, str] = {}
-    for given, text in zip(words[::2], words[1::2]):
+    for given, text in zip(arguments[::2], arguments[1::2]):
         setting = KNOWN.get(given.lower())
         if setting is None:
             shown = given.partition("\0")[0]
@@ -213,12 +213,12 @@ def config_set(session: Session, name: bytes, value: bytes, *more: bytes) -> Rep
     return OK
 
 
-def _refused(name: str, why: str) -> CommandError:
-    return CommandError(f"CONFIG SET failed (possibly related to argument '{name}') - {why}")
+def _refused(name: str, reason: str) -> CommandError:
+    return CommandError(f"CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 
 
 @server.command("CONFIG RESETSTAT", since="2.0.0", flags=_ADMIN)
 def config_resetstat(session: Session) -> Reply:
-    """Begin to count anew what INFO counts."""
+    """Reset the statistics that INFO reports."""
     session.server.reset_statistics()
     return OK

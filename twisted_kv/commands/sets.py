@@ -1,4 +1,4 @@
-"""Commands on values that are sets: members without an order."""
+"""Commands on values that are sets: unordered collections of distinct members."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from twisted_kv.vocabulary.replies import OrderedSet, Reply
 sets = Group("set", category="set")
 
 _EMPTY: Final = Set()
-_LOGGED_AT_ONCE: Final = 1024
-"""Members of one request in the log, where chance has chosen many."""
+_MEMBERS_PER_RECORD: Final = 1024
+"""The most members that one SREM in the journal names when SPOP has chosen many at random."""
 
 
 def _to_read(session: Session, key: bytes) -> Set:
-    """Give the set of a key; an empty one, which must not be changed, if there is none."""
+    """Return the set of a key for reading; a shared empty set, which must not be changed, if there is none."""
     members = session.db.read_as(key, Set)
     return _EMPTY if members is None else members
 
@@ -34,7 +34,7 @@ def _to_read(session: Session, key: bytes) -> Set:
     keys=first("RW insert"),
 )
 def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
-    """Add members to a set, and return how many of them are new."""
+    """Add members to a set, and return how many of them were new."""
     members = session.db.edit_or_make(key, Set)
     added = sum([members.add(each) for each in (member, *more)])
     if added:
@@ -50,15 +50,15 @@ def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     complexity="O(N)",
 )
 def srem(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
-    """Remove members from a set, and return how many there were."""
+    """Remove members from a set, and return how many were removed."""
     return _remove(session, key, (member, *more))
 
 
-def _remove(session: Session, key: bytes, gone: Sequence[bytes]) -> int:
+def _remove(session: Session, key: bytes, to_remove: Sequence[bytes]) -> int:
     members = session.db.edit(key, Set)
     if members is None:
         return 0
-    removed = sum([members.remove(each) for each in gone])
+    removed = sum([members.remove(each) for each in to_remove])
     if removed:
         session.db.changed(key, removed)
     return removed
@@ -71,7 +71,7 @@ def _remove(session: Session, key: bytes, gone: Sequence[bytes]) -> int:
     keys=first("RW access delete") + second("RW insert"),
 )
 def smove(session: Session, source: bytes, destination: bytes, member: bytes) -> Reply:
-    """Move a member from a set to another; returns 0 if it was not there."""
+    """Move a member from one set to another, and return 1, or 0 if it was not in the first."""
     members = session.db.lookup_as(source, Set)
     if members is None:
         return 0
@@ -92,7 +92,7 @@ def smove(session: Session, source: bytes, destination: bytes, member: bytes) ->
     keys=first("RO"),
 )
 def sismember(session: Session, key: bytes, member: bytes) -> Reply:
-    """Tell whether a set has a member."""
+    """Return whether a set contains a member."""
     return int(member in _to_read(session, key))
 
 
@@ -104,7 +104,7 @@ def sismember(session: Session, key: bytes, member: bytes) -> Reply:
     complexity="O(N)",
 )
 def smismember(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
-    """Tell of each of some members whether a set has it."""
+    """Return for each of several members whether a set contains it."""
     members = _to_read(session, key)
     return [int(each in members) for each in (member, *more)]
 
@@ -141,7 +141,7 @@ def smembers(session: Session, key: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def spop(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Remove any member of a set and return it, or several with a count."""
+    """Remove and return a random member of a set, or several with a count."""
     if len(words) > 1:
         raise CommandError(SYNTAX)
     count = positive_or_zero(words[0]) if words else 1
@@ -154,8 +154,8 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
         session.log(b"DEL", key)
     else:
         _remove(session, key, chosen)
-        for start in range(0, len(chosen), _LOGGED_AT_ONCE):  # a request that has too many words is no log's
-            session.log(b"SREM", key, *chosen[start : start + _LOGGED_AT_ONCE])
+        for start in range(0, len(chosen), _MEMBERS_PER_RECORD):  # no journal record may have too many arguments
+            session.log(b"SREM", key, *chosen[start : start + _MEMBERS_PER_RECORD])
     return OrderedSet(chosen) if words else chosen[0]
 
 
@@ -167,7 +167,7 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def srandmember(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return any member of a set, or several with a count: with repetition if that is negative."""
+    """Return a random member of a set, or several with a count; a negative count allows repetition."""
     if len(words) > 1:
         raise CommandError(SYNTAX)
     count = drawn_count(words[0]) if words else 1
@@ -183,21 +183,21 @@ def srandmember(session: Session, key: bytes, *words: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def sscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
-    """Return some of the members of a set, and the cursor to ask for more with."""
+    """Return some members of a set, and the cursor that continues the iteration."""
     return scan_table(session, key, Set, cursor, words, lambda member, _: (member,))
 
 
-# Several sets
+# Operations on several sets
 
 
 def _sources(session: Session, keys: Sequence[bytes]) -> list[Set]:
     return [_to_read(session, key) for key in keys]
 
 
-def _common(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
-    """Give the members that all sets have, no more than a limit that is not 0."""
-    different = {id(source): source for source in sources}  # a set that is named twice is asked once
-    smallest, *others = sorted(different.values(), key=len)
+def _intersection(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
+    """Return the members that all sets contain, at most `limit` of them; 0 means no limit."""
+    distinct = {id(source): source for source in sources}  # a set that is named twice is checked once
+    smallest, *others = sorted(distinct.values(), key=len)
     found = []
     for member in smallest.listed() if smallest.is_packed else smallest:
         if all(member in other for other in others):
@@ -208,29 +208,29 @@ def _common(sources: Sequence[Set], limit: int = 0) -> list[bytes]:
 
 
 def _as_set(session: Session, members: list[bytes]) -> OrderedSet:
-    """Reply members in the order of the set that Redis makes of them: few integers come in their own order."""
-    few = session.db.packing.set_max_intset_entries
-    if len(members) <= few and all(parse_integer(member) is not None for member in members):
+    """Return members in the order of the set that Redis builds from them: a small set of integers is sorted."""
+    max_integers = session.db.packing.set_max_intset_entries
+    if len(members) <= max_integers and all(parse_integer(member) is not None for member in members):
         members.sort(key=int)
     return OrderedSet(members)
 
 
-def _all(sources: Sequence[Set]) -> list[bytes]:
-    """Give the members of all sets."""
+def _union(sources: Sequence[Set]) -> list[bytes]:
+    """Return the members of all sets."""
     return list(dict.fromkeys(member for source in sources for member in source))
 
 
-def _without(sources: Sequence[Set]) -> list[bytes]:
-    """Give the members of the first set that no other has: by whichever way asks less."""
-    whole, *others = sources
-    if len(whole) * len(sources) <= 2 * sum(map(len, sources)):
-        others.sort(key=len, reverse=True)  # a large one has it most likely
-        return [member for member in whole if not any(member in other for other in others)]
-    left = dict.fromkeys(whole)
+def _difference(sources: Sequence[Set]) -> list[bytes]:
+    """Return the members of the first set that no other contains, by whichever method takes fewer lookups."""
+    minuend, *others = sources
+    if len(minuend) * len(sources) <= 2 * sum(map(len, sources)):
+        others.sort(key=len, reverse=True)  # a larger set is more likely to contain a member
+        return [member for member in minuend if not any(member in other for other in others)]
+    remaining = dict.fromkeys(minuend)
     for other in others:
         for member in other:
-            left.pop(member, None)
-    return list(left)
+            remaining.pop(member, None)
+    return list(remaining)
 
 
 Combine = Callable[[Sequence[Set]], "list[bytes]"]
@@ -238,9 +238,9 @@ Combine = Callable[[Sequence[Set]], "list[bytes]"]
 
 def _store(session: Session, destination: bytes, keys: Sequence[bytes], combine: Combine) -> int:
     members = combine(_sources(session, keys))
-    made = Set(session.db.packing)
-    made.update(members)
-    session.db.store(destination, made)
+    result = Set(session.db.packing)
+    result.update(members)
+    session.db.store(destination, result)
     return len(members)
 
 
@@ -253,8 +253,8 @@ def _store(session: Session, destination: bytes, keys: Sequence[bytes], combine:
     complexity="O(N*M)",
 )
 def sinter(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Return the members that all of some sets have."""
-    return OrderedSet(_common(_sources(session, (key, *keys))))
+    """Return the intersection of several sets."""
+    return OrderedSet(_intersection(_sources(session, (key, *keys))))
 
 
 @sets.command(
@@ -265,8 +265,8 @@ def sinter(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N*M)",
 )
 def sinterstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
-    """Set a key to the members that all of some sets have, and return how many they are."""
-    return _store(session, destination, (key, *keys), _common)
+    """Set a key to the intersection of several sets, and return its number of members."""
+    return _store(session, destination, (key, *keys), _intersection)
 
 
 @sets.command(
@@ -277,14 +277,14 @@ def sinterstore(session: Session, destination: bytes, key: bytes, *keys: bytes) 
     complexity="O(N*M)",
 )
 def sintercard(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Return how many members all of some sets have."""
+    """Return the number of members in the intersection of several sets."""
     arguments = Arguments((numkeys, key, *words))
     keys, limit = keys_and_limit(arguments)
-    return len(_common(_sources(session, keys), limit))
+    return len(_intersection(_sources(session, keys), limit))
 
 
 def keys_and_limit(arguments: Arguments) -> tuple[Sequence[bytes], int]:
-    """Take the number of keys, the keys and LIMIT."""
+    """Parse the number of keys, the keys and LIMIT."""
     keys = numbered_keys(arguments, too_many="Number of keys can't be greater than number of args")
     limit = 0
     while arguments:
@@ -303,8 +303,8 @@ def keys_and_limit(arguments: Arguments) -> tuple[Sequence[bytes], int]:
     complexity="O(N)",
 )
 def sunion(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Return the members of all of some sets."""
-    return _as_set(session, _all(_sources(session, (key, *keys))))
+    """Return the union of several sets."""
+    return _as_set(session, _union(_sources(session, (key, *keys))))
 
 
 @sets.command(
@@ -315,8 +315,8 @@ def sunion(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N)",
 )
 def sunionstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
-    """Set a key to the members of all of some sets, and return how many they are."""
-    return _store(session, destination, (key, *keys), _all)
+    """Set a key to the union of several sets, and return its number of members."""
+    return _store(session, destination, (key, *keys), _union)
 
 
 @sets.command(
@@ -328,8 +328,8 @@ def sunionstore(session: Session, destination: bytes, key: bytes, *keys: bytes) 
     complexity="O(N)",
 )
 def sdiff(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Return the members of a set that none of some others has."""
-    return _as_set(session, _without(_sources(session, (key, *keys))))
+    """Return the members of a set that no other given set contains."""
+    return _as_set(session, _difference(_sources(session, (key, *keys))))
 
 
 @sets.command(
@@ -340,5 +340,5 @@ def sdiff(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N)",
 )
 def sdiffstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
-    """Set a key to the members of a set that none of some others has, and return how many they are."""
-    return _store(session, destination, (key, *keys), _without)
+    """Set a key to the members of a set that no other given set contains, and return how many there are."""
+    return _store(session, destination, (key, *keys), _difference)

@@ -1,4 +1,4 @@
-"""Commands that make one sorted set of several: union, intersection and difference.  Sets count as scores of 1."""
+"""Commands that combine sorted sets: union, intersection and difference.  Members of plain sets have the score 1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EMPTY: Final = Set()
 
 @attrs.define
 class Operands:
-    """What an operation is given: sorted sets or sets, each with its weight, and what becomes of several scores."""
+    """The input of an operation: sorted sets or sets with their weights, and how scores of a member are aggregated."""
 
     sources: Sequence[tuple[Source, float]]
     aggregate: Aggregate = add_scores
@@ -36,7 +36,7 @@ class Operands:
 
     @classmethod
     def parse(cls, session: Session, words: Sequence[bytes], command: str, options: Sequence[str]) -> Operands:
-        """Read the number of keys, the keys, and those options that the command has."""
+        """Parse the number of keys, the keys, and the options that the command supports."""
         arguments = Arguments(words)
         count = integer(arguments.word())
         if count < 1:
@@ -46,7 +46,7 @@ class Operands:
         operands = cls(())
         while arguments:
             if "WEIGHTS" in options and arguments.left > count and arguments.takes(b"WEIGHTS"):
-                weights = [double(word, "weight value is not a float") for word in arguments.words(count)]
+                weights = [double(weight, "weight value is not a float") for weight in arguments.words(count)]
             elif "AGGREGATE" in options and arguments.left >= 2 and arguments.takes(b"AGGREGATE"):
                 aggregate = _AGGREGATES.get(arguments.option())
                 if aggregate is None:
@@ -63,7 +63,7 @@ class Operands:
 
     @property
     def by_size(self) -> list[tuple[Source, float]]:
-        """The sources, the smallest first: in that order Redis adds scores up, and doubles keep account of it."""
+        """The sources, smallest first: Redis adds scores in that order, and sums of doubles depend on the order."""
         return sorted(self.sources, key=lambda source: len(source[0]))
 
 
@@ -77,7 +77,7 @@ def _source(session: Session, key: bytes) -> Source:
 
 
 def _weighted(score: float, weight: float) -> float:
-    """Give a score times its weight; infinity times 0 is 0, as in Redis."""
+    """Return a score multiplied by its weight; infinity times 0 is 0, as in Redis."""
     product = score * weight
     return 0.0 if math.isnan(product) else product
 
@@ -93,8 +93,8 @@ def _union(operands: Operands) -> dict[bytes, float]:
 
 
 def _intersection(operands: Operands) -> dict[bytes, float]:
-    # Infinity times 0 is 0 only in the smallest source.  In others it stays no number: a sum with it is 0, and of two
-    # scores it is neither the lesser nor the greater.
+    # Infinity times 0 is 0 only in the smallest source.  In the others it remains NaN: a sum with it is 0, and neither
+    # MIN nor MAX selects it.
     (smallest, weight), *others = operands.by_size
     scores: dict[bytes, float] = {}
     for member, score in smallest.items():
@@ -112,12 +112,12 @@ def _intersection(operands: Operands) -> dict[bytes, float]:
 
 
 def _difference(operands: Operands) -> dict[bytes, float]:
-    (whole, _), *others = operands.sources
-    if len(whole) * len(others) <= 2 * sum(len(other) for other, _ in others):
+    (minuend, _), *others = operands.sources
+    if len(minuend) * len(others) <= 2 * sum(len(other) for other, _ in others):
         return {
-            member: float(score) for member, score in whole.items() if not any(member in other for other, _ in others)
+            member: float(score) for member, score in minuend.items() if not any(member in other for other, _ in others)
         }
-    scores = {member: float(score) for member, score in whole.items()}
+    scores = {member: float(score) for member, score in minuend.items()}
     for other, _ in others:
         for member in other:
             scores.pop(member, None)
@@ -137,9 +137,9 @@ def _store(
     session: Session, destination: bytes, words: Sequence[bytes], operation: Operation, command: str, *options: str
 ) -> int:
     scores = operation(Operands.parse(session, words, command, options))
-    made = SortedSet(session.db.packing)
-    made.fill(scores)
-    session.db.store(destination, made)
+    result = SortedSet(session.db.packing)
+    result.fill(scores)
+    session.db.store(destination, result)
     return len(scores)
 
 
@@ -151,7 +151,7 @@ def _store(
     complexity="O(N)",
 )
 def zunion(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Return the members that any of some sorted sets has."""
+    """Return the union of several sorted sets."""
     return _read(session, (numkeys, key, *words), _union, "zunion", "WEIGHTS", "AGGREGATE")
 
 
@@ -163,7 +163,7 @@ def zunion(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply
     complexity="O(N)",
 )
 def zunionstore(session: Session, destination: bytes, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Set a key to the members that any of some sorted sets has, and return how many they are."""
+    """Set a key to the union of several sorted sets, and return its number of members."""
     return _store(session, destination, (numkeys, key, *words), _union, "zunionstore", "WEIGHTS", "AGGREGATE")
 
 
@@ -175,7 +175,7 @@ def zunionstore(session: Session, destination: bytes, numkeys: bytes, key: bytes
     complexity="O(N*K)",
 )
 def zinter(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Return the members that all of some sorted sets have."""
+    """Return the intersection of several sorted sets."""
     return _read(session, (numkeys, key, *words), _intersection, "zinter", "WEIGHTS", "AGGREGATE")
 
 
@@ -187,7 +187,7 @@ def zinter(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply
     complexity="O(N*K)",
 )
 def zinterstore(session: Session, destination: bytes, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Set a key to the members that all of some sorted sets have, and return how many they are."""
+    """Set a key to the intersection of several sorted sets, and return its number of members."""
     return _store(session, destination, (numkeys, key, *words), _intersection, "zinterstore", "WEIGHTS", "AGGREGATE")
 
 
@@ -199,7 +199,7 @@ def zinterstore(session: Session, destination: bytes, numkeys: bytes, key: bytes
     complexity="O(N*K)",
 )
 def zintercard(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Return how many members all of some sorted sets have."""
+    """Return the number of members in the intersection of several sorted sets."""
     operands = Operands.parse(session, (numkeys, key, *words), "zintercard", ("LIMIT",))
     return len(_intersection(operands))
 
@@ -212,7 +212,7 @@ def zintercard(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> R
     complexity="O(L + (N-K)log(N))",
 )
 def zdiff(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set that none of some others has."""
+    """Return the members of a sorted set that no other given sorted set contains."""
     return _read(session, (numkeys, key, *words), _difference, "zdiff")
 
 
@@ -224,5 +224,5 @@ def zdiff(session: Session, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
     complexity="O(L + (N-K)log(N))",
 )
 def zdiffstore(session: Session, destination: bytes, numkeys: bytes, key: bytes, *words: bytes) -> Reply:
-    """Set a key to the members of a sorted set that none of some others has, and return how many they are."""
+    """Set a key to the members of a sorted set that no other given one contains, and return how many there are."""
     return _store(session, destination, (numkeys, key, *words), _difference, "zdiffstore")

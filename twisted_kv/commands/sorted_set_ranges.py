@@ -1,4 +1,4 @@
-"""Commands on ranges of sorted sets: by place, by score, or by the bytes of the members."""
+"""Commands on ranges of sorted sets: by rank, by score, or by the bytes of the members (lexicographically)."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from twisted_kv.vocabulary.replies import Reply
 
 sorted_set_ranges = Group("sorted-set", category="sortedset")
 
-_NO_SCORE: Final = "min or max is not a float"
-_NO_TEXT: Final = "min or max not valid string range item"
+_BAD_SCORE_BOUND: Final = "min or max is not a float"
+_BAD_TEXT_BOUND: Final = "min or max not valid string range item"
 
 Places = Callable[[SortedSet], "tuple[int, int]"]
-"""Tells from which place on and up to before which a sorted set is in a range."""
+"""A function that returns the half-open range of ranks of the members of a sorted set that are within some bounds."""
 
 
 def score_range(low: bytes, high: bytes) -> ScoreRange:
-    """Read a range of scores; a bound behind `(` is left out."""
+    """Parse a range of scores; a bound after `(` is exclusive."""
     bounds = []
-    for word in (low, high):
+    for bound in (low, high):
         try:
-            bounds.append(parse_bound(word[1:] if word.startswith(b"(") else word))
+            bounds.append(parse_bound(bound[1:] if bound.startswith(b"(") else bound))
         except ValueError:
-            raise CommandError(_NO_SCORE) from None
+            raise CommandError(_BAD_SCORE_BOUND) from None
     without_low, without_high = low.startswith(b"("), high.startswith(b"(")
     return ScoreRange(bounds[0], bounds[1], without_low=without_low, without_high=without_high)
 
 
 def text_range(low: bytes, high: bytes) -> TextRange:
-    """Read a range of members: `[` or `(` before each bound, or `-` and `+` for the first and the last of all."""
-    for word in (low, high):
-        if word[:1] not in (b"[", b"(") and c_string(word) not in (b"-", b"+"):
-            raise CommandError(_NO_TEXT)
+    """Parse a range of members: `[` or `(` before each bound, or `-` and `+` for the first and the last of all."""
+    for bound in (low, high):
+        if bound[:1] not in (b"[", b"(") and c_string(bound) not in (b"-", b"+"):
+            raise CommandError(_BAD_TEXT_BOUND)
     return TextRange(
         None if low.startswith((b"-", b"+")) else low[1:],
         None if high.startswith((b"-", b"+")) else high[1:],
@@ -52,10 +52,10 @@ def text_range(low: bytes, high: bytes) -> TextRange:
 
 
 def place_range(start: bytes, stop: bytes, *, reverse: bool = False) -> Places:
-    """Read a range of places, which count from the end if they are negative; in reverse, from the highest score."""
+    """Parse an inclusive range of ranks; negative ones count from the end, and reversed ones from the highest score."""
     begin, end = integer(start), integer(stop)
 
-    def places(members: SortedSet) -> tuple[int, int]:
+    def rank_range(members: SortedSet) -> tuple[int, int]:
         size = len(members)
         low = max(0, begin + size if begin < 0 else begin)
         high = min(size, (end + size if end < 0 else end) + 1)
@@ -63,12 +63,12 @@ def place_range(start: bytes, stop: bytes, *, reverse: bool = False) -> Places:
             return 0, 0
         return (size - high, size - low) if reverse else (low, high)
 
-    return places
+    return rank_range
 
 
 @attrs.define
 class Selection:
-    """A part of a sorted set: what `places` tell, in which direction, and which portion of it."""
+    """A part of a sorted set: the range that `places` returns, the direction, and the portion that LIMIT selects."""
 
     places: Places
     reverse: bool
@@ -77,7 +77,7 @@ class Selection:
     with_scores: bool = False
 
     def of(self, members: SortedSet) -> Iterable[Ranked]:
-        """Give what a sorted set has of it."""
+        """Return the selected members of a sorted set."""
         if self.offset < 0:
             return ()
         start, stop = self.places(members)
@@ -92,7 +92,7 @@ class Selection:
 
 
 def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None, *, stored: bool = False) -> Selection:
-    """Read two bounds and options; `kind` is BYSCORE, BYLEX or PLACE where the command says so, or else an option."""
+    """Parse two bounds and options; `kind` is BYSCORE, BYLEX or RANK if the command implies it, else options decide."""
     start, stop, *options = words
     arguments = Arguments(options)
     with_scores = False
@@ -111,19 +111,19 @@ def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None,
             wanted = "BYSCORE"
         else:
             raise CommandError(SYNTAX)
-    by_place = wanted in ("", "PLACE")
-    if count != -1 and by_place:
+    by_rank = wanted in ("", "RANK")
+    if count != -1 and by_rank:
         raise CommandError("syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
     if with_scores and wanted == "BYLEX":
         raise CommandError("syntax error, WITHSCORES not supported in combination with BYLEX")
     backward = bool(backward)
-    if by_place:
+    if by_rank:
         return Selection(place_range(start, stop, reverse=backward), backward, with_scores=with_scores)
     low, high = (stop, start) if backward else (start, stop)
     if wanted == "BYSCORE":
         return Selection(score_range(low, high).places, backward, offset, count, with_scores)
     text = text_range(low, high)
-    # Where scores differ, what is skipped need not be in the range: the walk itself has to skip it.
+    # If scores differ, skipped members need not be in the range, so the search for the range itself must skip them.
     return Selection(lambda members: text.places(members, offset, reverse=backward), backward, min(offset, 0), count)
 
 
@@ -140,7 +140,7 @@ def _range(session: Session, key: bytes, selection: Selection) -> Reply:
     complexity="O(log(N)+M)",
 )
 def zrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set in a range of places, of scores (BYSCORE) or of members (BYLEX)."""
+    """Return the members of a sorted set in a range of ranks, of scores (BYSCORE) or of members (BYLEX)."""
     return _range(session, key, _select((start, stop, *words)))
 
 
@@ -153,8 +153,8 @@ def zrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: byte
     doc_flags="deprecated",
 )
 def zrevrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set in a range of places, from the highest score on."""
-    return _range(session, key, _select((start, stop, *words), "PLACE", True))
+    """Return the members of a sorted set in a range of ranks, in descending order of score."""
+    return _range(session, key, _select((start, stop, *words), "RANK", True))
 
 
 @sorted_set_ranges.command(
@@ -179,7 +179,7 @@ def zrangebyscore(session: Session, key: bytes, low: bytes, high: bytes, *words:
     doc_flags="deprecated",
 )
 def zrevrangebyscore(session: Session, key: bytes, high: bytes, low: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set in a range of scores, from the highest on."""
+    """Return the members of a sorted set in a range of scores, in descending order of score."""
     return _range(session, key, _select((high, low, *words), "BYSCORE", True))
 
 
@@ -192,7 +192,7 @@ def zrevrangebyscore(session: Session, key: bytes, high: bytes, low: bytes, *wor
     doc_flags="deprecated",
 )
 def zrangebylex(session: Session, key: bytes, low: bytes, high: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set of equal scores in a range of members."""
+    """Return the members in a lexicographical range of a sorted set with equal scores."""
     return _range(session, key, _select((low, high, *words), "BYLEX", False))
 
 
@@ -205,7 +205,7 @@ def zrangebylex(session: Session, key: bytes, low: bytes, high: bytes, *words: b
     doc_flags="deprecated",
 )
 def zrevrangebylex(session: Session, key: bytes, high: bytes, low: bytes, *words: bytes) -> Reply:
-    """Return the members of a sorted set of equal scores in a range of members, from the last on."""
+    """Return the members in a lexicographical range of a sorted set with equal scores, in descending order."""
     return _range(session, key, _select((high, low, *words), "BYLEX", True))
 
 
@@ -217,12 +217,12 @@ def zrevrangebylex(session: Session, key: bytes, high: bytes, low: bytes, *words
     complexity="O(log(N)+M)",
 )
 def zrangestore(session: Session, destination: bytes, source: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
-    """Set a key to what ZRANGE gives of another, and return how many members that are."""
+    """Set a key to the members that ZRANGE returns for another key, and return how many there are."""
     selection = _select((start, stop, *words), stored=True)
-    made = SortedSet(session.db.packing)
-    made.fill({member: score for score, member in selection.of(to_read(session, source))})
-    session.db.store(destination, made)
-    return len(made)
+    result = SortedSet(session.db.packing)
+    result.fill({member: score for score, member in selection.of(to_read(session, source))})
+    session.db.store(destination, result)
+    return len(result)
 
 
 @sorted_set_ranges.command(
@@ -233,7 +233,7 @@ def zrangestore(session: Session, destination: bytes, source: bytes, start: byte
     complexity="O(log(N))",
 )
 def zcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
-    """Return how many members of a sorted set are in a range of scores."""
+    """Return the number of members of a sorted set in a range of scores."""
     start, stop = score_range(low, high).places(to_read(session, key))
     return max(0, stop - start)
 
@@ -246,17 +246,17 @@ def zcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     complexity="O(log(N))",
 )
 def zlexcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
-    """Return how many members of a sorted set of equal scores are in a range of members."""
+    """Return the number of members in a lexicographical range of a sorted set with equal scores."""
     wanted = text_range(low, high)
     start, stop = wanted.places(to_read(session, key))
     return max(0, stop - start)
 
 
-def _remove(session: Session, key: bytes, places: Places) -> int:
+def _remove(session: Session, key: bytes, rank_range: Places) -> int:
     members = session.db.edit(key, SortedSet)
     if members is None:
         return 0
-    start, stop = places(members)
+    start, stop = rank_range(members)
     removed = max(0, stop - start)
     if removed == len(members):
         session.db.emptied(key, removed)
@@ -274,7 +274,7 @@ def _remove(session: Session, key: bytes, places: Places) -> int:
     complexity="O(log(N)+M)",
 )
 def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
-    """Remove the members of a sorted set in a range of places, and return how many there were."""
+    """Remove the members of a sorted set in a range of ranks, and return how many were removed."""
     return _remove(session, key, place_range(start, stop))
 
 
@@ -286,7 +286,7 @@ def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> 
     complexity="O(log(N)+M)",
 )
 def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
-    """Remove the members of a sorted set in a range of scores, and return how many there were."""
+    """Remove the members of a sorted set in a range of scores, and return how many were removed."""
     return _remove(session, key, score_range(low, high).places)
 
 
@@ -298,5 +298,5 @@ def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> R
     complexity="O(log(N)+M)",
 )
 def zremrangebylex(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
-    """Remove the members of a sorted set of equal scores in a range of members, and return how many there were."""
+    """Remove the members in a lexicographical range of a sorted set with equal scores; return how many there were."""
     return _remove(session, key, text_range(low, high).places)

@@ -1,4 +1,4 @@
-"""Commands on values that are sorted sets: members in the order of their scores."""
+"""Commands on values that are sorted sets: members ordered by score."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _EMPTY: Final = SortedSet()
 
 
 def to_read(session: Session, key: bytes) -> SortedSet:
-    """Give the sorted set of a key; an empty one, which must not be changed, if there is none."""
+    """Return the sorted set of a key for reading; a shared empty one, which must not be changed, if there is none."""
     members = session.db.read_as(key, SortedSet)
     return _EMPTY if members is None else members
 
 
 def scored(session: Session, ranked: Iterable[Ranked], *, with_scores: bool) -> Reply:
-    """Give members, with their scores if they are asked for: as pairs in RESP3, one after the other in RESP2."""
+    """Return a reply of members, optionally with scores: as pairs in RESP3, as a flat array in RESP2."""
     if not with_scores:
         return [member for _, member in ranked]
     if session.resp == 3:
@@ -51,7 +51,7 @@ class AddOptions:
     increment: bool = False
 
     def take(self, arguments: Arguments) -> None:
-        """Take the words that are options, as far as they stand before the first score."""
+        """Parse the options, which come before the first score."""
         while True:
             if arguments.takes(b"NX"):
                 self.only_new = True
@@ -69,7 +69,7 @@ class AddOptions:
                 return
 
     def check(self, pairs: int) -> None:
-        """Refuse options that do not go together."""
+        """Raise `CommandError` for options that conflict."""
         if self.only_new and self.only_old:
             raise CommandError("XX and NX options at the same time are not compatible")
         if (self.only_new and (self.only_greater or self.only_less)) or (self.only_greater and self.only_less):
@@ -78,7 +78,7 @@ class AddOptions:
             raise CommandError("INCR option supports a single increment-element pair")
 
     def score(self, old: float | None, wanted: float) -> float | None:
-        """Give the score that a member is to have, or None if it stays as it is."""
+        """Return the new score of a member, or None to leave the member unchanged."""
         if old is None:
             return None if self.only_old else wanted
         if self.only_new:
@@ -99,7 +99,7 @@ class AddOptions:
     complexity="O(log(N))",
 )
 def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: bytes) -> Reply:
-    """Give members of a sorted set their scores, and return how many of them are new."""
+    """Add members to a sorted set, or update their scores, and return how many members were new."""
     return _add(session, key, (score, member, *words), AddOptions())
 
 
@@ -111,19 +111,19 @@ def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: byte
     complexity="O(log(N))",
 )
 def zincrby(session: Session, key: bytes, increment: bytes, member: bytes) -> Reply:
-    """Add to the score of a member of a sorted set, and return it."""
+    """Add a number to the score of a member of a sorted set, and return the new score."""
     return _add(session, key, (increment, member), AddOptions(increment=True))
 
 
 def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptions) -> Reply:
-    """Do what both do: Redis looks for options in ZINCRBY too, and finds that no pair is left behind them."""
+    """Run ZADD or ZINCRBY.  Redis parses options in ZINCRBY too, and then finds no pair left after them."""
     arguments = Arguments(words)
     options.take(arguments)
     pairs = arguments.rest()
     if len(pairs) % 2 or not pairs:
         raise CommandError(SYNTAX)
     options.check(len(pairs) // 2)
-    scores = [double(word) for word in pairs[::2]]
+    scores = [double(score) for score in pairs[::2]]
     members = (session.db.edit if options.only_old else session.db.edit_or_make)(key, SortedSet)
     if members is None:
         return None if options.increment else 0
@@ -154,7 +154,7 @@ def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptio
     complexity="O(M*log(N))",
 )
 def zrem(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
-    """Remove members from a sorted set, and return how many there were."""
+    """Remove members from a sorted set, and return how many were removed."""
     members = session.db.edit(key, SortedSet)
     if members is None:
         return 0
@@ -194,7 +194,7 @@ def zscore(session: Session, key: bytes, member: bytes) -> Reply:
     complexity="O(N)",
 )
 def zmscore(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
-    """Return the scores of members of a sorted set, null for each that is none."""
+    """Return the scores of members of a sorted set, with null for each that is not a member."""
     members = to_read(session, key)
     return [members.get(each) for each in (member, *more)]
 
@@ -207,7 +207,7 @@ def zmscore(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     complexity="O(log(N))",
 )
 def zrank(session: Session, key: bytes, member: bytes) -> Reply:
-    """Return the place of a member of a sorted set, from the lowest score on."""
+    """Return the rank of a member of a sorted set, counted from the lowest score."""
     return to_read(session, key).rank(member)
 
 
@@ -219,7 +219,7 @@ def zrank(session: Session, key: bytes, member: bytes) -> Reply:
     complexity="O(log(N))",
 )
 def zrevrank(session: Session, key: bytes, member: bytes) -> Reply:
-    """Return the place of a member of a sorted set, from the highest score on."""
+    """Return the rank of a member of a sorted set, counted from the highest score."""
     members = to_read(session, key)
     rank = members.rank(member)
     return None if rank is None else len(members) - 1 - rank
@@ -234,7 +234,7 @@ def zrevrank(session: Session, key: bytes, member: bytes) -> Reply:
     complexity="O(N)",
 )
 def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return any member of a sorted set, or several with a count: with repetition if that is negative."""
+    """Return a random member of a sorted set, or several with a count; a negative count allows repetition."""
     count = drawn_count(words[0]) if words else 1
     if len(words) > 2 or (len(words) == 2 and c_string(words[1]).upper() != b"WITHSCORES"):
         raise CommandError(SYNTAX)
@@ -255,39 +255,42 @@ def zrandmember(session: Session, key: bytes, *words: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def zscan(session: Session, key: bytes, cursor: bytes, *words: bytes) -> Reply:
-    """Return some of the members of a sorted set with their scores, and the cursor to ask for more with."""
+    """Return some members of a sorted set with their scores, and the cursor that continues the iteration."""
     members = session.db.peek(key)
-    written = format_packed_score if isinstance(members, SortedSet) and members.is_packed else format_double
-    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, written(score)))
+    format_score = format_packed_score if isinstance(members, SortedSet) and members.is_packed else format_double
+    return scan_table(session, key, SortedSet, cursor, words, lambda member, score: (member, format_score(score)))
 
 
-# Taking members out
+# Removing members
 
 
-def _take(session: Session, key: bytes, count: int, *, highest: bool) -> list[Ranked]:
-    """Remove up to so many members with the lowest or the highest scores, and give them in that order."""
+def _pop_members(session: Session, key: bytes, count: int, *, highest: bool) -> list[Ranked]:
+    """Remove up to `count` members with the lowest or the highest scores from an existing sorted set.
+
+    Returns them in that order.
+    """
     members = session.db.edit(key, SortedSet)
     assert members is not None
     size = len(members)
     if count >= size:
-        taken = list(members.slice(0, size, reverse=highest))
+        popped = list(members.slice(0, size, reverse=highest))
         session.db.emptied(key, size)
-        return taken
-    taken = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)
+        return popped
+    popped = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)
     session.db.changed(key, count)
-    return taken
+    return popped
 
 
-def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, highest: bool) -> Reply:
-    if len(words) > 1:
+def _pop(session: Session, key: bytes, arguments: tuple[bytes, ...], *, highest: bool) -> Reply:
+    if len(arguments) > 1:
         raise CommandError(SYNTAX)
-    count = positive_or_zero(words[0]) if words else 1
+    count = positive_or_zero(arguments[0]) if arguments else 1
     if session.db.lookup_as(key, SortedSet) is None or not count:
         return []
-    taken = _take(session, key, count, highest=highest)
-    if words and session.resp == 3:
-        return [[member, score] for score, member in taken]
-    return [part for score, member in taken for part in (member, score)]
+    popped = _pop_members(session, key, count, highest=highest)
+    if arguments and session.resp == 3:
+        return [[member, score] for score, member in popped]
+    return [part for score, member in popped for part in (member, score)]
 
 
 @sorted_sets.command(
@@ -298,7 +301,7 @@ def _pop(session: Session, key: bytes, words: tuple[bytes, ...], *, highest: boo
     complexity="O(log(N)*M)",
 )
 def zpopmin(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Remove the member with the lowest score and return it with that, or several with a count."""
+    """Remove and return the member with the lowest score and its score, or several with a count."""
     return _pop(session, key, words, highest=False)
 
 
@@ -310,21 +313,21 @@ def zpopmin(session: Session, key: bytes, *words: bytes) -> Reply:
     complexity="O(log(N)*M)",
 )
 def zpopmax(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Remove the member with the highest score and return it with that, or several with a count."""
+    """Remove and return the member with the highest score and its score, or several with a count."""
     return _pop(session, key, words, highest=True)
 
 
 _ENDS: Final = (b"MIN", b"MAX")
 
 
-def _pop_first(session: Session, wish: MultiplePop) -> Reply:
-    """Take members from the first sorted set that is there; None if there is none."""
-    highest = wish.end == b"MAX"
-    for key in wish.keys:
+def _pop_first(session: Session, pop: MultiplePop) -> Reply:
+    """Remove members from the first sorted set that exists, and return its key with them; None if none exists."""
+    highest = pop.end == b"MAX"
+    for key in pop.keys:
         if session.db.lookup_as(key, SortedSet) is not None:
-            taken = _take(session, key, wish.count, highest=highest)
-            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
-            return [key, [[member, score] for score, member in taken]]
+            popped = _pop_members(session, key, pop.count, highest=highest)
+            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(popped))
+            return [key, [[member, score] for score, member in popped]]
     return None
 
 
@@ -336,7 +339,7 @@ def _pop_first(session: Session, wish: MultiplePop) -> Reply:
     complexity="O(K)",
 )
 def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
-    """Remove members from an end of the first of some sorted sets that is there, and return its key with them."""
+    """Remove members from one end of the first of several sorted sets that exists; return its key with them."""
     reply = _pop_first(session, MultiplePop.parse((numkeys, key, where, *words), _ENDS))
     return NULL_ARRAY if reply is None else reply
 
@@ -350,19 +353,19 @@ def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     lasting=Lasting.CONNECTION,
 )
 def bzmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
-    """Do as ZMPOP, and wait for one of the sorted sets if there is none."""
-    wish = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
+    """Remove members from the first of several sorted sets as ZMPOP does, but wait for one if none exists."""
+    pop = MultiplePop.parse((numkeys, key, where, *words), _ENDS)
     milliseconds = timeout(seconds)
-    reply = _pop_first(session, wish)
-    return wish.block(SortedSet, milliseconds) if reply is None else reply
+    reply = _pop_first(session, pop)
+    return pop.block(SortedSet, milliseconds) if reply is None else reply
 
 
-def _blocking_pop(session: Session, words: Sequence[bytes], *, highest: bool) -> Reply:
-    *keys, seconds = words
+def _blocking_pop(session: Session, arguments: Sequence[bytes], *, highest: bool) -> Reply:
+    *keys, seconds = arguments
     milliseconds = timeout(seconds)
     for key in keys:
         if session.db.lookup_as(key, SortedSet) is not None:
-            [(score, member)] = _take(session, key, 1, highest=highest)
+            [(score, member)] = _pop_members(session, key, 1, highest=highest)
             session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
             return [key, member, score]
     return Block(keys, SortedSet, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
@@ -377,7 +380,7 @@ def _blocking_pop(session: Session, words: Sequence[bytes], *, highest: bool) ->
     lasting=Lasting.CONNECTION,
 )
 def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
-    """Remove the lowest member of the first of some sorted sets that is there, and wait for one if there is none."""
+    """Remove and return the lowest member of the first of several sorted sets that exists; wait if none does."""
     return _blocking_pop(session, (key, seconds, *words), highest=False)
 
 
@@ -390,5 +393,5 @@ def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Rep
     lasting=Lasting.CONNECTION,
 )
 def bzpopmax(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
-    """Remove the highest member of the first of some sorted sets that is there, and wait for one if there is none."""
+    """Remove and return the highest member of the first of several sorted sets that exists; wait if none does."""
     return _blocking_pop(session, (key, seconds, *words), highest=True)

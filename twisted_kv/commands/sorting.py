@@ -1,4 +1,4 @@
-"""SORT: the elements of a list, a set or a sorted set in another order, or what other keys hold for them."""
+"""SORT: the elements of a list, a set or a sorted set in order, or what other keys hold for them."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _OW: Final = ("OW", "update")
 
 
 def _sort_keys(words: Sequence[bytes]) -> KeyPlaces:
-    """Find the keys of SORT: the first word, and the one behind the last STORE."""
+    """Return the keys of SORT: the first argument, and the one after the last STORE."""
     keys: KeyPlaces = [(1, _RO)]
-    place = 2
+    index = 2
     store = 0
-    while place < len(words):
-        option = c_string(words[place]).upper()
-        if option == b"STORE" and place + 1 < len(words):
-            store = place + 1
-        place += 1 + {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(option, 0)
+    while index < len(words):
+        option = c_string(words[index]).upper()
+        if option == b"STORE" and index + 1 < len(words):
+            store = index + 1
+        index += 1 + {b"LIMIT": 2, b"GET": 1, b"BY": 1}.get(option, 0)
     return [*keys, (store, _OW)] if store else keys
 
 
@@ -57,19 +57,19 @@ def _sort_ro_keys(words: Sequence[bytes]) -> KeyPlaces:
 
 
 def follow(database: Database, pattern: bytes, element: bytes) -> bytes | None:
-    """Give what a pattern leads to for an element: `#` to itself, `key*` to a string, `key*->field` into a hash."""
-    seen = c_string(pattern)  # all that Redis looks for signs in
+    """Return what a pattern refers to for an element: `#` itself, `key*` a string, `key*->field` a field of a hash."""
+    seen = c_string(pattern)  # Redis looks for special characters only here
     if seen == b"#":
         return element
     star = seen.find(b"*")
     if star < 0:
         return None
-    before, behind = pattern[:star], pattern[star + 1 :]
+    before, after = pattern[:star], pattern[star + 1 :]
     arrow = seen.find(b"->", star + 1)
     if 0 <= arrow < len(seen) - 2:
         fields = database.read(before + element + pattern[star + 1 : arrow])
         return fields.get(pattern[arrow + 2 :]) if isinstance(fields, Hash) else None
-    return string_bytes(database.read(before + element + behind))
+    return string_bytes(database.read(before + element + after))
 
 
 @attrs.define
@@ -84,11 +84,11 @@ class SortOptions:
     count: int = -1
     target: bytes | None = None
     keeps_order: bool = False
-    """Whether some BY said that there is nothing to sort by: that holds though a later one brings a pattern."""
+    """Whether any BY asked for no sorting: that holds even if a later BY gives a pattern."""
 
     @classmethod
     def parse(cls, words: Sequence[bytes], *, may_store: bool) -> SortOptions:
-        """Read options."""
+        """Parse options."""
         options = cls()
         arguments = Arguments(words)
         while arguments:
@@ -111,18 +111,18 @@ class SortOptions:
         return options
 
     def bounds(self, length: int) -> tuple[int, int]:
-        """Tell where the part that LIMIT asks for begins and ends among so many elements."""
+        """Return the half-open index range that LIMIT selects among `length` elements."""
         start = min(max(0, self.start), length)
         return start, length if self.count < 0 else min(start + self.count, length)
 
 
 def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]:
-    """Return what is to be sorted, or the part that is asked for where nothing is sorted."""
+    """Return the elements to sort, or only the requested part if nothing is to be sorted."""
     value = session.db.read(key)
     if value is None:
         return []
     if isinstance(value, SortedSet):
-        value.packing = None  # Redis sorts a skip list only, and makes one of what was packed
+        value.packing = None  # Redis sorts only a skip list, and converts a packed value to one
         if options.keeps_order:
             start, stop = options.bounds(len(value))
             if options.descending:
@@ -143,7 +143,7 @@ def _elements(session: Session, key: bytes, options: SortOptions) -> list[bytes]
 
 
 def _number(text: bytes) -> float:
-    """Read what is sorted by, as C's strtod does but for what it cannot hold."""
+    """Parse a value to sort by as C's strtod does, but refuse what a double cannot hold."""
     try:
         number = parse_bound(text)
         if math.isinf(number):
@@ -156,30 +156,30 @@ def _number(text: bytes) -> float:
 
 
 def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> list[bytes]:
-    """Sort, and give the part that is asked for; as numbers, equal elements are told apart by their bytes."""
+    """Sort, and return the requested part; in numeric order, ties are broken by the elements' bytes."""
     start, stop = options.bounds(len(elements))
 
-    def looked_up(element: bytes) -> bytes | None:
+    def look_up(element: bytes) -> bytes | None:
         return element if options.by is None else follow(session.db, options.by, element)
 
     order: Callable[[bytes], Any]
     if options.as_text:
-        texts = {element: looked_up(element) for element in set(elements)}
-        if options.target is None:  # then Redis compares C's strings
+        texts = {element: look_up(element) for element in set(elements)}
+        if options.target is None:  # then Redis compares C strings
             texts = {element: text and c_string(text) for element, text in texts.items()}
 
         def order(element: bytes) -> Any:
             text = texts[element]
             return (text is not None, text or b"")
 
-        if options.by is not None and stop - start < len(elements):  # then it sorts only that part, in its own way
+        if options.by is not None and stop - start < len(elements):  # then Redis sorts only that part, in its own way
             ranks = {each: rank for rank, each in enumerate(sorted({order(element) for element in texts}))}
             return first_in_order(
                 elements, stop, lambda element: ranks[order(element)], start=start, descending=options.descending
             )
 
     else:
-        found = {element: looked_up(element) for element in set(elements)}
+        found = {element: look_up(element) for element in set(elements)}
         numbers = {element: 0.0 if text is None else _number(text) for element, text in found.items()}
 
         def order(element: bytes) -> Any:
@@ -191,7 +191,7 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
 def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bool) -> Reply:
     options = SortOptions.parse(words, may_store=may_store)
     if options.keeps_order and options.target is not None and isinstance(session.db.peek(key), Set):
-        options.keeps_order = False  # so that what is stored does not depend on chance
+        options.keeps_order = False  # so that the stored result does not depend on chance
         options.by, options.as_text = None, True
     elements = _elements(session, key, options)
     if not options.keeps_order:
@@ -201,9 +201,9 @@ def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bo
         replies = [follow(session.db, pattern, element) for element in elements for pattern in options.get]
     if options.target is None:
         return list(replies)
-    made = List([reply or b"" for reply in replies])
-    session.db.store(options.target, made)
-    return len(made)
+    result = List([reply or b"" for reply in replies])
+    session.db.store(options.target, result)
+    return len(result)
 
 
 @sorting.command(
@@ -224,7 +224,7 @@ def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bo
     find_keys=_sort_keys,
 )
 def sort(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return, or store, the elements of a list, a set or a sorted set in another order."""
+    """Sort the elements of a list, a set or a sorted set, and return or store them."""
     return _sort(session, key, words, may_store=True)
 
 
@@ -242,5 +242,5 @@ def sort(session: Session, key: bytes, *words: bytes) -> Reply:
     find_keys=_sort_ro_keys,
 )
 def sort_ro(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return the elements of a list, a set or a sorted set in another order."""
+    """Sort the elements of a list, a set or a sorted set, and return them."""
     return _sort(session, key, words, may_store=False)

@@ -1,4 +1,4 @@
-"""Commands on groups of consumers, who share the entries of a stream."""
+"""Commands on consumer groups, whose consumers share the entries of a stream."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from twisted_kv.vocabulary.waiting import Block
 
 stream_groups = Group("stream", category="stream")
 
-stream_groups.container("XGROUP", since="5.0.0", summary="Make and change groups of consumers.")
+stream_groups.container("XGROUP", since="5.0.0", summary="Create and change consumer groups.")
 
 _ATTEMPTS = 10
-"""Entries that XAUTOCLAIM looks at for each that it may claim."""
+"""Entries that XAUTOCLAIM examines for each that it may claim."""
 
 
 def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
@@ -40,7 +40,7 @@ def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
 
 
 def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
-    """Give the group of a stream; raises `CommandError` if there is none."""
+    """Return a stream and its group; raises `CommandError` if there is none."""
     group = None if stream is None else stream.group(name)
     if stream is None or group is None:
         raise _no_group(key, name)
@@ -48,7 +48,7 @@ def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, Cons
 
 
 def _consumer(session: Session, key: bytes, group: ConsumerGroup, name: bytes) -> tuple[Consumer, bool]:
-    """Give a consumer of a group, who is made now if there is none, and whether it was; take note that it has asked."""
+    """Return a consumer of a group, created if missing, and whether it was created; record that it was seen now."""
     consumer = group.consumers.get(name)
     is_new = consumer is None
     if consumer is None:
@@ -58,15 +58,17 @@ def _consumer(session: Session, key: bytes, group: ConsumerGroup, name: bytes) -
     return consumer, is_new
 
 
-def _log_claim(session: Session, key: bytes, name: bytes, group: ConsumerGroup, entry_id: int, what: Pending) -> None:
-    """Log that an entry was given to a consumer, or, if it is not in the stream any more, taken from it."""
-    times = b"TIME", b"%d" % what.delivered, b"RETRYCOUNT", b"%d" % signed(what.count)
+def _log_claim(
+    session: Session, key: bytes, name: bytes, group: ConsumerGroup, entry_id: int, pending: Pending
+) -> None:
+    """Record in the journal that a consumer received an entry, or lost it because the stream no longer has it."""
+    times = b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % signed(pending.count)
     last = b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)
-    session.log(b"XCLAIM", key, name, what.owner, b"0", id_text(entry_id), *times, *last)
+    session.log(b"XCLAIM", key, name, pending.owner, b"0", id_text(entry_id), *times, *last)
 
 
 def _log_position(session: Session, key: bytes, name: bytes, group: ConsumerGroup) -> None:
-    """Log how far a group has read."""
+    """Record in the journal how far a group has read."""
     read = b"ENTRIESREAD", b"%d" % group.entries_read
     session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
 
@@ -94,7 +96,7 @@ def _named_group(session: Session, key: bytes, name: bytes) -> tuple[Stream, Con
 
 
 def _position_options(words: Sequence[bytes], *, may_make: bool) -> tuple[bool, int]:
-    """Read MKSTREAM, for CREATE, and ENTRIESREAD."""
+    """Parse MKSTREAM (for CREATE only) and ENTRIESREAD."""
     make, read = False, UNKNOWN
     arguments = Arguments(words)
     while arguments:
@@ -109,10 +111,10 @@ def _position_options(words: Sequence[bytes], *, may_make: bool) -> tuple[bool, 
     return make, read
 
 
-def _position(stream: Stream | None, word: bytes) -> int:
-    if c_string(word) == b"$":
+def _position(stream: Stream | None, argument: bytes) -> int:
+    if c_string(argument) == b"$":
         return 0 if stream is None else stream.last_id
-    return parse_id(word)
+    return parse_id(argument)
 
 
 @stream_groups.command(
@@ -122,7 +124,7 @@ def _position(stream: Stream | None, word: bytes) -> int:
     keys=second("RW insert"),
 )
 def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
-    """Make a group that is given the entries behind an ID."""
+    """Create a consumer group that reads the entries after an ID."""
     make, read = _position_options(words, may_make=True)
     stream = _stream_of_group(session, key, may_make=make)
     if len(words) > 3:
@@ -144,7 +146,7 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
     keys=second("RW update"),
 )
 def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
-    """Have a group given the entries behind another ID."""
+    """Set the ID after which a consumer group reads entries."""
     _, read = _position_options(words, may_make=False)
     stream, group = _named_group(session, key, name)
     if len(words) > 2:
@@ -165,7 +167,7 @@ def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *wo
     complexity="O(N)",
 )
 def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
-    """Remove a group with its consumers; returns 0 if there was none."""
+    """Remove a consumer group with its consumers; return 0 if there was none."""
     stream = _stream_of_group(session, key)
     assert stream is not None
     if not stream.drop_group(name):
@@ -182,7 +184,7 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     keys=second("RW insert"),
 )
 def xgroup_createconsumer(session: Session, key: bytes, name: bytes, consumer: bytes) -> Reply:
-    """Add a consumer to a group; returns 0 if it is there."""
+    """Add a consumer to a group; return 0 if it already exists."""
     _, group = _named_group(session, key, name)
     if consumer in group.consumers:
         return 0
@@ -200,13 +202,13 @@ def xgroup_createconsumer(session: Session, key: bytes, name: bytes, consumer: b
 def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: bytes) -> Reply:
     """Remove a consumer from a group, and return how many entries it had not acknowledged."""
     _, group = _named_group(session, key, name)
-    gone = group.consumers.pop(consumer, None)
-    if gone is None:
+    removed = group.consumers.pop(consumer, None)
+    if removed is None:
         return 0
-    for entry_id in gone.pending:
+    for entry_id in removed.pending:
         del group.pending[entry_id]
     session.db.changed(key, quietly=True)
-    return len(gone.pending)
+    return len(removed.pending)
 
 
 # Reading
@@ -230,25 +232,25 @@ def xreadgroup(
     entry_id: bytes,
     *words: bytes,
 ) -> Reply:
-    """Return entries of streams that no consumer of a group was given yet, or those that this one was given before."""
+    """Return entries not yet delivered to any consumer of a group, or the pending entries of this one."""
     options = ReadOptions.parse((option, group, consumer, streams, key, entry_id, *words), is_group=True)
     assert options.group is not None
     group, consumer = options.group
-    asked: list[tuple[bytes, int | None]] = []
-    for each, word in zip(options.keys, options.ids):
+    requested: list[tuple[bytes, int | None]] = []
+    for each, given in zip(options.keys, options.ids):
         stream = session.db.read_as(each, Stream)
         if stream is None or group not in stream.groups:
             raise _no_group(each, group, " in XREADGROUP with GROUP option")
-        if c_string(word) == b"$":
+        if c_string(given) == b"$":
             raise CommandError(
                 "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
                 "by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
                 "result set."
             )
-        begin = LAST_ID if c_string(word) == b">" else parse_id(word)
-        asked.append((each, None if begin == LAST_ID else begin))
+        begin = LAST_ID if c_string(given) == b">" else parse_id(given)
+        requested.append((each, None if begin == LAST_ID else begin))
     found: list[tuple[bytes, Reply]] = []
-    for each, start in asked:
+    for each, start in requested:
         reply = _new_entries(session, each, options) if start is None else _history(session, each, options, start)
         if reply is not None:
             found.append((each, reply))
@@ -280,7 +282,7 @@ def _stream_is_gone() -> CommandError:
 
 
 def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
-    """Give a consumer entries that nobody was given yet; None if there are none."""
+    """Deliver entries to a consumer that were not delivered to any yet; return None if there are none."""
     assert options.group is not None
     name, consumer_name = options.group
     stream, group = _group(session.db.lookup_as(key, Stream), key, name)
@@ -301,7 +303,7 @@ def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
 
 
 def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> Reply:
-    """Give a consumer again what it has not acknowledged, behind an ID."""
+    """Deliver again to a consumer the entries after an ID that it has not acknowledged."""
     assert options.group is not None
     name, consumer_name = options.group
     stream, group = _group(session.db.edit(key, Stream), key, name)
@@ -326,12 +328,12 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
     keys=first("RW update"),
 )
 def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: bytes) -> Reply:
-    """Take note that entries were dealt with, and return how many of them were waiting for that."""
+    """Acknowledge entries, and return how many of them were pending."""
     stream = session.db.edit(key, Stream)
     group = None if stream is None else stream.group(name)
     if group is None:
         return 0
-    ids = [parse_id(word) for word in (entry_id, *more)]
+    ids = [parse_id(each) for each in (entry_id, *more)]
     acknowledged = sum([group.forget(each) for each in ids])
     if acknowledged:
         session.db.changed(key, acknowledged, quietly=True)
@@ -340,7 +342,7 @@ def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: byte
 
 @attrs.define
 class PendingOptions:
-    """What XPENDING is asked for behind the group."""
+    """The arguments of XPENDING after the group."""
 
     idle: int = 0
     start: int = 0
@@ -350,7 +352,7 @@ class PendingOptions:
 
     @classmethod
     def parse(cls, words: Sequence[bytes]) -> PendingOptions:
-        """Read IDLE, the range, the count and the consumer."""
+        """Parse IDLE, the range, the count and the consumer."""
         if not 3 <= len(words) <= 6:
             raise CommandError(SYNTAX)
         options = cls()
@@ -376,7 +378,7 @@ class PendingOptions:
     complexity="O(N)",
 )
 def xpending(session: Session, key: bytes, name: bytes, *words: bytes) -> Reply:
-    """Return what the consumers of a group were given and have not acknowledged: numbers, or single entries."""
+    """Return the pending entries of a consumer group: a summary, or each entry in a range."""
     options = PendingOptions.parse(words) if words else None
     _, group = _group(session.db.read_as(key, Stream), key, name)
     if options is None:
@@ -408,31 +410,31 @@ def xpending(session: Session, key: bytes, name: bytes, *words: bytes) -> Reply:
 
 @attrs.define
 class ClaimOptions:
-    """What XCLAIM is asked for behind the least idle time."""
+    """The arguments of XCLAIM after the minimum idle time."""
 
     ids: Sequence[int]
     delivered: int
-    """The date in milliseconds that entries count as delivered at."""
+    """The date, in milliseconds, at which entries count as delivered."""
     count: int = -1
-    """How often they count as delivered; below 0 it is counted on."""
+    """How often they count as delivered; if negative, their previous count is continued."""
     force: bool = False
     only_ids: bool = False
     last_id: int = 0
 
     @classmethod
     def parse(cls, words: Sequence[bytes], now: int) -> ClaimOptions:
-        """Read IDs, as long as there are some, and options behind them."""
+        """Parse the leading IDs, and the options after them."""
         ids = []
-        for word in words:
+        for each in words:
             try:
-                ids.append(parse_id(word))
+                ids.append(parse_id(each))
             except CommandError:
                 break
         options = cls(ids, now)
         arguments = Arguments(words[len(ids) :])
         while arguments:
-            given = arguments.word()
-            option = c_string(given).upper()
+            argument = arguments.word()
+            option = c_string(argument).upper()
             if option == b"FORCE":
                 options.force = True
             elif option == b"JUSTID":
@@ -446,19 +448,19 @@ class ClaimOptions:
             elif option == b"LASTID" and arguments:
                 options.last_id = parse_id(arguments.word())
             else:
-                raise CommandError(f"Unrecognized XCLAIM option '{c_text(given)}'")
+                raise CommandError(f"Unrecognized XCLAIM option '{c_text(argument)}'")
         if not 0 <= options.delivered <= now:
             options.delivered = now
         return options
 
     def next_count(self, count: int) -> int:
-        """Tell how often an entry counts as delivered that was delivered so often before."""
+        """Return the new delivery count of an entry whose previous count was `count`."""
         return self.count if self.count >= 0 else count + (not self.only_ids) & UINT64_MAX
 
 
 @attrs.define
 class _Claim:
-    """Hands pending entries of a group over to a consumer, who is made when there is the first of them."""
+    """Transfers pending entries of a group to a consumer, which is created with the first of them."""
 
     session: Session
     key: bytes
@@ -468,36 +470,36 @@ class _Claim:
     group: ConsumerGroup
     claimed: list[int] = attrs.field(factory=list)
     deleted: list[int] = attrs.field(factory=list)
-    """IDs of entries that nobody has any more, since they are not in the stream either."""
+    """IDs of entries that are no longer pending, because the stream does not have them either."""
     _consumer: Consumer | None = None
 
     @property
     def consumer(self) -> Consumer:
-        """Who claims."""
+        """The consumer that claims."""
         if self._consumer is None:
             self._consumer, _ = _consumer(self.session, self.key, self.group, self.consumer_name)
         return self._consumer
 
     def take(self, entry_id: int, pending: Pending, delivered: int, count: int) -> None:
-        """Give the consumer a pending entry, whoever had it."""
+        """Assign a pending entry to the consumer, whichever consumer had it."""
         if pending.consumer is not self.consumer:
             pending.give(entry_id, self.consumer)
         pending.delivered, pending.count = delivered, count
         self.claimed.append(entry_id)
-        self._note(entry_id, pending)
+        self._record(entry_id, pending)
 
     def drop(self, entry_id: int, pending: Pending) -> None:
-        """Take a pending entry from who has it, since it is not in the stream any more."""
+        """Remove a pending entry from its consumer, because the stream no longer has it."""
         self.group.forget(entry_id)
         self.deleted.append(entry_id)
-        self._note(entry_id, pending)
+        self._record(entry_id, pending)
 
-    def _note(self, entry_id: int, pending: Pending) -> None:
+    def _record(self, entry_id: int, pending: Pending) -> None:
         _log_claim(self.session, self.key, self.name, self.group, entry_id, pending)
         self.session.db.changed(self.key, quietly=True)
 
     def reply(self, *, only_ids: bool) -> list[Reply]:
-        """Give what was claimed as clients see it."""
+        """Return the claimed entries as clients see them."""
         if only_ids:
             return [id_text(entry_id) for entry_id in self.claimed]
         return [entry_reply((entry_id, self.stream.get(entry_id))) for entry_id in self.claimed]
@@ -514,7 +516,7 @@ class _Claim:
 def xclaim(
     session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, entry_id: bytes, *words: bytes
 ) -> Reply:
-    """Give entries that were not acknowledged for some time to another consumer, and return them."""
+    """Claim the given entries for a consumer if they have been idle for long enough, and return them."""
     stream, group = _group(session.db.edit(key, Stream), key, name)
     least = max(0, integer(idle, "Invalid min-idle-time argument for XCLAIM"))
     options = ClaimOptions.parse((entry_id, *words), session.now)
@@ -551,15 +553,15 @@ def xclaim(
 def xautoclaim(
     session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, start: bytes, *words: bytes
 ) -> Reply:
-    """Give a consumer entries from an ID on that others have not acknowledged for some time, and return them."""
+    """Claim pending entries for a consumer, from an ID on, if idle for long enough, and return them."""
     least = max(0, integer(idle, "Invalid min-idle-time argument for XAUTOCLAIM"))
     first_id = parse_bound(start, low=True)
     count, only_ids = _autoclaim_options(words)
     stream, group = _group(session.db.edit(key, Stream), key, name)
     claim = _Claim(session, key, name, consumer, stream, group)
     following = 0
-    looked_at = list(islice(group.pending.ids(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
-    for attempt, entry_id in enumerate(looked_at):
+    candidates = list(islice(group.pending.ids(first_id), min(count * _ATTEMPTS, len(group.pending)) + 1))
+    for attempt, entry_id in enumerate(candidates):
         if attempt == count * _ATTEMPTS or len(claim.claimed) + len(claim.deleted) == count:
             following = entry_id
             break
@@ -572,7 +574,7 @@ def xautoclaim(
 
 
 def _autoclaim_options(words: Sequence[bytes]) -> tuple[int, bool]:
-    """Read COUNT and JUSTID."""
+    """Parse COUNT and JUSTID."""
     count, only_ids = 100, False
     arguments = Arguments(words)
     while arguments:

@@ -1,4 +1,4 @@
-"""XINFO: what is known of a stream, its groups and their consumers."""
+"""XINFO: information about a stream, its groups and their consumers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from twisted_kv.vocabulary.replies import Reply
 
 stream_info = Group("stream", category="stream")
 
-stream_info.container("XINFO", since="5.0.0", summary="Tell what is known of streams.")
+stream_info.container("XINFO", since="5.0.0", summary="Return information about streams.")
 
 _SHOWN = 10
-"""Entries that XINFO STREAM FULL shows of each list, unless COUNT says another number."""
+"""Entries that XINFO STREAM FULL shows of each list, unless COUNT sets another number."""
 
 
 def _stream(session: Session, key: bytes) -> Stream:
@@ -37,7 +37,7 @@ def _stream(session: Session, key: bytes) -> Stream:
     keys=second("RO access"),
 )
 def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return what is known of a stream: its length, its first and last entry, or all of it with FULL."""
+    """Return information about a stream: its length, its first and last entry, or everything with FULL."""
     stream = _stream(session, key)
     shown = _shown(words) if words else None
     facts: dict[bytes, Reply] = {
@@ -62,7 +62,7 @@ def xinfo_stream(session: Session, key: bytes, *words: bytes) -> Reply:
 
 
 def _shown(words: Sequence[bytes]) -> int:
-    """Read FULL and COUNT; gives how many entries are shown, 0 for all."""
+    """Parse FULL and COUNT; return how many entries to show, 0 for all."""
     if len(words) not in (1, 3) or words[0].upper() != b"FULL" or (len(words) == 3 and words[1].upper() != b"COUNT"):
         raise SubcommandError
     count = integer(words[2]) if len(words) == 3 else _SHOWN
@@ -105,7 +105,7 @@ def _full_consumer(consumer: Consumer, shown: int | None) -> Reply:
     keys=second("RO access"),
 )
 def xinfo_groups(session: Session, key: bytes) -> Reply:
-    """Return what is known of the groups of a stream."""
+    """Return information about the consumer groups of a stream."""
     stream = _stream(session, key)
     return [
         {
@@ -128,7 +128,7 @@ def xinfo_groups(session: Session, key: bytes) -> Reply:
     tips="nondeterministic_output",
 )
 def xinfo_consumers(session: Session, key: bytes, name: bytes) -> Reply:
-    """Return what is known of the consumers of a group."""
+    """Return information about the consumers of a group."""
     group = _stream(session, key).groups.get(name)
     if group is None:
         raise CommandError(f"No such consumer group '{c_text(name)}' for key name '{c_text(key)}'", "NOGROUP")

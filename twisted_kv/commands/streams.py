@@ -1,4 +1,4 @@
-"""Commands on values that are streams: entries in the order of their IDs."""
+"""Commands on streams, whose entries are ordered by ID."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ streams = Group("stream", category="stream")
 BAD_ID: Final = "Invalid stream ID specified as stream command argument"
 _EXHAUSTED: Final = "The stream has exhausted the last possible ID, unable to add more items"
 _TRIMMED_NODES: Final = 100
-"""Nodes that XTRIM and XADD look at with `~`, unless LIMIT says how many entries."""
+"""Nodes that XTRIM and XADD examine with `~`, unless LIMIT sets a number of entries."""
 _MOST_TRIMMED: Final = 1_000_000
 _READ_AT_ONCE: Final = 1000
-"""Entries that a reader is given who had to wait for them, unless COUNT says another number."""
+"""Entries returned to a reader that had to wait for them, unless COUNT sets another number."""
 _ID_BYTES: Final = 127
 _UNSIGNED: Final = re.compile(rb"[\t-\r ]*([+-]?)([0-9]+)\Z")
-"""What C's strtoull takes: Redis asks it where a number is not in its usual form."""
+"""What C's strtoull accepts: Redis falls back on it for a number that is not in its usual form."""
 
 
 def parse_id(word: bytes, missing: int = 0) -> int:
-    """Read an ID, milliseconds and a sequence number, which is `missing` if it is left out."""
+    """Parse an ID: milliseconds and a sequence number, which is `missing` if it is omitted."""
     milliseconds, dash, sequence = c_string(word).partition(b"-")
     parts = _unsigned(milliseconds), _unsigned(sequence) if dash else missing
     if parts[0] is None or parts[1] is None or len(word) > _ID_BYTES:
@@ -43,19 +43,19 @@ def parse_id(word: bytes, missing: int = 0) -> int:
     return make_id(parts[0], parts[1])
 
 
-def _unsigned(word: bytes) -> int | None:
-    """Read a number of 64 bits without a sign."""
-    number = parse_integer(word)
+def _unsigned(text: bytes) -> int | None:
+    """Parse an unsigned 64-bit number, or return None."""
+    number = parse_integer(text)
     if number is not None:
         return number if number >= 0 else None
-    match = _UNSIGNED.match(word[:_ID_BYTES])
+    match = _UNSIGNED.match(text[:_ID_BYTES])
     if match is None or int(match[2]) > UINT64_MAX:
         return None
     return -int(match[2]) & UINT64_MAX if match[1] == b"-" else int(match[2])
 
 
 def parse_bound(word: bytes, *, low: bool) -> int:
-    """Read a bound of a range: `-` and `+` are the first and the last of all, a bound behind `(` is left out."""
+    """Parse a range bound: `-` and `+` are the lowest and the highest ID; `(` excludes the bound after it."""
     excluded = word.startswith(b"(") and len(word) > 1
     text = word[1:] if excluded else word
     if c_string(text) in (b"-", b"+") and len(text) <= _ID_BYTES and not excluded:
@@ -71,26 +71,26 @@ def parse_bound(word: bytes, *, low: bool) -> int:
 
 
 def entry_reply(entry: tuple[int, Fields | None]) -> Reply:
-    """Give an entry as clients see it: its ID, and its fields and values by turns, or nothing if it was deleted."""
+    """Return an entry as clients see it: its ID, and its fields and values alternately, or null if it was deleted."""
     entry_id, fields = entry
     return [id_text(entry_id), NULL_ARRAY if fields is None else list(fields)]
 
 
 @attrs.define
 class Trim:
-    """How a stream is to be shortened: to a number of entries, or of all that are older than an ID."""
+    """How to trim a stream: to a number of entries, or by removing all entries older than an ID."""
 
     length: int | None = None
     least: int = 0
     approximately: bool = False
     limit: int | None = None
-    """How many entries may go, approximately; 0 for any number."""
+    """How many entries an approximate trim may remove; 0 for any number."""
     is_asked: bool = False
     behind: int = 0
-    """How many words stand behind the number or the ID."""
+    """How many arguments follow the number or the ID."""
 
     def take(self, option: bytes, arguments: Arguments) -> bool:
-        """Read what follows an option; False if it is none of these."""
+        """Parse what follows an option; return False if the option does not concern trimming."""
         if option in (b"MAXLEN", b"MINID") and arguments:
             if self.is_asked:
                 raise CommandError("syntax error, MAXLEN and MINID options at the same time are not compatible")
@@ -113,7 +113,7 @@ class Trim:
         return True
 
     def check(self, session: Session, *, must_trim: bool = False) -> None:
-        """Refuse a limit where there can be none; a log has one, since it is written behind `=` there."""
+        """Refuse LIMIT where it is not allowed.  A journal record may have it after `=`: `make_exact` writes it so."""
         if self.limit and not self.is_asked:
             raise CommandError("syntax error, LIMIT cannot be used without specifying a trimming strategy")
         if must_trim and not self.is_asked:
@@ -122,7 +122,7 @@ class Trim:
             raise CommandError("syntax error, LIMIT cannot be used without the special ~ option")
 
     def run(self, stream: Stream) -> int:
-        """Shorten a stream; gives how many entries went."""
+        """Trim a stream; return how many entries were removed."""
         if not self.is_asked:
             return 0
         limit = 0
@@ -132,58 +132,58 @@ class Trim:
         return stream.trim(length=self.length, least=self.least, approximately=self.approximately, limit=limit)
 
     def make_exact(self, words: list[bytes], stream: Stream) -> None:
-        """Change the words of a request so that they shorten a stream to just what it is now."""
+        """Change a request so that it trims a stream to exactly what it holds now."""
         if self.approximately:
-            place = len(words) - self.behind - 1
-            words[place - 1] = b"="
-            words[place] = b"%d" % stream.length if self.length is not None else id_text(stream.oldest)
+            index = len(words) - self.behind - 1
+            words[index - 1] = b"="
+            words[index] = b"%d" % stream.length if self.length is not None else id_text(stream.oldest)
 
 
 @attrs.define
 class AddOptions:
-    """What stands before the fields of XADD."""
+    """The arguments of XADD before the fields."""
 
     trim: Trim
     make: bool = True
     entry_id: int | None = None
-    """The ID, or None for one to be made."""
+    """The ID, or None to generate one."""
     sequence_is_open: bool = False
-    """The milliseconds alone were given, and the sequence number is to be made."""
+    """Only the milliseconds were given; the sequence number is generated."""
 
     @classmethod
     def take(cls, session: Session, arguments: Arguments) -> AddOptions:
-        """Take options, and the ID that stands behind them."""
+        """Parse the options and the ID that follows them."""
         options = cls(Trim())
         while arguments:
-            word = arguments.word()
-            if c_string(word) == b"*":
+            argument = arguments.word()
+            if c_string(argument) == b"*":
                 break
-            option = c_string(word).upper()
+            option = c_string(argument).upper()
             if option == b"NOMKSTREAM":
                 options.make = False
             elif not options.trim.take(option, arguments):
-                options._read_id(word)
+                options._parse_id(argument)
                 break
         options.trim.check(session)
         return options
 
-    def _read_id(self, word: bytes) -> None:
-        milliseconds, _, sequence = c_string(word).partition(b"-")
-        if sequence == b"*" and len(word) <= _ID_BYTES:
+    def _parse_id(self, argument: bytes) -> None:
+        milliseconds, _, sequence = c_string(argument).partition(b"-")
+        if sequence == b"*" and len(argument) <= _ID_BYTES:
             self.entry_id = parse_id(milliseconds)
             self.sequence_is_open = True
         else:
-            self.entry_id = parse_id(word)
+            self.entry_id = parse_id(argument)
 
     def next_id(self, last: int, now: int) -> int:
-        """Give the ID that a new entry gets; raises `CommandError` if there is none that is above the last one."""
+        """Return the ID for a new entry; raises `CommandError` if it cannot be above the last one."""
         if self.entry_id is None:
             return max(make_id(now, 0), last + 1)
         entry_id = self.entry_id
         if self.sequence_is_open and entry_id >> 64 == last >> 64:
             entry_id = last + 1
             if entry_id >> 64 != last >> 64:
-                raise CommandError("Elements are too large to be stored")  # meant is that no sequence number is left
+                raise CommandError("Elements are too large to be stored")  # it means that no sequence number is left
         if entry_id <= last:
             raise CommandError("The ID specified in XADD is equal or smaller than the target stream top item")
         return entry_id
@@ -200,9 +200,9 @@ _NO_OPTIONS: Final = AddOptions(Trim())
     tips="nondeterministic_output",
 )
 def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: bytes, *words: bytes) -> Reply:
-    """Add an entry to a stream, and return its ID."""
+    """Append an entry to a stream, and return its ID."""
     options, fields = _NO_OPTIONS, (field, value, *words)
-    if entry_id != b"*":  # most requests have it at once
+    if entry_id != b"*":  # most requests begin with `*`
         arguments = Arguments((entry_id, *fields))
         options = AddOptions.take(session, arguments)
         fields = tuple(arguments.rest())
@@ -218,7 +218,7 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     if last_id == LAST_ID:
         raise CommandError(_EXHAUSTED)
     new_id = options.next_id(last_id, session.now)
-    if stream is None:  # only now, since nothing is made by a request that is refused
+    if stream is None:  # only now: a refused request must not create anything
         stream = database.edit_or_make(key, Stream)
     stream.append(new_id, fields)
     options.trim.run(stream)
@@ -244,7 +244,7 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     complexity="O(N)",
 )
 def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *words: bytes) -> Reply:
-    """Remove the oldest entries of a stream, and return how many they were."""
+    """Remove the oldest entries of a stream, and return how many were removed."""
     arguments = Arguments((strategy, threshold, *words))
     trim = Trim()
     while arguments:
@@ -270,11 +270,11 @@ def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *word
     keys=first("RW delete"),
 )
 def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
-    """Remove entries from a stream, and return how many there were."""
+    """Remove entries from a stream, and return how many were removed."""
     stream = session.db.edit(key, Stream)
     if stream is None:
         return 0
-    ids = [parse_id(word) for word in (entry_id, *more)]
+    ids = [parse_id(each) for each in (entry_id, *more)]
     removed = stream.delete(ids)
     if removed:
         session.db.changed(key, removed)
@@ -288,7 +288,7 @@ def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
     keys=first("RO"),
 )
 def xlen(session: Session, key: bytes) -> Reply:
-    """Return the number of entries of a stream."""
+    """Return the number of entries in a stream."""
     stream = session.db.read_as(key, Stream)
     return 0 if stream is None else signed(stream.length)
 
@@ -310,7 +310,7 @@ def _range(session: Session, key: bytes, low: bytes, high: bytes, words: tuple[b
 
 
 def limited(entries: Iterable[tuple[int, Fields]], count: int) -> Iterable[tuple[int, Fields]]:
-    """Give so many entries, or all if the count is negative."""
+    """Return at most `count` entries, or all if the count is negative."""
     return entries if count < 0 else islice(entries, count)
 
 
@@ -322,7 +322,7 @@ def limited(entries: Iterable[tuple[int, Fields]], count: int) -> Iterable[tuple
     complexity="O(N)",
 )
 def xrange(session: Session, key: bytes, start: bytes, end: bytes, *words: bytes) -> Reply:
-    """Return the entries of a stream from one ID to another."""
+    """Return the entries of a stream between two IDs."""
     return _range(session, key, start, end, words, reverse=False)
 
 
@@ -334,7 +334,7 @@ def xrange(session: Session, key: bytes, start: bytes, end: bytes, *words: bytes
     complexity="O(N)",
 )
 def xrevrange(session: Session, key: bytes, end: bytes, start: bytes, *words: bytes) -> Reply:
-    """Return the entries of a stream from one ID back to another."""
+    """Return the entries of a stream between two IDs, newest first."""
     return _range(session, key, start, end, words, reverse=True)
 
 
@@ -345,7 +345,7 @@ def xrevrange(session: Session, key: bytes, end: bytes, start: bytes, *words: by
     keys=first("RW update"),
 )
 def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply:
-    """Set the last ID of a stream, and what it remembers of entries that are gone."""
+    """Set the last ID of a stream, and optionally its count of added entries and its highest deleted ID."""
     wanted = parse_id(last_id)
     added: int | None = None
     deleted: int | None = None
@@ -380,21 +380,21 @@ def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply
 
 @attrs.define
 class ReadOptions:
-    """What XREAD and XREADGROUP are asked for, the IDs still as words."""
+    """The options of XREAD and XREADGROUP, with the IDs not yet parsed."""
 
     keys: Sequence[bytes] = ()
     ids: Sequence[bytes] = ()
     count: int = 0
     """0 for all."""
     timeout: int | None = None
-    """Milliseconds to wait, 0 for ever, None not at all."""
+    """Milliseconds to wait: 0 to wait forever, None not to wait."""
     group: tuple[bytes, bytes] | None = None
     """The names of the group and the consumer."""
     no_ack: bool = False
 
     @classmethod
     def parse(cls, words: Sequence[bytes], *, is_group: bool) -> ReadOptions:
-        """Read options, keys and IDs."""
+        """Parse options, keys and IDs."""
         options = cls()
         arguments = Arguments(words)
         while arguments:
@@ -423,22 +423,22 @@ class ReadOptions:
             raise CommandError("Missing GROUP option for XREADGROUP")
         return options
 
-    def _take_streams(self, words: Sequence[bytes]) -> None:
-        if len(words) % 2:
+    def _take_streams(self, arguments: Sequence[bytes]) -> None:
+        if len(arguments) % 2:
             raise CommandError("Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
-        self.keys, self.ids = words[: len(words) // 2], words[len(words) // 2 :]
+        self.keys, self.ids = arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]
 
     def again(self, key: bytes, entry_id: bytes) -> tuple[bytes, ...]:
-        """Give the words behind the name of the command that ask the same of one key."""
+        """Return the arguments that repeat the request for one key."""
         count = b"%d" % (self.count or _READ_AT_ONCE)
-        words: tuple[bytes, ...] = (b"COUNT", count, b"BLOCK", b"0", b"STREAMS", key, entry_id)
+        arguments: tuple[bytes, ...] = (b"COUNT", count, b"BLOCK", b"0", b"STREAMS", key, entry_id)
         if self.no_ack:
-            words = (b"NOACK", *words)
-        return words if self.group is None else (b"GROUP", *self.group, *words)
+            arguments = (b"NOACK", *arguments)
+        return arguments if self.group is None else (b"GROUP", *self.group, *arguments)
 
 
 def by_key(session: Session, found: Sequence[tuple[bytes, Reply]]) -> Reply:
-    """Give what was found in several streams: a map in RESP3, pairs in RESP2.  A key may have been given twice."""
+    """Return what was found in several streams: a map in RESP3, pairs in RESP2.  A key may have been given twice."""
     if session.resp == 2:
         return [list(pair) for pair in found]
     by_names = dict(found)
@@ -446,7 +446,7 @@ def by_key(session: Session, found: Sequence[tuple[bytes, Reply]]) -> Reply:
 
 
 def _has_newer(database: Database, key: bytes, start: int) -> bool:
-    """Whether a stream may have entries above an ID."""
+    """Return whether a stream may have entries above an ID."""
     stream = database.peek(key)
     return not isinstance(stream, Stream) or (stream.length > 0 and stream.largest > start)
 
@@ -460,25 +460,25 @@ def _has_newer(database: Database, key: bytes, start: int) -> bool:
     lasting=Lasting.CONNECTION,
 )
 def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words: bytes) -> Reply:
-    """Return the entries of streams that are newer than an ID each, and wait for some if there are none."""
+    """Return the entries of each stream newer than its given ID, or wait for new ones if there are none."""
     options = ReadOptions.parse((streams, key, entry_id, *words), is_group=False)
     starts: dict[bytes, int] = {}
-    asked: list[tuple[bytes, int]] = []
-    for each, word in zip(options.keys, options.ids):
+    requested: list[tuple[bytes, int]] = []
+    for each, given in zip(options.keys, options.ids):
         stream = session.db.lookup_as(each, Stream)
-        if c_string(word) == b"$":
+        if c_string(given) == b"$":
             start = 0 if stream is None else stream.last_id
-        elif c_string(word) == b">":
+        elif c_string(given) == b">":
             raise CommandError(
                 "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
             )
         else:
-            start = parse_id(word)
+            start = parse_id(given)
         starts.setdefault(each, start)
-        asked.append((each, start))
+        requested.append((each, start))
     database = session.db
     found: list[tuple[bytes, Reply]] = []
-    for each, start in asked:
+    for each, start in requested:
         stream = database.read_as(each, Stream)
         if stream is not None and stream.length and stream.largest > start:
             entries = limited(stream.range(start + 1, LAST_ID), options.count or -1)

@@ -43,28 +43,28 @@ def get(session: Session, key: bytes) -> Reply:
 
 @attrs.define
 class ValueOptions:
-    """The options of SET and GETEX: conditions, and what becomes of the key's time to live."""
+    """The options of SET and GETEX: conditions, and what happens to the key's deadline."""
 
     only_new: bool = False
     only_old: bool = False
     old_value: bool = False
     keep_deadline: bool = False
     persist: bool = False
-    time: tuple[bytes, bytes] | None = None  # the option and its number
+    time: tuple[bytes, bytes] | None = None  # the option and its argument
 
     @classmethod
     def parse(cls, words: tuple[bytes, ...], allowed: tuple[bytes, ...]) -> ValueOptions:
-        """Read options; raises a syntax error for one that is not allowed or does not go with one before it.
+        """Parse options; raises a syntax error for one that is not allowed or conflicts with an earlier one.
 
-        A time is not read yet: its errors come after all others.
+        The time itself is parsed later, because its errors come after all others.
         """
         options = cls()
         arguments = Arguments(words)
         while arguments:
             option = arguments.option()
             if option in TIME_OPTIONS:
-                taken = options.keep_deadline or options.persist or (options.time and options.time[0] != option)
-                if taken:
+                conflicts = options.keep_deadline or options.persist or (options.time and options.time[0] != option)
+                if conflicts:
                     raise CommandError(SYNTAX)
                 options.time = option, arguments.word()
             elif option not in allowed:
@@ -84,7 +84,7 @@ class ValueOptions:
         return options
 
     def deadline(self, session: Session, command: str) -> int | None:
-        """Give the date in milliseconds that the time option names, or None without one."""
+        """Return the deadline in milliseconds that the time option sets, or None without that option."""
         if self.time is None:
             return None
         option, time = self.time
@@ -92,8 +92,8 @@ class ValueOptions:
 
 
 def _set_keys(words: Sequence[bytes]) -> KeyPlaces:
-    """Find the key of SET, which is read only with GET."""
-    if any(c_string(word).upper() == b"GET" for word in words[3:]):
+    """Return the key of SET, which is read only if GET is among the options."""
+    if any(c_string(argument).upper() == b"GET" for argument in words[3:]):
         return [(1, ("RW", "access", "update"))]
     return [(1, ("OW", "update"))]
 
@@ -106,7 +106,7 @@ def _set_keys(words: Sequence[bytes]) -> KeyPlaces:
     keys=first("RW access update variable_flags", notes="RW and ACCESS due to the optional `GET` argument"),
 )
 def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
-    """Set the string value of a key, whatever it held."""
+    """Set a key to a string value, replacing a value of any type."""
     if not words:
         session.db.set(key, value)
         return OK
@@ -119,13 +119,13 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     session.db.set(key, value, deadline, keep_deadline=options.keep_deadline)
     if deadline is not None:
         _log_set_until(session, key, value, deadline)
-    elif options.old_value:  # nobody reads the reply to a log
-        session.log(b"SET", key, value, *[word for word in words if c_string(word).upper() != b"GET"])
+    elif options.old_value:  # replaying the journal needs no reply
+        session.log(b"SET", key, value, *[argument for argument in words if c_string(argument).upper() != b"GET"])
     return old if options.old_value else OK
 
 
 def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:
-    if session.db.has_passed(deadline):  # what comes next in the log must find it gone, as it does now
+    if session.db.has_passed(deadline):  # later journal records must find the key gone, as it is now
         session.log(b"DEL", key)
         return
     session.log(b"SET", key, value, b"PXAT", b"%d" % deadline)
@@ -133,7 +133,7 @@ def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) ->
 
 @strings.command("SETNX", since="1.0.0", flags="write denyoom fast", keys=first("OW insert"))
 def setnx(session: Session, key: bytes, value: bytes) -> Reply:
-    """Set the string value of a key that does not exist."""
+    """Set the string value of a key, if the key does not exist."""
     if session.db.lookup(key) is not None:
         return 0
     session.db.set(key, value)
@@ -142,17 +142,17 @@ def setnx(session: Session, key: bytes, value: bytes) -> Reply:
 
 @strings.command("SETEX", since="2.0.0", flags="write denyoom", keys=first("OW update"))
 def setex(session: Session, key: bytes, seconds: bytes, value: bytes) -> Reply:
-    """Set the string value of a key that goes after some seconds."""
-    return _set_for(session, key, value, future_deadline(session, seconds, 1000, False, "setex"))
+    """Set the string value of a key and its time to live in seconds."""
+    return _set_until(session, key, value, future_deadline(session, seconds, 1000, False, "setex"))
 
 
 @strings.command("PSETEX", since="2.6.0", flags="write denyoom", keys=first("OW update"))
 def psetex(session: Session, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
-    """Set the string value of a key that goes after some milliseconds."""
-    return _set_for(session, key, value, future_deadline(session, milliseconds, 1, False, "psetex"))
+    """Set the string value of a key and its time to live in milliseconds."""
+    return _set_until(session, key, value, future_deadline(session, milliseconds, 1, False, "psetex"))
 
 
-def _set_for(session: Session, key: bytes, value: bytes, deadline: int) -> Reply:
+def _set_until(session: Session, key: bytes, value: bytes, deadline: int) -> Reply:
     session.db.set(key, value, deadline)
     _log_set_until(session, key, value, deadline)
     return OK
@@ -165,7 +165,7 @@ def _set_for(session: Session, key: bytes, value: bytes, deadline: int) -> Reply
     keys=first("RW access update", notes="RW and UPDATE because it changes the TTL"),
 )
 def getex(session: Session, key: bytes, *words: bytes) -> Reply:
-    """Return the string value of a key, and set or remove its time to live."""
+    """Return the string value of a key, and set or remove its deadline."""
     options = ValueOptions.parse(words, (b"PERSIST",))
     value = session.db.read_as(key, bytes)
     if value is None:
@@ -208,7 +208,7 @@ def getdel(session: Session, key: bytes) -> Reply:
     complexity="O(N) where N is the number of keys to retrieve.",
 )
 def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Return the string values of keys, null for each that holds none."""
+    """Return the string values of keys, with null for each key that holds no string."""
     values = map(session.db.read, (key, *keys))
     return [value if type(value) is bytes else string_bytes(value) for value in values]
 
@@ -222,12 +222,12 @@ def mget(session: Session, key: bytes, *keys: bytes) -> Reply:
     complexity="O(N) where N is the number of keys to set.",
 )
 def mset(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
-    """Set the string values of keys."""
+    """Set the string values of several keys."""
     if len(more) % 2:
         raise ArityError("mset")
     session.db.set(key, value)
-    for place in range(0, len(more), 2):
-        session.db.set(more[place], more[place + 1])
+    for index in range(0, len(more), 2):
+        session.db.set(more[index], more[index + 1])
     return OK
 
 
@@ -240,14 +240,14 @@ def mset(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
     complexity="O(N)",
 )
 def msetnx(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
-    """Set the string values of keys, if none of them exists."""
+    """Set the string values of several keys, if none of the keys exists."""
     if len(more) % 2:
         raise ArityError("msetnx")
-    words = (key, value, *more)
-    if any(session.db.lookup(each) is not None for each in words[::2]):
+    pairs = (key, value, *more)
+    if any(session.db.lookup(each) is not None for each in pairs[::2]):
         return 0
-    for each, content in zip(words[::2], words[1::2]):
-        session.db.set(each, content)
+    for each, each_value in zip(pairs[::2], pairs[1::2]):
+        session.db.set(each, each_value)
     return 1
 
 
@@ -258,7 +258,7 @@ def msetnx(session: Session, key: bytes, value: bytes, *more: bytes) -> Reply:
     keys=first("RW insert"),
 )
 def append(session: Session, key: bytes, value: bytes) -> Reply:
-    """Append to the string value of a key, and return its new length."""
+    """Append bytes to the string value of a key, and return its new length."""
     old = session.db.lookup(key)
     if old is None:
         session.db.set(key, value)
@@ -270,7 +270,7 @@ def append(session: Session, key: bytes, value: bytes) -> Reply:
 
 
 def check_string_size(session: Session, size: int) -> None:
-    """Refuse a string that would be longer than `proto-max-bulk-len`."""
+    """Raise `CommandError` if a string would be longer than `proto-max-bulk-len`."""
     if size > session.server.settings.proto_max_bulk_len:
         raise CommandError(STRING_TOO_LONG)
 
@@ -282,7 +282,7 @@ def check_string_size(session: Session, size: int) -> None:
     keys=first("RW update"),
 )
 def setrange(session: Session, key: bytes, offset: bytes, value: bytes) -> Reply:
-    """Overwrite a part of the string value of a key, and return its length."""
+    """Overwrite part of the string value of a key from an offset on, and return its new length."""
     start = integer(offset)
     if start < 0:
         raise CommandError("offset is out of range")
@@ -316,7 +316,7 @@ def _range(session: Session, key: bytes, start: bytes, end: bytes) -> bytes:
     complexity="O(N)",
 )
 def getrange(session: Session, key: bytes, start: bytes, end: bytes) -> Reply:
-    """Return a part of the string value of a key."""
+    """Return a substring of the string value of a key."""
     return _range(session, key, start, end)
 
 
@@ -329,7 +329,7 @@ def getrange(session: Session, key: bytes, start: bytes, end: bytes) -> Reply:
     doc_flags="deprecated",
 )
 def substr(session: Session, key: bytes, start: bytes, end: bytes) -> Reply:
-    """Return a part of the string value of a key, as GETRANGE does."""
+    """Return a substring of the string value of a key, as GETRANGE does."""
     return _range(session, key, start, end)
 
 
@@ -345,25 +345,25 @@ def _counter(name: str, since: str) -> Callable[[Callable[..., Reply]], Callable
 
 @_counter("INCR", "1.0.0")
 def incr(session: Session, key: bytes) -> Reply:
-    """Add one to the number that a key holds."""
+    """Increment the integer value of a key by one, and return it."""
     return _add(session, key, 1)
 
 
 @_counter("DECR", "1.0.0")
 def decr(session: Session, key: bytes) -> Reply:
-    """Subtract one from the number that a key holds."""
+    """Decrement the integer value of a key by one, and return it."""
     return _add(session, key, -1)
 
 
 @_counter("INCRBY", "1.0.0")
 def incrby(session: Session, key: bytes, increment: bytes) -> Reply:
-    """Add to the number that a key holds."""
+    """Add a number to the integer value of a key, and return the sum."""
     return _add(session, key, integer(increment))
 
 
 @_counter("DECRBY", "1.0.0")
 def decrby(session: Session, key: bytes, decrement: bytes) -> Reply:
-    """Subtract from the number that a key holds."""
+    """Subtract a number from the integer value of a key, and return the difference."""
     amount = integer(decrement)
     if amount == INT64_MIN:
         raise CommandError("decrement would overflow")
@@ -381,7 +381,7 @@ def _add(session: Session, key: bytes, amount: int) -> int:
 
 @_counter("INCRBYFLOAT", "2.6.0")
 def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
-    """Add to the decimal number that a key holds, in C's 80-bit precision."""
+    """Add a number to the floating-point value of a key, with C's 80-bit precision."""
     old = session.db.lookup_as(key, bytes)
     try:
         start = parse_long_double(b"0" if old is None else old)

@@ -1,4 +1,4 @@
-"""Transactions: requests that are run one after the other, with nothing in between."""
+"""Transactions: requests that run one after the other, with nothing in between."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def multi(session: Session) -> Reply:
     in_transaction=InTransaction.RUNS_QUEUED,
 )
 def exec_(session: Session) -> Reply:
-    """Run the requests that were queued since MULTI, unless a key that is watched has changed."""
+    """Run the requests queued since MULTI, unless a watched key has changed."""
     transaction = session.transaction
     if transaction is None:
         raise CommandError("EXEC without MULTI")
@@ -69,7 +69,7 @@ def exec_(session: Session) -> Reply:
 
 
 def _spoken(replies: list[Reply], spoken: list[tuple[int, list[Push]]]) -> list[Reply]:
-    """Have each reply written as it would have been then: HELLO may have changed the protocol, and pushes came."""
+    """Have each reply encoded as when it was made: HELLO may have changed the protocol, and pushes came."""
     last = spoken[-1][0] if spoken else 0
     return [
         reply if resp == last and not pushes else Spoken(reply, resp, pushes)
@@ -78,26 +78,26 @@ def _spoken(replies: list[Reply], spoken: list[tuple[int, list[Push]]]) -> list[
 
 
 def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Reply:
-    """Give what is to be answered, or a promise of it if some of the replies come later."""
-    awaited = [place for place, each in enumerate(replies) if type(each) is Promise]
+    """Return the whole reply, or a promise of it if some of the replies come later."""
+    awaited = [index for index, each in enumerate(replies) if type(each) is Promise]
     if not awaited:
         return reply()
     whole = Promise()
-    left = set(awaited)
+    unknown = set(awaited)
 
-    def take(place: int, known: Reply) -> None:
-        replies[place] = known
-        left.discard(place)
-        if not left:
+    def resolve(index: int, known: Reply) -> None:
+        replies[index] = known
+        unknown.discard(index)
+        if not unknown:
             whole.resolve(reply())
 
     def abandon() -> None:
-        for place in left:
-            replies[place].abandon()
+        for index in unknown:
+            replies[index].abandon()
 
     whole.abandon = abandon
-    for place in awaited:
-        replies[place].then(lambda known, place=place: take(place, known))
+    for index in awaited:
+        replies[index].then(lambda known, index=index: resolve(index, known))
     return whole.now()
 
 
@@ -111,7 +111,7 @@ def _when_all_are_known(replies: list[Reply], reply: Callable[[], Reply]) -> Rep
     in_transaction=InTransaction.ENDS,
 )
 def discard(session: Session) -> Reply:
-    """Forget the requests that were queued since MULTI, and watch keys no more."""
+    """Discard the requests queued since MULTI, and stop watching keys."""
     if session.transaction is None:
         raise CommandError("DISCARD without MULTI")
     session.end_transaction()
@@ -128,7 +128,7 @@ def discard(session: Session) -> Reply:
     in_transaction=InTransaction.RUNS,
 )
 def watch(session: Session, key: bytes, *keys: bytes) -> Reply:
-    """Have the next EXEC do nothing if one of some keys has changed by then, whoever changes it."""
+    """Watch keys: the next EXEC does nothing if any of them has changed by then, whoever changed it."""
     if session.transaction is not None:
         raise CommandError("WATCH inside MULTI is not allowed")
     for each in (key, *keys):
@@ -144,6 +144,6 @@ def watch(session: Session, key: bytes, *keys: bytes) -> Reply:
     changes_session=True,
 )
 def unwatch(session: Session) -> Reply:
-    """Watch keys no more."""
+    """Stop watching keys."""
     session.unwatch()
     return OK

@@ -1,6 +1,6 @@
-"""How commands are declared, and the table of them.
+"""Command declarations, and the command table.
 
-What a program needs to add a command of its own:
+How a program adds a command of its own:
 
     from twisted_kv.declaring import Group, first
 

@@ -1,4 +1,4 @@
-"""A cursor over the optional words of a request."""
+"""Parsing of arguments: numbers, and a cursor over the optional arguments of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted_kv.vocabulary.numbers import INT64_MAX, parse_double, parse_integer
 
 
 def integer(word: bytes, error: str = NOT_AN_INTEGER) -> int:
-    """Read a 64-bit integer; raises `CommandError` with the given text."""
+    """Parse a 64-bit integer; raise `CommandError` with the given text if it is not one."""
     value = parse_integer(word)
     if value is None:
         raise CommandError(error)
@@ -18,7 +18,7 @@ def integer(word: bytes, error: str = NOT_AN_INTEGER) -> int:
 
 
 def positive(word: bytes, error: str) -> int:
-    """Read an integer above 0; raises `CommandError` with the given text."""
+    """Parse an integer above 0; raise `CommandError` with the given text if it is not one."""
     value = integer(word, error)
     if value < 1:
         raise CommandError(error)
@@ -26,7 +26,7 @@ def positive(word: bytes, error: str) -> int:
 
 
 def double(word: bytes, error: str = NOT_A_FLOAT) -> float:
-    """Read a double; raises `CommandError` with the given text."""
+    """Parse a double; raise `CommandError` with the given text if it is not one."""
     try:
         return parse_double(word)
     except ValueError:
@@ -34,7 +34,7 @@ def double(word: bytes, error: str = NOT_A_FLOAT) -> float:
 
 
 def timeout(word: bytes) -> int:
-    """Read a time-out in seconds, which may have a fraction; gives whole milliseconds, 0 for none."""
+    """Parse a timeout in seconds, which may have a fraction; return whole milliseconds, 0 for no timeout."""
     try:
         seconds = parse_long_double(word)
     except ValueError:
@@ -43,58 +43,58 @@ def timeout(word: bytes) -> int:
         milliseconds = -1 if seconds is None else math.ceil(round_long_double(seconds * 1000))
     except OverflowError:
         milliseconds = -1
-    if not 0 <= milliseconds <= INT64_MAX:  # what is too large for C becomes negative there
+    if not 0 <= milliseconds <= INT64_MAX:  # in C, a value that is too large becomes negative
         raise CommandError("timeout is negative")
     return milliseconds
 
 
 class Arguments:
-    """Walks over words.  What an option lacks, and what no option took, is a syntax error."""
+    """A cursor over arguments.  A missing argument, or one that no option takes, is a syntax error."""
 
-    __slots__ = ("_at", "_words")
+    __slots__ = ("_arguments", "_index")
 
     def __init__(self, words: Sequence[bytes]) -> None:
-        self._words = words
-        self._at = 0
+        self._arguments = words
+        self._index = 0
 
     def __bool__(self) -> bool:
-        return self._at < len(self._words)
+        return self._index < len(self._arguments)
 
     @property
     def left(self) -> int:
-        """Words that were not taken yet."""
-        return len(self._words) - self._at
+        """The number of arguments that were not taken yet."""
+        return len(self._arguments) - self._index
 
     def option(self) -> bytes:
-        """Take the next word as an option's name, in upper case."""
+        """Take the next argument as an option's name, and return it in upper case."""
         return c_string(self.word()).upper()
 
     def takes(self, name: bytes) -> bool:
-        """Take the next word if it is that option, whose name is given in upper case."""
-        if self._at < len(self._words) and c_string(self._words[self._at]).upper() == name:
-            self._at += 1
+        """Take the next argument if it is the option `name`, which must be in upper case; return whether it is."""
+        if self._index < len(self._arguments) and c_string(self._arguments[self._index]).upper() == name:
+            self._index += 1
             return True
         return False
 
     def rest(self) -> Sequence[bytes]:
-        """Take all words that are left."""
-        words, self._at = self._words[self._at :], len(self._words)
+        """Take all remaining arguments."""
+        words, self._index = self._arguments[self._index :], len(self._arguments)
         return words
 
     def words(self, count: int) -> Sequence[bytes]:
-        """Take so many words; raises a syntax error if there are fewer."""
+        """Take the next `count` arguments; raise a syntax error if there are fewer."""
         if count > self.left:
             raise CommandError(SYNTAX)
-        self._at += count
-        return self._words[self._at - count : self._at]
+        self._index += count
+        return self._arguments[self._index - count : self._index]
 
     def word(self) -> bytes:
-        """Take the next word; raises a syntax error if there is none."""
-        if self._at >= len(self._words):
+        """Take the next argument; raise a syntax error if there is none."""
+        if self._index >= len(self._arguments):
             raise CommandError(SYNTAX)
-        self._at += 1
-        return self._words[self._at - 1]
+        self._index += 1
+        return self._arguments[self._index - 1]
 
     def integer(self) -> int:
-        """Take the next word as a 64-bit integer."""
+        """Take the next argument as a 64-bit integer."""
         return integer(self.word())

@@ -1,6 +1,6 @@
-"""What is declared of a command: how it is called, where its keys stand, what is known of it beside.
+"""The declaration of a command: its function, its key specifications and the rest of its metadata.
 
-A command is a plain function `(session, *arguments) -> reply`; how one is declared is in `groups`.
+A command is a plain function `(session, *arguments) -> reply`; `groups` shows how to declare one.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from twisted_kv.vocabulary.replies import Reply
 Function = Callable[..., Reply]
 
 KeyPlaces = List[Tuple[int, Tuple[str, ...]]]
-"""Where the keys stand among the words of a request, and what is done with each."""
+"""The positions of the keys in a request (the name is 0), and how the command accesses each."""
 
 FindKeys = Callable[[Sequence[bytes]], KeyPlaces]
-"""Finds the keys of a request where `KeySpec` cannot tell them."""
+"""Finds the keys of a request where a `KeySpec` cannot describe them."""
 
 MANY: Final = sys.maxsize
-"""The most words of a command that takes any number."""
+"""The `most` of a command that takes any number of arguments."""
 
 
 class Lasting(IntEnum):
-    """How long the conversation lasts that a request is part of, and how long one a command needs."""
+    """How long a session lasts, and how long a session a command needs."""
 
     REQUEST = 0
     """One request, one reply: a datagram in the `equals` or `command` dialect."""
     DATAGRAM = 1
     """The requests of one datagram share a session."""
     CONNECTION = 2
-    """A connection, or a session of the same process."""
+    """A connection, or an in-process session."""
 
 
 @attrs.frozen
 class KeySpec:
-    """Where keys stand among the words, as Redis 7.0 tells it.
+    """A key specification of Redis 7.0: where the keys of a request are.
 
-    They begin at word `first` (the name of the command is 0), or behind the word `keyword`, which is looked for from
-    `first` on, backwards if that is negative; with `first` None, nobody can tell.  They go on to `last` (0: only there;
-    -1: to the end), or only over the first half of these with a `limit` of 2; every `step`th is one.  If they are
-    `counted`, their number stands where they would begin.
+    The keys begin at index `first` (the name of the command is 0), or after the argument `keyword`, which is searched
+    for from `first` on, backwards if that is negative; with `first` None, their position is unknown.  They extend to
+    `last` (0: a single key; -1: to the end of the request), or over the first half of that range with a `limit` of 2;
+    every `step`th argument is a key.  If they are `counted`, the number of keys is at the index where they would begin.
     """
 
     access: tuple[str, ...]
@@ -58,12 +58,12 @@ class KeySpec:
     counted: bool = False
 
     def places(self, words: Sequence[bytes]) -> range | None:
-        """Give the places of the keys in a request; None if they are not where they should be, or nobody can tell."""
+        """Return the positions of the keys in a request; None if they are missing or their position is unknown."""
         start = self.first
         if start is None:
             return None
         if self.keyword:
-            start = self._behind_keyword(words, start)
+            start = self._after_keyword(words, start)
         if start is None or not 0 < start < len(words):
             return None
         if not self.counted:
@@ -79,11 +79,11 @@ class KeySpec:
             last, step = start + count - 1, 1
         return range(start, last + 1, step) if start <= last < len(words) else None
 
-    def _behind_keyword(self, words: Sequence[bytes], start: int) -> int | None:
-        places = range(start, len(words)) if start > 0 else range(len(words) + start, 0, -1)
-        for place in places:
-            if c_string(words[place]).upper() == self.keyword.encode():
-                return place + 1
+    def _after_keyword(self, words: Sequence[bytes], start: int) -> int | None:
+        positions = range(start, len(words)) if start > 0 else range(len(words) + start, 0, -1)
+        for position in positions:
+            if c_string(words[position]).upper() == self.keyword.encode():
+                return position + 1
         return None
 
 
@@ -91,21 +91,21 @@ class InTransaction(IntEnum):
     """What a command does between MULTI and EXEC."""
 
     QUEUED = 0
-    """It is queued, and run by EXEC."""
+    """It is queued, and EXEC runs it."""
     RUNS = 1
-    """It is run at once."""
+    """It runs at once."""
     ENDS = 2
-    """It is run at once and ends the transaction, so it must not fail for lack of memory."""
+    """It runs at once and ends the transaction, so it must not fail for lack of memory."""
     RUNS_QUEUED = 3
-    """It runs all that is queued: whatever they are refused for, it is refused for."""
+    """It runs the queued requests: whatever refuses one of them refuses it."""
 
 
 @attrs.frozen(eq=False)
 class Command:
-    """One command, or one subcommand of a container, as it is declared; all caches of a process share it.
+    """The declaration of a command, or of a subcommand of a container; all caches of a process share it.
 
-    `name` is in lower case, a subcommand's `config|get`.  `least` and `most` count the words in all, those of the name
-    among them.  `allowed` raises `CommandError` where a session may not call it at all.
+    `name` is in lower case, as `config|get` for a subcommand.  `least` and `most` bound the length of a request,
+    including the name.  `allowed` raises `CommandError` where a session may not call the command at all.
     """
 
     name: str
@@ -118,23 +118,23 @@ class Command:
     tips: tuple[str, ...]
     complexity: str
     doc_flags: tuple[str, ...]
-    """What COMMAND DOCS says beside: `deprecated`, or `syscmd` for what is of no use to others."""
+    """The flags in COMMAND DOCS: `deprecated`, or `syscmd` for a command that is for internal use."""
     lasting: Lasting
     summary: str
     least: int
     most: int
     find_keys: FindKeys | None = None
     changes_session: bool = False
-    """Whether it changes the conversation (what is selected, queued, watched), and not only the data."""
+    """Whether it changes the session (what is selected, queued, watched), and not only the data."""
     in_transaction: InTransaction = InTransaction.QUEUED
     allowed: Callable[[Any], None] | None = None
     fails_with_disk: bool = False
-    """Whether it is refused while writes are, though it writes nothing: so clients can see that by asking."""
+    """Whether it is refused while writes are, although it writes nothing: clients use it to detect that state."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property
     def skip(self) -> int:
-        """Words before the arguments of the function: the name of the command, and of the subcommand."""
+        """The number of elements before the function's arguments: the command's name and the subcommand's."""
         return self.name.count("|") + 1
 
     @property
@@ -143,38 +143,38 @@ class Command:
 
     @property
     def denies_oom(self) -> bool:
-        """Whether it is refused when there is no memory."""
+        """Whether it is refused when memory is short."""
         return "denyoom" in self.flags
 
     @property
     def arity(self) -> int:
-        """Redis's arity: the number of words, negative for "at least"."""
+        """Redis's arity: the length of a request with the name, negative for "at least"."""
         return self.least if self.least == self.most else -self.least
 
     def is_open_at(self, count: int) -> bool:
-        """Tell whether Redis's table, which knows no most of an open arity, would let so many words pass."""
+        """Check whether Redis's table, which has no upper bound for an open arity, would accept this length."""
         return count >= self.least and self.least != self.most
 
     def find(self, words: Sequence[bytes]) -> KeyPlaces | None:
-        """Give the places of the keys in a request, and what is done with each; None if it is no sound request."""
+        """Return the positions of the keys in a request and how each is accessed; None if the request is invalid."""
         found: KeyPlaces | None = []
         if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
             return self.find_keys(words)
         for spec in self.keys:
-            places = spec.places(words)
-            if places is None or found is None:
+            positions = spec.places(words)
+            if positions is None or found is None:
                 found = None
                 break
-            found += [(place, spec.access) for place in places]
+            found += [(position, spec.access) for position in positions]
         if found is None:
-            return self._find_otherwise(words)
+            return self._find_fallback(words)
         return found
 
-    def _find_otherwise(self, words: Sequence[bytes]) -> KeyPlaces | None:
-        """Find keys where they are not as the specifications say.
+    def _find_fallback(self, words: Sequence[bytes]) -> KeyPlaces | None:
+        """Find the keys of a request that does not match the key specifications.
 
-        Redis then reads a number of keys as C's atoi does, knows nothing of what is done with them, and names the key
-        that something is stored at last.
+        In that case Redis parses a number of keys as C's atoi does, does not report how they are accessed, and returns
+        the destination key last.
         """
         if self.find_keys is not None:
             return self.find_keys(words)
@@ -186,10 +186,10 @@ class Command:
         if not 1 <= number <= len(words) - start:
             return None
         stored = [first.first for first in self.keys[:-1] if first.first is not None]
-        return [(place, ()) for place in (*range(start, start + number), *stored)]
+        return [(position, ()) for position in (*range(start, start + number), *stored)]
 
     def acl_categories(self) -> list[str]:
-        """Give the categories that Redis's ACL puts the command in, in Redis's order."""
+        """Return the ACL categories of the command, in Redis's order."""
         flags = set(self.flags)
         found = set(self.categories)
         for flag, implied in _CATEGORIES_OF_FLAGS.items():

@@ -1,13 +1,13 @@
-"""How a command is declared.
+"""The decorators that declare commands.
 
-Its declaration is the only source for everything that is said about it: COMMAND INFO and DOCS, the check of its number
-of words, and what a datagram may call.
+A declaration is the only source of a command's metadata: COMMAND INFO and DOCS, the check of the number of arguments,
+and whether a datagram may call it.
 
     @strings.command("GETDEL", flags="write fast", keys=first("RW access delete"), since="6.2.0")
     def getdel(session: Session, key: bytes) -> Reply:
         '''Return the string value of a key and delete the key.'''
 
-The arity is the signature: it is written once.
+The arity is derived from the function's signature, so it is written only once.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ F = TypeVar("F", bound=Function)
 
 
 def first(access: str, notes: str = "") -> tuple[KeySpec, ...]:
-    """Declare that the first word is a key, and what is done with it in Redis's words (`RW access update`)."""
+    """Declare that the first argument is a key, and how it is accessed, in Redis's terms (`RW access update`)."""
     return (KeySpec(tuple(access.split()), 1, notes=notes),)
 
 
 def second(access: str) -> tuple[KeySpec, ...]:
-    """Declare that the second word is a key; of a subcommand, the first behind its name."""
+    """Declare that the second argument is a key: for a subcommand, the first after its name."""
     return (KeySpec(tuple(access.split()), 2),)
 
 
 def every(access: str, *, start: int = 1, last: int = -1, step: int = 1, notes: str = "") -> tuple[KeySpec, ...]:
-    """Declare that all words are keys, or every `step`th from the one at `start` on to `last`."""
+    """Declare that all arguments are keys, or every `step`th from index `start` to `last`."""
     return (KeySpec(tuple(access.split()), start, last, step, notes),)
 
 
 def counted(access: str, start: int = 1) -> tuple[KeySpec, ...]:
-    """Declare that the word at `start` says how many keys follow it."""
+    """Declare that the argument at index `start` is the number of keys that follow it."""
     return (KeySpec(tuple(access.split()), start, counted=True),)
 
 
 def behind_streams(access: str, start: int) -> tuple[KeySpec, ...]:
-    """Declare that of the words behind STREAMS, which is looked for from `start` on, the first half are keys."""
+    """Declare that the first half of the arguments after STREAMS are keys; STREAMS is searched for from `start` on."""
     return (KeySpec(tuple(access.split()), start, -1, keyword="STREAMS", limit=2),)
 
 
 def somewhere(access: str, notes: str) -> tuple[KeySpec, ...]:
-    """Declare that there may be keys nobody knows where."""
+    """Declare that there may be keys at unknown positions."""
     return (KeySpec(tuple(access.split()), None, notes=notes),)
 
 
 def anywhere(keyword: str, access: str, start: int) -> tuple[KeySpec, ...]:
-    """Declare that the word behind a keyword is a key, which is looked for from `start` on."""
+    """Declare that the argument after a keyword is a key; the keyword is searched for from `start` on."""
     return (KeySpec(tuple(access.split()), start, keyword=keyword),)
 
 
 class Group:
     """The commands of one of Redis's groups, filled by the decorators of its module.
 
-    `category` is the ACL category that all of them share, where there is one.
+    `category` is the ACL category that all of them share, if there is one.
     """
 
     def __init__(self, name: str, category: str = "") -> None:
@@ -85,9 +85,9 @@ class Group:
         allowed: Callable[[Any], None] | None = None,
         fails_with_disk: bool = False,
     ) -> Callable[[F], F]:
-        """Declare a function as a command; `CONFIG GET` declares a subcommand of a container declared before.
+        """Declare a function as a command; a name such as `CONFIG GET` declares a subcommand of an earlier container.
 
-        One that `changes_session` is refused where callers share a conversation.  The rest is as in `Command`.
+        A command that `changes_session` is refused where callers share a session.  The rest is as in `Command`.
         """
 
         def declare(function: F) -> F:
@@ -124,7 +124,7 @@ class Group:
         return declare
 
     def container(self, name: str, *, since: str, summary: str, help_since: str = "5.0.0") -> None:
-        """Declare a command that only has subcommands, HELP among them."""
+        """Declare a command that consists of subcommands only, including HELP."""
 
         def refuse(session: Any, subcommand: bytes, *words: bytes) -> Reply:
             raise AssertionError("a container is never called: its subcommands are")
@@ -148,7 +148,7 @@ class Group:
 
 
 def _bounds(function: Function) -> tuple[int, int]:
-    """Count the least and the most words that a function takes behind its session."""
+    """Return the least and the greatest number of arguments that a function takes after its session."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     least = sum(each.default is each.empty and each.kind is not each.VAR_POSITIONAL for each in parameters)
     many = any(each.kind is each.VAR_POSITIONAL for each in parameters)

@@ -1,4 +1,4 @@
-"""The commands of one cache: how each is called there, how often it was, and how a request finds its own."""
+"""The command table of one cache: look-up by name, the function to call, and the call statistics."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
 
 
 class Commands(Protocol):
-    """The commands of a group, by their names in lower case."""
+    """The commands of a group, by name in lower case."""
 
     @property
     def commands(self) -> Mapping[bytes, Command]: ...
 
 
 class TableEntry:
-    """A command in the table of one cache: how it is called there, and how often it was."""
+    """A command in the table of one cache: its function there, and its call statistics."""
 
     __slots__ = (
         "calls",
@@ -37,41 +37,41 @@ class TableEntry:
         self.command = command
         self.name = command.name
         self.function = function
-        """The function of the command, within the layers that are on."""
+        """The function of the command, wrapped in the layers that are on."""
         self.least = command.least
         self.most = command.most
         self.skip = command.skip
         self.is_fast = "fast" in command.flags
-        """Whether it takes no longer for more data: Redis's flag."""
+        """Redis's flag: whether its duration does not depend on the amount of data."""
         self.is_queued = command.in_transaction is InTransaction.QUEUED and "no_multi" not in command.flags
-        """Whether a transaction may queue it with no more questions."""
+        """Whether a transaction may queue it without further checks."""
         self.reset_statistics()
 
     def reset_statistics(self) -> None:
-        """Begin to count anew."""
+        """Set all counters to 0."""
         self.calls = self.rejected = self.failed = 0
 
 
 class Scope(IntEnum):
-    """Which commands a session may call, apart from what it is asked before: see `CommandTable.at_once`."""
+    """Which commands a session may call, apart from the checks of admission: see `CommandTable.at_once`."""
 
     REQUEST = 0
     DATAGRAM = 1
     CONNECTION = 2
     SHARED = 3
-    """As a connection, but callers who know nothing of each other share it: no command may change it."""
+    """As for a connection, but independent callers share the session: no command may change it."""
 
 
 Compose = Callable[[Command], Function]
 
 
 def bare(command: Command) -> Function:
-    """Give the function of a command without any layer."""
+    """Return the function of a command without any layer."""
     return command.function
 
 
 class CommandTable:
-    """The commands of one cache, with its own counts; an entry is made when its command is first asked for."""
+    """The commands of one cache, with its own statistics; an entry is made when its command is first looked up."""
 
     def __init__(self, groups: Iterable[Commands], compose: Compose = bare) -> None:
         self._compose = compose
@@ -80,36 +80,36 @@ class CommandTable:
             self._commands.update(group.commands)
         self._entries: dict[Command, TableEntry] = {}
         self.at_once: list[dict[bytes, TableEntry]] = [{} for _ in Scope]
-        """For each scope, what may be called with no more questions than the number of its words.
+        """For each scope, the commands for which only the number of arguments needs checking.
 
-        By its name as clients spell it, so that one look-up is enough for most requests.  Filled as commands are asked
-        for; empty while there are more questions.
+        The key is the name as clients spell it, so that one look-up is enough for most requests.  Filled as commands
+        are looked up; empty while admission has more to check.
         """
 
     def entry(self, command: Command) -> TableEntry:
-        """Give the entry of a command."""
+        """Return the entry of a command."""
         entry = self._entries.get(command)
         if entry is None:
             entry = self._entries[command] = TableEntry(command, self._compose(command))
         return entry
 
     def entry_of(self, words: Sequence[bytes]) -> TableEntry:
-        """Give the entry of the command of a request; raises `CommandError` as `find`."""
+        """Return the entry of a request's command; raise `CommandError` as `find` does."""
         return self.entry(self.find(words))
 
     def entries(self) -> list[TableEntry]:
-        """Give the entries of all commands that were asked for, in the order of the table."""
+        """Return the entries of all commands that were looked up, in the order of the table."""
         return [self._entries[command] for command in self.every() if command in self._entries]
 
     def recompose(self) -> None:
-        """Put all functions together anew: a layer was switched on or off."""
+        """Recompose all functions after a layer was switched on or off."""
         for command, entry in self._entries.items():
             entry.function = self._compose(command)
 
     def call_at_once(self, word: bytes, entry: TableEntry) -> None:
-        """Let a command be called with no more questions, if its name is spelled as it is by most clients.
+        """Add a command to `at_once`, if its name is spelled as most clients do.
 
-        One with subcommands never is: which of them is meant is a question.
+        A command with subcommands is never added, since the subcommand has to be looked up.
         """
         command = entry.command
         name = command.name.encode()
@@ -119,7 +119,7 @@ class CommandTable:
                     self.at_once[scope][word] = entry
 
     def ask_always(self) -> None:
-        """Let no command be called without questions any more."""
+        """Clear `at_once`, so that every command goes through admission."""
         for entries in self.at_once:
             entries.clear()
 
@@ -130,13 +130,13 @@ class CommandTable:
         return iter(self._commands.values())
 
     def every(self) -> Iterator[Command]:
-        """Give all commands and all subcommands."""
+        """Return all commands and all subcommands."""
         for command in self:
             yield command
             yield from command.subcommands.values()
 
     def named(self, name: bytes) -> Command | None:
-        """Give a command by its full name in any case, `config|get` for a subcommand."""
+        """Return a command by its full name in any case, `config|get` for a subcommand; None if there is none."""
         container, bar, subcommand = name.lower().partition(b"|")
         command = self._commands.get(container)
         if command is None or not bar:
@@ -144,7 +144,7 @@ class CommandTable:
         return command.subcommands.get(subcommand)
 
     def find(self, words: Sequence[bytes]) -> Command:
-        """Give the command of a request; raises `CommandError` with Redis's text if there is none."""
+        """Return the command of a request; raise `CommandError` with Redis's text if there is none."""
         command = self._commands.get(words[0].lower())
         if command is None:
             raise CommandError(_unknown(words))
@@ -158,10 +158,10 @@ class CommandTable:
 
 
 def _unknown(words: Sequence[bytes]) -> str:
-    """Word the error for a command that is not known, with the beginning of what came with it."""
+    """Return the error text for an unknown command, with the beginning of its arguments."""
     arguments = b""
-    for word in words[1:]:
+    for argument in words[1:]:
         if len(arguments) >= 128:
             break
-        arguments += b"'%b' " % c_string(word)[: 128 - len(arguments)]
+        arguments += b"'%b' " % c_string(argument)[: 128 - len(arguments)]
     return f"unknown command '{as_text(c_string(words[0])[:128])}', with args beginning with: {as_text(arguments)}"

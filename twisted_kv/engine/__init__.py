@@ -1,1 +1,1 @@
-"""Runs requests on the state of a cache.  The dispatcher is all that a network face or a caller in process talks to."""
+"""Runs requests on the state of a cache.  Network faces and in-process callers use only the dispatcher."""

@@ -1,8 +1,8 @@
-"""Admission: who may call which command now, asked in Redis's order.
+"""Admission: the checks before a command runs, in Redis's order.
 
-The rules are rows of a table, each with its error.  One that cannot apply now (no memory limit, a disk that is well) is
-not asked, and most requests are asked nothing here: while there is nothing to refuse but by the number of words, a
-session finds its commands in `CommandTable.at_once`.
+The rules are rows of a table, each with its error.  A rule that cannot apply at present (no memory limit, a healthy
+disk) is skipped.  Most requests never come here: while the number of arguments is the only thing to check, a session
+finds its commands in `CommandTable.at_once`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from twisted_kv.vocabulary.errors import ArityError, AttackError, CommandError, 
 from twisted_kv.vocabulary.logs import Logger
 
 _ATTACKS: Final = (b"post", b"host:")
-"""First words of an HTTP request, which a browser was tricked into sending here."""
+"""How an HTTP request begins, which a browser may have been tricked into sending here."""
 
 
 class Admission:
-    """What is asked before a command is called.
+    """The checks before a command runs.
 
-    `is_loading`: data are being loaded, and few commands are served.  `misconf`: the error that writes are refused with
+    `is_loading`: data are being loaded, and only a few commands are served.  `misconf`: the error that refuses writes
     while the disk fails.  Setting either, or calling `settings_changed`, takes effect with the next request.
     """
 
@@ -37,7 +37,7 @@ class Admission:
         self._is_loading = False
         self._misconf: CommandError | None = None
         self._rules: Tuple[Rule, ...] = ()
-        self._is_careful = False
+        self._has_state_rules = False
         self.settings_changed()
 
     @property
@@ -59,18 +59,18 @@ class Admission:
         self.settings_changed()
 
     def settings_changed(self) -> None:
-        """Choose the rules that can apply now."""
-        now: dict[Rule, bool] = {
+        """Select the rules that can apply at present."""
+        applies: dict[Rule, bool] = {
             _memory: bool(self.server.settings.maxmemory),
             _disk: self._misconf is not None,
             _loading: self._is_loading,
         }
-        self._rules = tuple(rule for rule in RULES if now.get(rule, True))
-        self._is_careful = any(now.values())
+        self._rules = tuple(rule for rule in RULES if applies.get(rule, True))
+        self._has_state_rules = any(applies.values())
         self._table.ask_always()
 
     def admit(self, session: Session, words: Sequence[bytes]) -> TableEntry:
-        """Give the entry of the command of a request; raises `CommandError` if the session may not call it now."""
+        """Return the table entry of a request's command; raise `CommandError` if the session may not call it now."""
         transaction = session.transaction
         try:
             entry = self._find(session, words)
@@ -83,23 +83,23 @@ class Admission:
             error = rule(self, session, command, count)
             if error is not None:
                 entry.rejected += 1
-                raise self._refused(session, command, error)
-        if not self._is_careful and command.allowed is None:
+                raise self._refusal(session, command, error)
+        if not self._has_state_rules and command.allowed is None:
             self._table.call_at_once(words[0], entry)
         return entry
 
     def _find(self, session: Session, words: Sequence[bytes]) -> TableEntry:
-        """Find a command, however it is spelled; raises `CommandError` if there is none."""
+        """Find a command, however it is spelled; raise `CommandError` if there is none."""
         if session.link is not None and c_string(words[0]).lower() in _ATTACKS:
             why = "it sent HTTP, a browser may have been tricked"
             self.server.repeated.closed(self._log, session.link.peer, why)
-            session.link.close()  # and the replies to what came before in the same bytes are dropped, as by Redis
+            session.link.close()  # this drops the replies to earlier requests in the same bytes, as Redis does
             raise AttackError
         return self._table.entry_of(words)
 
     @staticmethod
-    def _refused(session: Session, command: Command, error: CommandError) -> CommandError:
-        """Give the error of a request that is refused; in a transaction, it spoils that."""
+    def _refusal(session: Session, command: Command, error: CommandError) -> CommandError:
+        """Return the error for a refused request; within a transaction, mark the transaction as spoilt."""
         if session.transaction is not None:
             session.transaction.is_spoilt = True
         if command.in_transaction is not InTransaction.RUNS_QUEUED:
@@ -110,11 +110,11 @@ class Admission:
 
 
 Rule = Callable[[Admission, Session, Command, int], "CommandError | None"]
-"""Gives the error that a request of so many words is refused with, or None."""
+"""Returns the error that refuses a request, or None; the last argument is the request's length, name included."""
 
 
 def _arity(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
-    # Redis's table knows no most words of an open arity: there the password comes first, and EXEC finds out.
+    # Redis's table has no upper bound for an open arity: it checks the password first, and EXEC reports the excess.
     least, most = command.least, command.most
     is_later = session.must_authenticate or session.transaction is not None
     if count < least or (count > most and (least == most or not is_later)):
@@ -152,7 +152,7 @@ def _memory(admission: Admission, session: Session, command: Command, count: int
 def _disk(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
     misconf = admission.misconf
     if misconf is not None and (command.fails_with_disk or _writes(command, session.transaction)):
-        # Anew each time: an exception that is kept keeps the frames of all that raised it, with their words.
+        # A new exception each time: a stored one would keep every frame that raised it, with the arguments there.
         return CommandError(misconf.message, misconf.code)
     return None
 
@@ -186,11 +186,11 @@ RULES: Final[Tuple[Rule, ...]] = (
     _lasting,
     _shared,
 )
-"""All rules in the order in which they are asked, which is that of Redis's processCommand; the last two are ours."""
+"""All rules in the order of their evaluation, that of Redis's processCommand; Redis does not have the last two."""
 
 
 def _denies_oom(command: Command, transaction: Transaction | None) -> bool:
-    """Tell whether a request is refused when there is no memory; in a transaction, whatever would be queued is."""
+    """Check whether a request is refused when memory is short; in a transaction, whatever would be queued is."""
     if transaction is None or command.denies_oom:
         return command.denies_oom
     if command.in_transaction is InTransaction.RUNS_QUEUED:
@@ -199,7 +199,7 @@ def _denies_oom(command: Command, transaction: Transaction | None) -> bool:
 
 
 def _writes(command: Command, transaction: Transaction | None) -> bool:
-    """Tell whether a request may change data."""
+    """Check whether a request may change data."""
     if command.in_transaction is InTransaction.RUNS_QUEUED and transaction is not None:
         return transaction.writes
     return command.is_write

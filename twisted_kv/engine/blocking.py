@@ -1,8 +1,8 @@
-"""Requests that wait for a key: who waits for what, in the order in which they came.
+"""Requests that wait for a key, in order of arrival.
 
-A blocking command returns a `Block` when there is nothing for it yet.  Here it becomes a promise (`Promise`), and when
-one of its keys has changed, after the request that changed it, the command is run again for that key.  So there is one
-way only that a client gets something, and what it takes is counted and logged like any other request.
+A blocking command returns a `Block` when there is nothing for it yet.  Here it becomes a promise (`Promise`).  When a
+request has changed one of its keys, the command runs again for that key, after that request.  So a client obtains data
+in one way only, and what a blocked request takes is counted and journaled like any other request.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Request = Callable[[Session, Sequence[bytes], TableEntry], Reply]
 
 
 class _Gone:
-    """Stands among the types for: anything but the type that is waited for."""
+    """A marker among the types: anything but the type that the request waits for."""
 
 
 class _Waiter:
-    """One request that waits."""
+    """One waiting request."""
 
     __slots__ = ("block", "call", "database", "entry", "promise", "session")
 
@@ -48,22 +48,22 @@ class _Waiter:
 
     @property
     def kinds(self) -> tuple[type, ...]:
-        """What a key has to become for this request to go on."""
+        """The types that a key must take for this request to continue."""
         return (self.block.kind,) if self.block.gone is None else (self.block.kind, _Gone)
 
 
 _Waiters = Dict[Type[object], Dict[_Waiter, None]]
-"""Those who wait for a key, in the order in which they came, by the type that it has to become."""
+"""The waiters for one key, in order of arrival, by the type that the key must take."""
 
-_AT_ONCE = 16
-"""Waiters that are looked up together; most keys serve few."""
+_BATCH = 16
+"""Waiters that are looked up together; most keys serve only a few."""
 
 
 class Blocking:
-    """Who waits for which key.
+    """Tracks which requests wait for which keys.
 
-    `request` runs a command that was admitted before.  Who waits is served when the unit has ended that
-    has brought what is waited for.
+    `request` runs a command that was admitted before.  A waiter is served when the unit that made its key ready has
+    ended.
     """
 
     _log = Logger()
@@ -72,27 +72,27 @@ class Blocking:
         self._units = units
         self._now = now
         self._request = request
-        self._ready: Dict[Tuple[Database, bytes], None] = {}  # keys that have become what somebody waits for
+        self._ready: Dict[Tuple[Database, bytes], None] = {}  # keys of a type that a request waits for
         self._waiters: Dict[Tuple[int, bytes], _Waiters] = {}
         self._sessions: Dict[Session, Dict[_Waiter, None]] = {}
         self._watchers: Dict[int, Watcher] = {}
-        self._again = False  # a request is run that has waited
-        self._given: Deque[Tuple[Promise, Reply]] = deque()  # replies on their way
-        self._giving = False
+        self._is_rerunning = False  # a request that has waited is running again
+        self._given: Deque[Tuple[Promise, Reply]] = deque()  # replies to be delivered
+        self._is_delivering = False
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def layer(self, command: Command, function: Function) -> Function:
-        """Make the function that does what a blocking command does, and waits if there is nothing to do yet."""
+        """Wrap the function of a blocking command so that it waits if there is nothing to do yet."""
         if "blocking" not in command.flags:
             return function
 
         def run(session: Session, *words: bytes) -> Reply:
             reply = function(session, *words)
-            if type(reply) is not Block or self._again:
+            if type(reply) is not Block or self._is_rerunning:
                 return reply
-            if self._units.depth > 1:  # within a transaction or another command: others cannot do anything meanwhile
+            if self._units.depth > 1:  # within a transaction or another command, where no other client can run
                 return reply.otherwise
             if not session.may_wait:
                 raise WouldWait(command.name)
@@ -101,7 +101,7 @@ class Blocking:
         return run
 
     def serve(self) -> None:
-        """Run the requests again that wait for keys that are ready, for as long as that makes others ready."""
+        """Rerun the requests that wait for ready keys, until no more keys become ready."""
         self._units.is_held = True
         try:
             while self._ready:
@@ -110,51 +110,51 @@ class Blocking:
                     self._serve(database, key)
         finally:
             self._units.is_held = False
-        self._hand_out()
+        self._deliver()
 
     def unblock(self, session: Session, *, error: bool) -> bool:
-        """Let the request of a session wait no more: as if its time was up, or with an error; False if none waits."""
+        """End the wait of a session's request, as if it had timed out or with an error; return False if none waits."""
         waiter = next(iter(self._sessions.get(session, ())), None)
         if waiter is None:
             return False
         unblocked = CommandError("client unblocked via CLIENT UNBLOCK", "UNBLOCKED")
         self._finish(waiter, unblocked if error else NULL_ARRAY)
-        self._units.after(self._hand_out)  # what that client has sent behind it must not run in the midst of an EXEC
+        self._units.after(self._deliver)  # that client's later requests must not run in the middle of an EXEC
         return True
 
     def look_again(self, database: Database, key: bytes) -> None:
-        """Run those again that wait for a key, though it has not changed for who watches it."""
+        """Rerun the requests that wait for a key, although its watchers were not notified of a change."""
         if (database.index, key) in self._waiters:
             self._watcher(database)(key, Event.CHANGED)
 
     def forget(self, session: Session) -> None:
-        """Take note that a session has ended: what it waits for goes to others.
+        """Remove the waiting requests of a session that has ended.
 
-        Behind a link there is nobody left.  Who called in process is told.
+        On a link there is no client left to answer.  An in-process caller gets a `SessionEnded` reply.
         """
         for waiter in list(self._sessions.get(session, ())):
             if session.link is None:
                 self._finish(waiter, SessionEnded())
             else:
                 self._drop(waiter)
-        self._hand_out()
+        self._deliver()
 
     def stop(self) -> None:
-        """Leave no timer behind."""
+        """End all waits and cancel their timers."""
         for session in list(self._sessions):
             self.forget(session)
 
-    # The rest is our own
+    # Internal
 
     def _wait(self, waiter: _Waiter) -> Promise:
         block, database = waiter.block, waiter.database
         for key in dict.fromkeys(block.keys):
-            place = database.index, key
-            if place not in self._waiters:
-                self._waiters[place] = {}
+            database_key = database.index, key
+            if database_key not in self._waiters:
+                self._waiters[database_key] = {}
                 database.watch(key, self._watcher(database))
             for kind in waiter.kinds:
-                self._waiters[place].setdefault(kind, {})[waiter] = None
+                self._waiters[database_key].setdefault(kind, {})[waiter] = None
         self._sessions.setdefault(waiter.session, {})[waiter] = None
         waiter.session.waiting += 1
         if block.timeout:
@@ -163,7 +163,7 @@ class Blocking:
         return waiter.promise
 
     def _watcher(self, database: Database) -> Watcher:
-        """Give what a database is to call: the same each time, so that it can be taken back."""
+        """Return the callback for a database: always the same one, so that it can be unregistered."""
         if database.index not in self._watchers:
 
             def changed(key: bytes, event: Event) -> None:
@@ -177,15 +177,15 @@ class Blocking:
         return self._watchers[database.index]
 
     def _serve(self, database: Database, key: bytes) -> None:
-        """Serve those who wait for a key, in the order in which they came, as far as it reaches."""
+        """Serve the waiters for a key in order of arrival, until its value is used up."""
         kinds = self._waiters.get((database.index, key), {})
         kind = type(database.peek(key))
         waiting = kinds.get(kind, {})
-        passed_over = 0  # those at the front who still wait: what is there is not for them
+        passed_over = 0  # waiters at the front that keep waiting: the value is not for them
         while len(waiting) > passed_over and type(database.peek(key)) is kind:
-            for waiter in list(islice(waiting, passed_over, passed_over + _AT_ONCE)):
+            for waiter in list(islice(waiting, passed_over, passed_over + _BATCH)):
                 if waiter.block.is_for is None or waiter.block.is_for(key):
-                    self._try(waiter, key)
+                    self._retry(waiter, key)
                 passed_over += waiter in waiting
                 if type(database.peek(key)) is not kind:
                     break
@@ -193,17 +193,17 @@ class Blocking:
             if waiter.block.kind is not kind and waiter.block.gone is not None:
                 self._finish(waiter, waiter.block.gone())
 
-    def _try(self, waiter: _Waiter, key: bytes) -> None:
-        """Run a request again, for a key that is ready."""
+    def _retry(self, waiter: _Waiter, key: bytes) -> None:
+        """Rerun a request for a ready key."""
         session, entry = waiter.session, waiter.entry
         selected, session.db = session.db, waiter.database
-        self._again = True
+        self._is_rerunning = True
         try:
             reply = self._request(session, (*(b"",) * entry.skip, *waiter.block.again(key)), entry)
         except CommandError as error:
             reply = error.bare()
         finally:
-            self._again = False
+            self._is_rerunning = False
             session.db = selected
         if type(reply) is not Block:
             self._finish(waiter, reply)
@@ -212,31 +212,31 @@ class Blocking:
         waiter.call = None
         self._now.stale = True
         self._finish(waiter, NULL_ARRAY)
-        self._hand_out()
+        self._deliver()
 
     def _finish(self, waiter: _Waiter, reply: Reply) -> None:
-        """Have a request answered as soon as all are served."""
+        """Queue the reply to a waiting request; it is delivered when all waiters are served."""
         self._drop(waiter)
         promise = waiter.promise
-        promise.abandon = lambda: promise.resolve(reply)  # it is done, and cannot be undone
+        promise.abandon = lambda: promise.resolve(reply)  # it has taken effect already
         self._given.append((promise, reply))
 
-    def _hand_out(self) -> None:
-        """Give replies, one after the other: who gets one may at once ask for what gives another."""
-        if self._giving:
+    def _deliver(self) -> None:
+        """Deliver replies one after the other: a callback may immediately issue a request that adds another."""
+        if self._is_delivering:
             return
-        self._giving = True
+        self._is_delivering = True
         while self._given:
             promise, reply = self._given.popleft()
             try:
                 if not promise.is_resolved:
                     promise.resolve(reply)
-            except BaseException:  # whatever it is, the others get theirs
+            except BaseException:  # whatever it is, the others must get their replies
                 self._log.failure("a reply that was waited for could not be taken")
-        self._giving = False
+        self._is_delivering = False
 
     def _drop(self, waiter: _Waiter) -> None:
-        """Let a request wait no more."""
+        """Remove a waiting request."""
         waiters = self._sessions[waiter.session]
         del waiters[waiter]
         if not waiters:
@@ -246,12 +246,12 @@ class Blocking:
             waiter.call.cancel()
             waiter.call = None
         for key in dict.fromkeys(waiter.block.keys):
-            place = waiter.database.index, key
-            kinds = self._waiters[place]
+            database_key = waiter.database.index, key
+            kinds = self._waiters[database_key]
             for kind in waiter.kinds:
                 del kinds[kind][waiter]
                 if not kinds[kind]:
                     del kinds[kind]
             if not kinds:
-                del self._waiters[place]
+                del self._waiters[database_key]
                 waiter.database.unwatch(key, self._watcher(waiter.database))

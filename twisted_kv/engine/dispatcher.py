@@ -1,11 +1,11 @@
-"""The dispatch service: three methods between whoever receives requests and the commands.
+"""The dispatch service: three methods between the receivers of requests and the commands.
 
-    session = dispatcher.begin(Lasting.CONNECTION, link)      a conversation begins
-    reply = dispatcher.request(session, [b"GET", b"key"])      a request gives a reply value; an error is a value too
-    dispatcher.end(session)                                    the conversation is over
+    session = dispatcher.begin(Lasting.CONNECTION, link)      begin a session
+    reply = dispatcher.request(session, [b"GET", b"key"])      run a request; the reply is a value, and so is an error
+    dispatcher.end(session)                                    end the session
 
-Datagrams, connections and calls in process all come through here, and here alone commands are called: for a request,
-for EXEC, for a client that has waited, for a log that is replayed, and by one command for another.
+Datagrams, connections and in-process calls all come through here.  No other code calls commands: the dispatcher runs
+them for a request, for EXEC, for a client that has waited, for a journal replay, and for one command within another.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Reply
 
 
 class Dispatcher:
-    """Runs requests of sessions, each on what the cache holds at that moment.
+    """Runs the requests of sessions, each on the data as they are at that moment.
 
-    `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process is somebody else's.  `groups`
-    are the commands that there are.
+    `shutdown` is called for SHUTDOWN; without it SHUTDOWN is refused, since the process belongs to the embedding
+    application.  `groups` holds all commands.
     """
 
     _log = Logger()
@@ -64,7 +64,7 @@ class Dispatcher:
         self.repeated = server.repeated
         self.silent_ports = server.silent_ports
         self.wakeup = WakeUp(self.now, self.statistics, self._housekeeping.soon, self.units)
-        """Where whoever reads requests from a network has them run."""
+        """Runs the requests that faces have read from a network."""
         self._eviction = Eviction(server.settings, self.now, server.databases, server.random, self._housekeeping.soon)
         self.admission = Admission(server, self._table, self._eviction)
         self.blocking = Blocking(self.now, self.request, self.units)
@@ -80,27 +80,27 @@ class Dispatcher:
         server.setting_changed["maxmemory-policy"] = self._eviction.policy_changed
 
     def start(self) -> None:
-        """Begin to remove keys when their time comes.  Without it they go when they are asked for."""
+        """Start removing keys as they expire.  Until then, an expired key is removed when a request accesses it."""
         self._housekeeping.start(self.server.databases)
 
     def stop(self) -> None:
-        """Leave no timer behind; requests are served all the same."""
+        """Cancel all timers; requests are still served."""
         self._housekeeping.stop()
         self._eviction.stop()
         self.blocking.stop()
 
     def set_active_expire(self, active: bool) -> None:
-        """Remove keys when their time comes, or only when somebody asks for them."""
+        """Set whether keys are removed as they expire, or only when a request accesses them."""
         self._housekeeping.set_active_expire(active)
 
     def track_use(self) -> None:
-        """Begin to keep account of when keys are used, whatever the policy."""
+        """Start tracking when keys are used, whatever the policy."""
         self._eviction.track_use()
 
     def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
-        """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
+        """Begin a session; one with a link is listed by CLIENT LIST until `end`.
 
-        A trusted one is never asked for the password: it is of the process that holds the data.
+        A trusted session needs no password: it belongs to the process that holds the data.
         """
         self.now.stale = True
         session = Session(self.server, lasting, link, trusted=trusted)
@@ -109,9 +109,9 @@ class Dispatcher:
         return session
 
     def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
-        """Run one request, at least one word; gives the reply value, a `CommandError` value for an error.
+        """Run one request, which includes the command's name; return the reply value, a `CommandError` for an error.
 
-        With `admitted`, its command was asked for before: it runs within another request, or again.
+        With `admitted`, admission is over: the command runs within another request, or again.
         """
         entry = admitted
         count = len(words)
@@ -125,23 +125,23 @@ class Dispatcher:
                 entry = reply
             entry.calls += 1
             session.last_call = entry
-        elif count > entry.most:  # it was queued: Redis's table knows no most words
-            return self._failed(session, entry, ArityError(entry.name))
+        elif count > entry.most:  # it was queued: Redis's table has no upper bound
+            return self._count_error(session, entry, ArityError(entry.name))
         units = self.units
         depth = units.depth
         units.depth = depth + 1
         try:
             arguments = count - entry.skip
-            if arguments == 1:  # spelled out for the requests that are most frequent: a star costs a tenth of a GET
+            if arguments == 1:  # written out for the most frequent requests: unpacking costs a tenth of a GET
                 reply = entry.function(session, words[-1])
             elif arguments == 2:
                 reply = entry.function(session, words[-2], words[-1])
             else:
                 reply = entry.function(session, *words[entry.skip :])
         except CommandError as error:
-            reply = self._failed(session, entry, error.spelled(words) if type(error) is SubcommandError else error)
+            reply = self._count_error(session, entry, error.spelled(words) if type(error) is SubcommandError else error)
         except Exception:
-            if session.is_replay:  # whoever loads says that the start is over
+            if session.is_replay:  # the loader reports that the start has failed
                 units.depth = depth
                 raise
             entry.failed += 1
@@ -155,9 +155,9 @@ class Dispatcher:
         return reply
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
-        """Run one request within another, for the same session, and as a part of what that does.
+        """Run one request within another, for the same session and as a part of the same unit.
 
-        Gives the reply value, an error as a value.  What would wait does not, as in a transaction.
+        Return the reply value; an error is a value too.  Blocking commands do not wait, as in a transaction.
         """
         try:
             entry = self._table.entry_of(words)
@@ -171,13 +171,13 @@ class Dispatcher:
         return self.request(session, words, entry)
 
     def end(self, session: Session) -> None:
-        """End a conversation."""
+        """End a session."""
         self.server.sessions.pop(session.id, None)
         session.unwatch()
         self.blocking.forget(session)
 
     def only_reads(self, words: Sequence[bytes]) -> bool:
-        """Tell whether a request leaves the data, the server and the conversation as they are."""
+        """Check whether a request leaves the data, the server and the session unchanged."""
         try:
             command = self._table.find(words)
         except CommandError:
@@ -185,7 +185,7 @@ class Dispatcher:
         return command.lasting is Lasting.REQUEST and not {"write", "admin"} & set(command.flags)
 
     def _admit(self, session: Session, words: Sequence[bytes]) -> Reply:
-        """Give the entry of a command that may be called now, or the reply to a request that is refused or queued."""
+        """Return the entry of a command that may run now, or the reply to a request that is refused or queued."""
         transaction = session.transaction
         try:
             if transaction is not None and session.authenticated:
@@ -207,21 +207,21 @@ class Dispatcher:
         transaction.queue.append((entry, words))
         return QUEUED
 
-    def _failed(self, session: Session, entry: TableEntry, error: CommandError) -> CommandError:
-        """Count an error reply, unless a log is replayed: nobody has asked then."""
+    def _count_error(self, session: Session, entry: TableEntry, error: CommandError) -> CommandError:
+        """Count an error reply, except in a journal replay, where no client issued the request."""
         if not session.is_replay:
             entry.failed += 1
             self.statistics.errors[error.code] += 1
         return error.bare()
 
     def _internal_error(self, command: str) -> CommandError:
-        """Tell of a fault of ours to whoever asked and to the log; nobody else notices."""
+        """Log a fault of the server and return the error reply for the client; other clients are not affected."""
         self._log.failure("{command} failed", command=command)
         self.statistics.errors["ERR"] += 1
         return CommandError("internal error, see the log of the server")
 
     def _refuse_files(self) -> None:
-        """Refuse settings that ask for files where there is no folder for them; raises ValueError."""
+        """Raise ValueError if a setting requires files and there is no folder for them."""
         settings = self.settings
         if settings.save or settings.appendonly:
             raise ValueError(f"{NO_FOLDER} (--dir, or dir in the config)")

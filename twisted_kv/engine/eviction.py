@@ -1,12 +1,12 @@
-"""Removes keys when more memory is used than `maxmemory` allows.
+"""Evicts keys when more memory is used than `maxmemory` allows.
 
-Which keys go is `maxmemory-policy`, as in Redis: a few keys are drawn (`maxmemory-samples`), those that look most
-dispensable are remembered in a pool that outlasts the drawing, and the first of the pool goes.  With `volatile-ttl` the
-order of the deadlines is known here, so the key that is nearest to its own goes, and no sample is needed.
+`maxmemory-policy` selects the keys to evict, as in Redis: a few keys are sampled (`maxmemory-samples`), the best
+candidates stay in a pool that outlasts the sample, and the first of the pool is evicted.  With `volatile-ttl` the order
+of the deadlines is known here, so the key with the nearest deadline is evicted, and no sample is needed.
 
-No request waits long for it: so many keys go before the first request that finds the limit exceeded, the rest in bouts
-when the reactor has time.  Meanwhile requests are served, as in Redis, and writes remove a little more than they add; a
-write is refused only if nothing may go.
+No request waits long for eviction: the first request that finds the limit exceeded evicts a limited number of keys, and
+the rest are evicted in batches when the reactor has time.  Meanwhile requests are served, as in Redis, and writes evict
+slightly more than they add; a write is refused only if no key may be evicted.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from twisted_kv.store.usage import LastUse, Usage, UseCount
 from twisted_kv.vocabulary.clock import Now
 
 KEYS_AT_ONCE: Final = 64
-"""Keys removed in a bout; some 1.7 ms with five samples for each, 0.4 ms without samples, on CPython 3.11."""
+"""Keys removed in a batch; about 1.7 ms with five samples for each, 0.4 ms without samples, on CPython 3.11."""
 MOST_AT_ONCE: Final = 512
-"""The same while one bout follows another: each may be twice as long, up to this."""
+"""The same while one batch follows another: each may be twice as large as the one before, up to this."""
 KEYS_FOR_A_WRITE: Final = 2
-"""Keys removed before a write while bouts are under way: more than it adds."""
+"""Keys removed before a write while batches are under way: more than it adds."""
 
 POOL: Final = 16
-"""Candidates that are remembered, as in Redis."""
+"""Size of the pool of candidates, as in Redis."""
 
 
 class Candidate(NamedTuple):
-    """A key that may go; the last in order goes first."""
+    """A key that may be evicted; the last in sort order is evicted first."""
 
     idleness: int
     number: int
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
 class Eviction:
     """Keeps the databases of one cache within `maxmemory`.
 
-    `soon` has something called when the reactor has time; it gives False if there is no reactor to do it.
+    `soon` schedules a call for when the reactor has time; it returns False if there is no reactor.
     """
 
     def __init__(
@@ -58,23 +58,23 @@ class Eviction:
         self._databases = databases
         self._random = random
         self._soon = soon
-        self._portion = 0  # keys that go in the bout that is due; 0 if none is
+        self._batch_size = 0  # keys to evict in the scheduled batch; 0 if none is scheduled
         self._pool: list[Candidate] = []
-        self._turn = 0  # the database that a random key goes from next
+        self._turn = 0  # the database that the next random key is evicted from
         self.policy_changed()
 
     def stop(self) -> None:
-        """Forget the bout that is due: nobody will call for it."""
-        self._portion = 0
+        """Discard the scheduled batch, since it will not be called."""
+        self._batch_size = 0
 
     def track_use(self) -> None:
-        """Begin to keep account of when keys are used, though no policy asks for it."""
+        """Start tracking when keys are used, although no policy requires it."""
         usage = LastUse(self._now)
         for database in self._databases:
             database.usage = usage
 
     def policy_changed(self) -> None:
-        """Begin to keep account of the use of keys, or end it, as the policy asks for."""
+        """Start or stop tracking the use of keys, as the policy requires."""
         policy = self._settings.maxmemory_policy
         usage: Usage | None = None
         if policy.endswith("-lru"):
@@ -87,38 +87,38 @@ class Eviction:
 
     @property
     def is_over(self) -> bool:
-        """Whether more is used than may be."""
+        """Whether more memory is used than `maxmemory` allows."""
         limit = self._settings.maxmemory
         return bool(limit) and sum([database.memory for database in self._databases]) > limit
 
     def make_room(self, for_write: bool) -> bool:
-        """Have keys removed before a request if more is used than may be; False if a write has to be refused."""
+        """Evict keys before a request if the limit is exceeded; return False if a write must be refused."""
         if not self.is_over:
             return True
-        if not self._portion:
+        if not self._batch_size:
             return self._evict(KEYS_AT_ONCE) or not for_write
         return self._evict(KEYS_FOR_A_WRITE) if for_write else True
 
     def _evict(self, most: int) -> bool:
-        """Remove keys until no more is used than may be, or so many; False if it takes more, and nothing may go."""
+        """Evict at most so many keys, until the limit is met; return False if it is not and no key may be evicted."""
         for _ in range(most):
             if not self._evict_one():
                 return False
             if not self.is_over:
                 return True
-        if not self._portion and self._soon(self._go_on):
-            self._portion = most
+        if not self._batch_size and self._soon(self._continue):
+            self._batch_size = most
         return True
 
-    def _go_on(self) -> None:
-        """Remove the next portion, and a larger one after it if that was not enough."""
-        portion, self._portion = self._portion, 0
+    def _continue(self) -> None:
+        """Evict the next batch, twice as large as the last, if the limit is still exceeded."""
+        batch_size, self._batch_size = self._batch_size, 0
         self._now.stale = True
         if self.is_over:
-            self._evict(min(2 * portion, MOST_AT_ONCE))
+            self._evict(min(2 * batch_size, MOST_AT_ONCE))
 
     def _evict_one(self) -> bool:
-        """Remove the key that the policy names; False if there is none."""
+        """Evict the key that the policy selects; return False if there is none."""
         policy = self._settings.maxmemory_policy
         if policy == "volatile-ttl":
             return self._evict_nearest()
@@ -140,7 +140,7 @@ class Eviction:
         return True
 
     def _evict_random(self, volatile: bool) -> bool:
-        """Remove any key; the databases take turns, as in Redis."""
+        """Evict a random key; the databases take turns, as in Redis."""
         for _ in self._databases:
             database = self._databases[self._turn]
             self._turn = (self._turn + 1) % len(self._databases)
@@ -160,13 +160,13 @@ class Eviction:
             if database.holds(candidate.key, volatile=volatile):
                 database.evict(candidate.key)
                 return True
-        # All that were drawn are gone meanwhile: what was found now is gone only if it was drawn twice.
+        # All sampled keys are gone meanwhile: a key found just now is gone only if it was drawn twice.
         return found
 
     def _draw(self, database: Database, volatile: bool) -> bool:
-        """Put a few keys of a database into the pool, if they are more dispensable than those there."""
+        """Sample a few keys of a database into the pool, where they are better candidates than those there."""
         usage = database.usage
-        assert usage is not None  # of a policy that has come here
+        assert usage is not None  # the policies that come here track use
         if not (database.expiry if volatile else len(database)):
             return False
         for _ in range(min(self._settings.maxmemory_samples, len(database))):

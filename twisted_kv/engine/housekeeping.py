@@ -1,7 +1,7 @@
-"""What a cache does unasked: it removes keys whose time has come, and releases large things in small steps.
+"""The background work of a cache: removing expired keys, and releasing large values in small steps.
 
 Both run on the one clock, a little at a time, so that requests are served in between.  Before `start` and after `stop`
-nothing runs: keys then go when they are asked for, and what is discarded goes at once.
+nothing runs: an expired key is then removed when a request accesses it, and a discarded value is released at once.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ VALUES_AT_ONCE: Final = 4096
 """Values released before requests are served again; less than 1 ms on CPython 3.11."""
 
 LONGEST_SLEEP: Final = 10.0
-"""Seconds until the deadlines are looked at again in any case: the wall clock may be set forward."""
+"""Seconds until the deadlines are checked again in any case: the wall clock may be set forward."""
 
 KEYS_AT_ONCE: Final = 128
-"""Keys removed before requests are served again; some 0.7 ms on CPython 3.11."""
+"""Keys removed before requests are served again; about 0.7 ms on CPython 3.11."""
 MOST_AT_ONCE: Final = 2048
-"""The same when more and more keys expire than are removed: it is doubled up to this, some 11 ms."""
+"""The same while keys expire faster than they are removed: it is doubled up to this, about 11 ms."""
 
 
 class Housekeeping:
-    """Timers that keep the databases tidy."""
+    """Timers that remove expired keys and release discarded values."""
 
     def __init__(self, now: Now, units: Units) -> None:
         self._now = now
         self._units = units
         self._databases: list[Database] = []
         self._running = False
-        self._expires = True
+        self._expiring = True
         self._expiry_call: IDelayedCall | None = None
         self._expiry_date = 0
-        self._portion = KEYS_AT_ONCE
+        self._batch_size = KEYS_AT_ONCE
         self._soon_calls: dict[Callable[[], None], IDelayedCall] = {}
         self._discarded: deque[Releasable] = deque()
 
     def start(self, databases: Iterable[Database]) -> None:
-        """Begin to look after some databases."""
+        """Start the timers for some databases."""
         self._databases = list(databases)
         self._running = True
         self._schedule_expiry()
 
     def stop(self) -> None:
-        """Leave no timer behind."""
+        """Cancel all timers."""
         self._running = False
         self._discarded.clear()
         for call in (self._expiry_call, *self._soon_calls.values()):
@@ -60,8 +60,8 @@ class Housekeeping:
         self._soon_calls.clear()
 
     def alarm(self, deadline: int) -> None:
-        """Take note that a key is to go at a date in milliseconds, sooner than all others of its database."""
-        if not self._running or not self._expires or (self._expiry_call is not None and self._expiry_date <= deadline):
+        """Schedule expiry for a new nearest deadline of a database, in milliseconds since 1970."""
+        if not self._running or not self._expiring or (self._expiry_call is not None and self._expiry_date <= deadline):
             return
         if self._expiry_call is not None:
             self._expiry_call.cancel()
@@ -70,8 +70,8 @@ class Housekeeping:
         self._expiry_call = self._now.clock.callLater(delay, self._expire)
 
     def set_active_expire(self, active: bool) -> None:
-        """Remove keys when their time comes, or leave them until they are asked for."""
-        self._expires = active
+        """Set whether keys are removed as they expire, or only when a request accesses them."""
+        self._expiring = active
         if self._expiry_call is not None:
             self._expiry_call.cancel()
             self._expiry_call = None
@@ -79,14 +79,14 @@ class Housekeeping:
             self._schedule_expiry()
 
     def discard(self, value: Releasable) -> None:
-        """Release something large in small steps, as soon as there is time."""
+        """Release a large value in small steps, as soon as there is time."""
         if not self._running:
             return
         self._discarded.append(value)
         self.soon(self._release)
 
     def soon(self, call: Callable[[], None]) -> bool:
-        """Have something called once, when the requests that wait have been served; False if nothing runs here."""
+        """Schedule one call for after the pending requests; return False if housekeeping is not running."""
         if self._running and call not in self._soon_calls:
             self._soon_calls[call] = self._now.clock.callLater(0, self._call, call)
         return self._running
@@ -110,13 +110,13 @@ class Housekeeping:
         self._schedule_expiry()
 
     def _remove_expired(self) -> None:
-        left = self._portion
+        left = self._batch_size
         for database in self._databases:
             left -= database.expire_due(left)
             if left <= 0:
                 break
-        self._portion = min(2 * self._portion, MOST_AT_ONCE) if left <= 0 else KEYS_AT_ONCE
-        # The walk begins with another database each time, so that one with many expiring keys cannot starve the rest.
+        self._batch_size = min(2 * self._batch_size, MOST_AT_ONCE) if left <= 0 else KEYS_AT_ONCE
+        # Begin with another database each time, so that one with many expiring keys cannot starve the rest.
         self._databases.append(self._databases.pop(0))
 
     def _schedule_expiry(self) -> None:
@@ -134,7 +134,7 @@ class Housekeeping:
                 self._discarded.popleft()
                 continue
             left -= len(released)
-            # Values with values of their own are released by themselves, since a shard may hold hundreds of them.
+            # Nested values are released one by one, since a shard may hold hundreds of them.
             values = (each.value if isinstance(each, Entry) else each for each in released)
             self._discarded.extend(value for value in values if isinstance(value, COLLECTIONS))
         if self._discarded:

@@ -1,7 +1,7 @@
-"""What stands around the functions of commands: layers in one order, composed anew when one is switched.
+"""Layers: wrappers around command functions, in a fixed order, recomposed when one is switched on or off.
 
-A layer is asked for each command once, and returns the function itself where it has nothing to do.  So one that is off
-costs nothing, and one that is on costs only the commands that it is about.
+Each layer is called once for each command, and returns the function itself where it has nothing to add.  So a layer
+that is off costs nothing, and one that is on costs only the commands that it concerns.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Callable, Dict, Final
 from twisted_kv.declaring.commands import Command, Function
 
 Layer = Callable[[Command, Function], Function]
-"""Makes the function of a command that does what the layer is for and calls the function that it is given."""
+"""Wraps a command's function: returns one that does the layer's work and calls the given function."""
 
 WAITING: Final = "waiting"
-"""Has a request wait for its key."""
+"""Lets a request wait for its key."""
 JOURNAL: Final = "journal"
-"""Notes what was changed."""
+"""Records changes in the journal."""
 
 ORDER: Final = (WAITING, JOURNAL)
-"""From the innermost to the outermost: what waits has changed nothing yet, and is not noted."""
+"""From the innermost to the outermost: a waiting request has changed nothing yet, and is not recorded."""
 
 
 class Layers:
-    """The layers of one cache; `changed` is called when one was switched, so that functions are composed anew."""
+    """The layers of one cache; `changed` is called when one is switched, so that functions are recomposed."""
 
     def __init__(self) -> None:
         self._layers: Dict[str, Layer] = {}
         self.changed: Callable[[], None] = lambda: None
 
     def compose(self, command: Command) -> Function:
-        """Give the function of a command within all layers that are on."""
+        """Return the function of a command, wrapped in all layers that are on."""
         function = command.function
         for name in ORDER:
             layer = self._layers.get(name)
@@ -39,7 +39,7 @@ class Layers:
         return function
 
     def switch(self, name: str, layer: Layer | None) -> None:
-        """Switch a layer on, or off with None; takes effect with the next request, whatever else is on."""
+        """Switch a layer on, or off with None, from the next request on, whatever other layers are on."""
         assert name in ORDER
         if layer is None:
             self._layers.pop(name, None)

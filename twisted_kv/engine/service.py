@@ -1,6 +1,6 @@
-"""What a face knows of who is behind it: a service that runs requests, its clock, its settings and its counts.
+"""The interface that a face uses: a service that runs requests, with its clock, settings and statistics.
 
-The one that stands behind all faces today is the `Dispatcher`, on the store of this process.
+Its only implementation today is the `Dispatcher`, which works on the store of this process.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from twisted_kv.vocabulary.replies import Reply
 
 
 class Service(Protocol):
-    """Runs requests, in conversations that a face begins and ends."""
+    """Runs requests, in sessions that a face begins and ends."""
 
     settings: Settings
     now: Now
     statistics: Statistics
     wakeup: WakeUp
-    """Where whoever reads requests from a network has them run."""
+    """Runs the requests that faces have read from a network."""
     repeated: Repeated
-    """What clients bring about, and how often it was logged."""
+    """Limits how often events that clients can cause are logged."""
     silent_ports: Counter[int]
-    """Source ports whose datagrams get no answer: those that the settings name, and our own."""
+    """Source ports whose datagrams get no reply: those in the settings, and the cache's own."""
 
     def begin(self, lasting: Lasting, link: Link | None = None, *, trusted: bool = False) -> Session:
-        """Begin a conversation; one with a link is listed by CLIENT LIST until `end`.
+        """Begin a session; one with a link is listed by CLIENT LIST until `end`.
 
-        A trusted one is never asked for the password: it is of the process that holds the data.
+        A trusted session needs no password: it belongs to the process that holds the data.
         """
 
     def request(self, session: Session, words: Sequence[bytes]) -> Reply:
-        """Run one request, at least one word; returns the reply value, a `CommandError` value for an error.
+        """Run one request, which includes the command's name; return the reply value, a `CommandError` for an error.
 
-        It may be a `Promise`, if the session may wait.
+        The reply may be a `Promise`, if the session may wait.
         """
 
     def end(self, session: Session) -> None:
-        """End a conversation."""
+        """End a session."""
 
     def only_reads(self, words: Sequence[bytes]) -> bool:
-        """Tell whether a request leaves the data, the server and the conversation as they are."""
+        """Check whether a request leaves the data, the server and the session unchanged."""

@@ -1,7 +1,7 @@
-"""Units of execution: a request with all that it runs, a waiter that is served, a timer's work.
+"""Units of execution: a request with everything it runs, a waiter that is served, or a timer's work.
 
-What a unit has brought about for others is done when it has ended, and not in its midst: clients that wait for its keys
-are served, what it has pushed is sent.  A unit within another belongs to that one.
+The effects of a unit on other clients are deferred until it has ended: only then are clients served that wait for its
+keys, and its pushes sent.  A unit within another is part of the outer one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import Callable, List
 
 
 class Units:
-    """Whether a unit is under way, and what is due after it.
+    """Tracks whether a unit is under way, and which calls are due after it.
 
-    `depth` is how many units are under way, each within the one before.  Whoever calls commands counts it, without a
-    call for each; timers use `begin` and `end`.  When it is 0 again and something `is_due`, `finish` is to be called.
+    `depth` is the number of nested units under way.  Callers of commands increment and decrement it themselves, which
+    saves a function call; timers use `begin` and `end`.  When it is back at 0 and `is_due` is set, the caller must call
+    `finish`.
     """
 
     __slots__ = ("_after", "_at_end", "depth", "is_bout", "is_due", "is_held")
@@ -22,19 +23,19 @@ class Units:
         self.depth = 0
         self.is_due = False
         self.is_bout = False
-        """Whether a timer's work is under way: what it does to one key has nothing to do with the next."""
+        """Whether a timer's work is under way: what it does to one key is independent of the next."""
         self.is_held = False
-        """Whether what is due after a unit waits: several are run that belong together."""
+        """Whether calls that are due after a unit must wait, because several units run that belong together."""
         self._at_end: List[Callable[[], None]] = []
         self._after: List[Callable[[], None]] = []
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Call something at the end of the outermost unit, as a part of it."""
+        """Schedule a call for the end of the outermost unit, as a part of it."""
         self._at_end.append(call)
         self.is_due = True
 
     def after(self, call: Callable[[], None]) -> None:
-        """Call something when the outermost unit under way has ended; at once, if there is none."""
+        """Schedule a call for when the outermost unit has ended; call at once if no unit is under way."""
         if self.depth or self.is_held:
             self._after.append(call)
             self.is_due = True
@@ -54,7 +55,7 @@ class Units:
             self.finish()
 
     def finish(self) -> None:
-        """Do what is due, unless a unit is under way."""
+        """Run the calls that are due, unless a unit is under way."""
         if self.depth:
             return
         while self._at_end:

@@ -1,11 +1,11 @@
 """One wake-up of the reactor: read all, run all, commit once, answer all.
 
-Whoever has read something from a network joins; nothing is run before everybody has read.  Then all requests run, what
-they changed is committed in one go, and only then does anybody get an answer.  That is what makes a durable cache
-affordable (one write to the disk for all who asked meanwhile), and it is faster besides: the same code runs for all
-connections before the next code does (15.6 instead of 16.4 us a GET in the trial that led to it, CPython 3.11).
+A connection that has read something joins the wake-up; no request runs before all connections have read.  Then all
+requests run, their changes are committed together, and only then are replies sent.  That makes a durable cache
+affordable (one write to the disk for all requests of the wake-up).  It is also faster, because each stage runs for all
+connections before the next stage does (15.6 instead of 16.4 us a GET in the trial that led to it, CPython 3.11).
 
-Without a multiplexer that opens a wake-up for many, each joining is a wake-up of its own.
+Without a multiplexer that opens a wake-up for many connections, each join is a wake-up of its own.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.logs import Logger
 
 READ_SIZE: Final = 16 * 1024
-"""Bytes that are read from a connection before others have their turn; as Redis does."""
+"""Bytes that are read from a connection before the others have their turn, as in Redis."""
 
 ROUNDS: Final = 100
-"""How often in one wake-up those have their turn who join in the midst of it, some 10 ms: clients that serve each other
-(BLMOVE from a to b, and back) could go on for as long as they have sent requests."""
+"""Rounds in one wake-up for members that join while it runs, about 10 ms: clients that serve each other (BLMOVE from a
+to b, and back) could otherwise continue until their requests are used up."""
 
 TURN: Final = 10
-"""Milliseconds after which what is left of a wake-up waits for the next one; a single request may take longer."""
+"""Milliseconds after which the rest of a wake-up is left to the next one; a single request may take longer."""
 
 REQUESTS: Final = 16
-"""Requests, or datagrams, after which the time is looked at."""
+"""Requests, or datagrams, after which the time is checked."""
 
 Commit = Callable[[Callable[[bool], None]], None]
-"""Makes lasting what was changed, and calls what it was given when that is done, in the order of the calls; with False
-when it could not be done."""
+"""Makes changes durable, then calls its argument with True, or with False on failure.  The callbacks of several commits
+are called in the order of the commits."""
 
 
 class Member(Protocol):
-    """Somebody who reads requests and answers them."""
+    """A reader of requests that sends their replies."""
 
     def run(self) -> Any:
-        """Run the requests that were read, and give what is to be answered."""
+        """Run the requests that were read, and return what `answer` is to send."""
 
     def answer(self, answers: Any) -> None:
-        """Send answers, unless there is nobody left to send them to."""
+        """Send answers, unless the client is gone."""
 
     def close(self, *, abort: bool = False) -> None:
-        """End the conversation."""
+        """End the session."""
 
 
 def commit_nothing(answer: Callable[[bool], None]) -> None:
-    """Answer at once: nothing outlasts the process."""
+    """Answer at once: no data outlast the process."""
     answer(True)
 
 
@@ -58,11 +58,11 @@ def _never(call: Callable[[], None]) -> bool:
 
 
 class WakeUp:
-    """Whose requests were read and not run yet.
+    """Runs the members whose requests were read and not run yet.
 
-    `soon` has something called when others had their turn, or gives False if it cannot.
-    `load` counts the bytes that were read and not run yet: whoever reads for many stops when it is enough.
-    `elapsed` is when the last wake-up was (see `Now.elapsed`), for what need not be more exact.
+    `soon` schedules a call for after the others' turns; it returns False if it cannot.
+    `load` counts the bytes that were read and not run yet; a multiplexer stops reading when that is enough.
+    `elapsed` is the time of the last wake-up (see `Now.elapsed`), for uses that need no better precision.
     """
 
     _log = Logger()
@@ -78,8 +78,8 @@ class WakeUp:
         self._now = now
         self._statistics = statistics
         self._soon = soon
-        self._members: list[Member] = []
-        self._next: list[Member] = []
+        self._joined: list[Member] = []
+        self._postponed: list[Member] = []
         self._is_open = False
         self._is_running = False
         self.load = 0
@@ -88,23 +88,23 @@ class WakeUp:
         self.commit: Commit = commit_nothing
 
     def open(self) -> None:
-        """Let those who join wait for `close()`."""
+        """Make members that join wait for `close()`."""
         self._is_open = True
 
     def join(self, member: Member) -> None:
-        """Have a member run and answer, when all have read; at the end of this wake-up, if it is under way."""
-        self._members.append(member)
+        """Schedule a member to run and answer when all have read, or at the end of the wake-up under way."""
+        self._joined.append(member)
         if not self._is_open and not self._is_running:
             self.close()
 
     def post(self, member: Member) -> None:
-        """Have a member answer that has read nothing and is owed something all the same.
+        """Schedule a member to answer that has read nothing but has something to send.
 
-        Outside of a wake-up that is done when the unit under way has ended: what has brought it about is to be
-        committed before anybody hears of it.
+        Outside of a wake-up that happens when the unit under way has ended: the change that caused the message must be
+        committed before the message is sent.
         """
-        self._members.append(member)
-        if not self._is_open and not self._is_running and len(self._members) == 1:
+        self._joined.append(member)
+        if not self._is_open and not self._is_running and len(self._joined) == 1:
             self._units.after(self._flush)
 
     def _flush(self) -> None:
@@ -112,26 +112,26 @@ class WakeUp:
             self.close()
 
     def join_next(self, member: Member) -> bool:
-        """Have a member run and answer at the next wake-up; False if there may be none."""
+        """Schedule a member to run and answer at the next wake-up; return False if there may be none."""
         if not self._soon(self.close):
             return False
-        self._next.append(member)
+        self._postponed.append(member)
         return True
 
     @property
     def is_late(self) -> bool:
-        """Whether this wake-up has taken its time, so that what is left should wait for the next one."""
+        """Whether this wake-up has used up its time, so that the rest should wait for the next one."""
         return self._now.elapsed > self._end_of_turn
 
     def close(self) -> None:
-        """Run the requests of all who joined, commit, and answer."""
+        """Run the requests of all members that joined, commit, and answer."""
         self._is_open = False
         self._statistics.bytes_received += self.load
         self.load = 0
-        if self._next:
-            self._members += self._next
-            self._next = []
-        if not self._members:
+        if self._postponed:
+            self._joined += self._postponed
+            self._postponed = []
+        if not self._joined:
             return
         self._now.stale = True
         self.elapsed = self._now.elapsed
@@ -139,24 +139,24 @@ class WakeUp:
         answers: list[tuple[Member, Any]] = []
         self._is_running = True
         rounds = 0
-        while self._members:  # a request may give others what they have waited for, who join then
+        while self._joined:  # a request may serve waiting clients, which then join
             if rounds >= ROUNDS and self._soon(self.close):
                 break
             rounds += 1
-            members, self._members = self._members, []
-            for number, member in enumerate(members):
-                if number & 7 == 7 and self.is_late and self._soon(self.close):
-                    self._next = members[number:] + self._next
+            members, self._joined = self._joined, []
+            for index, member in enumerate(members):
+                if index & 7 == 7 and self.is_late and self._soon(self.close):
+                    self._postponed = members[index:] + self._postponed
                     break
                 try:
                     answers.append((member, member.run()))
-                except BaseException:  # whatever it is, the others are served
+                except BaseException:  # whatever it is, the others must be served
                     self.fail(member)
         self._is_running = False
 
         def answer(done: bool) -> None:
             for member, each in answers:
-                if not done:  # nobody may be told that something was done that is not lasting
+                if not done:  # never confirm a change that is not durable
                     self._end(member)
                     continue
                 try:
@@ -171,7 +171,7 @@ class WakeUp:
                 self.fail(member)
 
     def fail(self, member: Member) -> None:
-        """End the conversation that a fault of ours came up in; nobody else notices."""
+        """End a session in which the server has failed; other sessions are not affected."""
         self._log.failure("a conversation is ended by a fault of the server")
         self._end(member)
 

@@ -1,1 +1,1 @@
-"""The faces of a cache: streams, datagrams, calls in process; and the ports that they are behind."""
+"""The faces of a cache: streams, datagrams, calls in process; and the ports they listen on."""

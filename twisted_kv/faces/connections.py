@@ -1,4 +1,4 @@
-"""The connections of Redis clients: which are taken on, and what is done for all of them."""
+"""The connections of Redis clients: which are admitted, and what is done for all of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IDelayedCall
 
 SWEEP: Final = 1.0
-"""Seconds between two looks at idle connections."""
+"""Seconds between two checks for idle connections."""
 
 
 class RespFactory(Factory):
-    """Makes the connections of Redis clients, and looks after all of them.  All it needs is a service."""
+    """Builds the connections of Redis clients and manages them.  All it needs is a service."""
 
     noisy = False
     _log = Logger()
@@ -47,7 +47,7 @@ class RespFactory(Factory):
         return RespProtocol(self)
 
     def admit(self, connection: RespProtocol) -> CommandError | None:
-        """Take a new connection on, or give the error that it is refused with."""
+        """Admit a new connection, or return the error that it is refused with."""
         service = self.service
         refusal = None
         if len(self.connections) >= service.settings.maxclients:
@@ -67,27 +67,27 @@ class RespFactory(Factory):
         return None
 
     def forget(self, connection: RespProtocol) -> None:
-        """Let go of a connection that is lost."""
+        """Forget a connection that is lost."""
         self.connections.discard(connection)
         self._refused.discard(connection)
         if self._all_lost is not None and not self.connections and not self._refused:
             self._all_lost.callback(None)
 
     async def close_all(self) -> None:
-        """End all connections, and return when they are gone.  Who does not take what was sent is not waited for."""
+        """Close all connections, and return when they are gone.  Those open after `PATIENCE` seconds are aborted."""
         for connection in self._all():
             connection.close()
         if not self.connections and not self._refused:
             return
         self._all_lost = Deferred()
-        giving_up = self.service.now.clock.callLater(PATIENCE, self.abort_all)
+        abort_call = self.service.now.clock.callLater(PATIENCE, self.abort_all)
         await self._all_lost
         self._all_lost = None
-        if giving_up.active():
-            giving_up.cancel()
+        if abort_call.active():
+            abort_call.cancel()
 
     def abort_all(self) -> None:
-        """End all connections at once, whatever they are owed."""
+        """Abort all connections at once, whatever they are owed."""
         for connection in self._all():
             connection.close(abort=True)
 
@@ -101,7 +101,7 @@ class RespFactory(Factory):
 
     def _sweep(self) -> None:
         self._sweep_call = self.service.now.clock.callLater(SWEEP, self._sweep)
-        self.service.now.stale = True  # what is asked for the date between requests gets that of today
+        self.service.now.stale = True  # whatever asks for the time between requests gets the current one
         now = self.service.now.elapsed
         for connection in self._all():
             connection.sweep(now)

@@ -1,4 +1,4 @@
-"""The requests of one datagram that share a session, and the parts of the answer to it."""
+"""The requests of one datagram, which share a session, and the parts of its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOO_LARGE: Final = "reply is too large for a datagram"
 
 
 class Conversation(LateAnswer):
-    """Runs the requests of a datagram, and puts its answer together, now or when the last reply has come."""
+    """Runs the requests of a datagram, and assembles its answer, now or once the last reply has arrived."""
 
     def __init__(
         self, service: Service, dialect: Dialect, requests: Sequence[Request], late: LateAnswers, address: Any
@@ -31,12 +31,12 @@ class Conversation(LateAnswer):
         self._parts: List[bytes] = []
         self._size = 0
         self._awaited: Dict[Promise, None] = {}
-        self._come: List[Tuple[int, Request, int, Reply]] = []  # replies that have come later and are not written yet
-        self._is_held = False  # by a reply that comes later: no request after it is run
-        self._is_refused = False  # the password was not given
+        self._arrived: List[Tuple[int, Request, int, Reply]] = []  # replies that arrived later and are not encoded yet
+        self._is_held = False  # by a reply that comes later: no request after it is run yet
+        self._is_refused = False  # the client has not sent the password
 
     def start(self) -> bytes | None:
-        """Run the requests; returns the answer, None for silence or if it comes later."""
+        """Run the requests; return the answer, or None for no answer or if it comes later."""
         answer = self.go_on()
         if not self.is_complete:
             self._late.owe(self)
@@ -44,10 +44,10 @@ class Conversation(LateAnswer):
 
     def go_on(self) -> bytes | None:
         try:
-            self._write_come()
+            self._encode_arrived()
             while not self._is_held and self._run():
-                self._write_come()
-            self._write_come()
+                self._encode_arrived()
+            self._encode_arrived()
         except BaseException:
             self.abandon()
             raise
@@ -62,23 +62,23 @@ class Conversation(LateAnswer):
 
     @property
     def is_complete(self) -> bool:
-        return not self._awaited and not self._come
+        return not self._awaited and not self._arrived
 
     def abandon(self) -> None:
         awaited = list(self._awaited)
         self._awaited.clear()
-        self._come.clear()
+        self._arrived.clear()
         for promise in awaited:
             promise.abandon()
         self._service.end(self._session)
 
     def _run(self) -> bool:
-        """Run requests up to one that holds up those after it; False if there are no more."""
+        """Run requests up to one that blocks those after it; return False if there are no more."""
         session, request = self._session, self._service.request
         password = bool(self._service.settings.requirepass)
         for words in self._requests:
             if self._size > MAX_DATAGRAM and self._service.only_reads(words):
-                continue  # its reply would not be sent
+                continue  # its reply would not be sent anyway
             reply = request(session, words)
             if password and session.must_authenticate and not self._parts:
                 self._service.statistics.datagrams_refused += 1
@@ -92,7 +92,7 @@ class Conversation(LateAnswer):
         return False
 
     def _owe(self, promise: Promise, words: Request) -> bool:
-        """Keep a place for a reply that comes later; True if no request after it may be run before."""
+        """Reserve a part for a reply that comes later; return True if no later request may run before it."""
         resp = self._session.resp
         if self._late.is_full:
             promise.abandon()
@@ -104,21 +104,21 @@ class Conversation(LateAnswer):
         promise.then(partial(self._take, promise, len(self._parts) - 1, words, resp))
         return promise.holds
 
-    def _take(self, promise: Promise, number: int, words: Request, resp: int, reply: Reply) -> None:
-        """Take a reply that has come later; it is written in the next turn, and requests go on there."""
+    def _take(self, promise: Promise, index: int, words: Request, resp: int, reply: Reply) -> None:
+        """Accept a reply that comes later; the next turn encodes it and runs the requests after it."""
         if promise in self._awaited:
             del self._awaited[promise]
-            self._come.append((number, words, resp, reply))
+            self._arrived.append((index, words, resp, reply))
             self._is_held = self._is_held and not promise.holds
             self._late.arrive(self)
 
-    def _write_come(self) -> None:
-        come, self._come = self._come, []
-        for number, words, resp, reply in come:
-            self._parts[number] = self._render(words, reply, resp)
+    def _encode_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for index, words, resp, reply in arrived:
+            self._parts[index] = self._render(words, reply, resp)
 
     def _render(self, words: Request, reply: Reply, resp: int) -> bytes:
-        """Write a reply, unless all of them together are too large already."""
+        """Encode a reply, unless all of them together are too large already."""
         if self._size > MAX_DATAGRAM or least_size(reply) > MAX_DATAGRAM:
             self._size += MAX_DATAGRAM + 1
             return b""

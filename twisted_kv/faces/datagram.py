@@ -1,4 +1,4 @@
-"""The face for datagrams: each is answered by one datagram, or by silence."""
+"""The face for datagrams: each is answered by one datagram, or not at all."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
 READ_SIZE = 65_536
-"""Give this to `listenUDP` as `maxPacketSize`: more than any datagram holds.  Twisted's default cuts at 8,192 bytes."""
+"""The `maxPacketSize` for `listenUDP`: more than any datagram holds.  Twisted's default truncates at 8,192 bytes."""
 
 DATAGRAMS_A_TURN = 64
-"""Datagrams that are answered before others have their turn."""
+"""Datagrams that are answered before the reactor serves others."""
 
 
 class CacheDatagramProtocol(DatagramProtocol):
-    """Answers datagrams in one dialect; by default in the one that the settings of its service name.
+    """Answers datagrams in one dialect, by default the one named in the settings of its service.
 
-    With a password set, only a `resp` datagram that begins with a right AUTH is served.
+    With a password set, only a `resp` datagram that begins with a correct AUTH is served.
     """
 
     noisy = False
@@ -54,10 +54,10 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._wakeup = service.wakeup
         self._received: Datagrams = []
         self._late = LateAnswers(service.now, self._statistics, self._post)
-        self._joined = False  # there is a turn to come
+        self._joined = False  # a turn is scheduled
         self._write_all: Callable[[Datagrams], None] = self._write_each
         self._read_size = READ_SIZE
-        self._turn = DATAGRAMS_A_TURN
+        self._left_in_turn = DATAGRAMS_A_TURN
         self._pause: IDelayedCall | None = None
         self._port = 0
         self._is_served = lru_cache(maxsize=4096)(partial(is_served, allowed=settings.udp_allow))
@@ -71,21 +71,21 @@ class CacheDatagramProtocol(DatagramProtocol):
 
     def stopProtocol(self) -> None:
         self._silent_ports[self._port] -= 1
-        self._silent_ports += Counter()  # which leaves those out that nobody has any more
+        self._silent_ports += Counter()  # removes the ports whose count is now zero
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
         self._late.close()
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self._turn -= 1
-        if not self._turn:
-            self._turn = DATAGRAMS_A_TURN
-            self._give_way()
+        self._left_in_turn -= 1
+        if not self._left_in_turn:
+            self._left_in_turn = DATAGRAMS_A_TURN
+            self._yield_to_reactor()
         self.datagramsReceived([(datagram, addr)])
 
     def datagramsReceived(self, datagrams: Datagrams) -> None:
-        """Take datagrams with their senders' addresses; they are answered at the end of the wake-up."""
+        """Accept datagrams with their senders' addresses; they are answered at the end of the wake-up."""
         self._wakeup.load += sum([len(datagram) for datagram, _ in datagrams])
         self._received += datagrams
         if not self._joined:
@@ -93,13 +93,13 @@ class CacheDatagramProtocol(DatagramProtocol):
             self._wakeup.join(self)
 
     def _post(self) -> None:
-        """Send answers that have come later with the others of a wake-up."""
+        """Schedule late answers to be sent with the others of a wake-up."""
         if not self._joined:
             self._joined = True
             self._wakeup.post(self)
 
     def run(self) -> Datagrams:
-        """Run the requests of the datagrams that have come, and give the answers."""
+        """Run the requests of the datagrams received, and return the answers."""
         self._joined = False
         received, self._received = self._received, []
         answers: Datagrams = []
@@ -119,16 +119,16 @@ class CacheDatagramProtocol(DatagramProtocol):
         return answers
 
     def _answer_each(self, received: Datagrams, answers: Datagrams) -> None:
-        """Run the requests of some datagrams, and add the answers to those that there are."""
+        """Run the requests of some datagrams, and append their answers to `answers`."""
         is_served, choose, silent = self._is_served, self._dialect.choose, self._silent_ports
         for datagram, address in received:
             if is_served(address[0]):
                 try:
                     answer = self._answer(choose(datagram), datagram, address)
-                except Exception:  # a fault of ours, or a value that is no reply; the others are answered
+                except Exception:  # a bug of ours, or a value that is no reply; the others are still answered
                     self._log.failure("a datagram could not be answered")
                     continue
-                # A server on such a port would take the answer for a request, and answer it.
+                # A server on such a port would mistake the answer for a request, and answer it.
                 if answer is not None and address[1] not in silent:
                     answers.append((answer, address))
             else:
@@ -141,7 +141,7 @@ class CacheDatagramProtocol(DatagramProtocol):
             self._write_all(answers)
 
     def _write_each(self, answers: Datagrams) -> None:
-        """Send answers through a transport that takes them one by one."""
+        """Send answers one by one, through a transport that has no `write_all`."""
         transport: Any = self.transport
         for answer, address in answers:
             try:
@@ -150,18 +150,19 @@ class CacheDatagramProtocol(DatagramProtocol):
                 with suppress(OSError):
                     transport.write(self._too_large(self._dialect.choose(b"")), address)
             except OSError:
-                pass  # the answer is lost, as datagrams may be; the next one is sent
+                pass  # this answer is lost, as datagrams may be; the next one is still sent
 
     def close(self, *, abort: bool = False) -> None:
-        """Do nothing: the port stays open for all others."""
+        """Do nothing: the port stays open for all other peers."""
 
     def connectionRefused(self) -> None:
-        """A peer went away before it got its reply."""
+        """Ignore that a peer went away before it got its reply."""
 
     def _answer(self, dialect: Dialect, datagram: bytes, address: Any) -> bytes | None:
-        """Run the requests of a datagram; returns the answering datagram, None for silence or if it comes later.
+        """Run the requests of a datagram; return the answering datagram, or None for no answer or if it comes later.
 
-        What is just a miss or an error of ours never gets one: two servers would answer each other for ever.
+        A datagram that is itself just a miss or an error of ours is never answered: two servers would answer each other
+        for ever.
         """
         try:
             if len(datagram) >= self._read_size:
@@ -189,7 +190,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         return self._render(dialect, datagram, requests[0], reply)
 
     def _render(self, dialect: Dialect, datagram: bytes, request: Request, reply: Reply) -> bytes | None:
-        """Make the datagram that answers one with a single request, or None for silence."""
+        """Return the datagram that answers one with a single request, or None for no answer."""
         answer = None
         if type(reply) is bytes:
             size = len(reply)
@@ -208,7 +209,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         return None if is_miss(datagram) else self._too_large(dialect)
 
     def _answer_all(self, dialect: Dialect, requests: Sequence[Request], address: Any) -> bytes | None:
-        """Run requests that share a session; returns the answering datagram, None for silence or if it comes later."""
+        """Run requests that share a session; return the answer, or None for no answer or if it comes later."""
         if not requests:
             return None
         if self._settings.requirepass and requests[0][0].upper() != b"AUTH":
@@ -220,22 +221,22 @@ class CacheDatagramProtocol(DatagramProtocol):
     def _too_large(dialect: Dialect) -> bytes:
         return dialect.error(CommandError(TOO_LARGE))
 
-    def _give_way(self) -> None:
-        """Let the reactor have its turn after so many datagrams: Twisted itself reads until it has 256 KiB."""
+    def _yield_to_reactor(self) -> None:
+        """Return to the reactor after so many datagrams: Twisted itself reads until it has 256 KiB."""
         transport: Any = self.transport
         if self._pause is None and hasattr(transport, "maxThroughput"):
             throughput = transport.maxThroughput
-            transport.maxThroughput = 0  # its loop looks at this before each datagram
+            transport.maxThroughput = 0  # its loop checks this before each datagram
 
-            def go_on() -> None:
+            def resume() -> None:
                 self._pause = None
                 transport.maxThroughput = throughput
 
-            self._pause = self._service.now.clock.callLater(0, go_on)
+            self._pause = self._service.now.clock.callLater(0, resume)
 
 
 class _LateReply(LateAnswer):
-    """A datagram with a single request, whose reply comes later; `render` writes it."""
+    """A datagram with a single request, whose reply comes later; `render` encodes it."""
 
     def __init__(
         self, address: Any, promise: Promise, render: Callable[[Reply], bytes | None], late: LateAnswers
@@ -247,7 +248,7 @@ class _LateReply(LateAnswer):
         self._reply: Reply = None
 
     def wait(self) -> None:
-        """Owe the answer."""
+        """Register the answer as owed, and wait for the reply."""
         self._late.owe(self)
         self._promise.then(self._take)
 

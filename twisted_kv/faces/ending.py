@@ -1,7 +1,7 @@
-"""How a connection ends: its states, what may happen in each, and where that leads.
+"""How a connection ends: its states, the causes that may occur in each, and the state that each cause leads to.
 
-The table is all there is to it: `stream` moves through it and does what each state says, and the drawing in
-`docs/architecture.md` is made from it.  What is not in the row of a state changes nothing there.
+The table is the whole logic: `stream` moves through it and acts on each state it enters, and the diagram in
+`docs/architecture.md` is generated from it.  A cause that is not in the row of a state is ignored there.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import Final, Mapping
 
 
 class State(Enum):
-    """Where a connection stands between its beginning and its end."""
+    """The state of a connection, from its beginning to its end."""
 
     OPEN = "requests are read, run and answered"
-    HALF_CLOSED = "the client sends no more: what it has sent is run and answered"
-    OWING = "no more requests are run: what the client is owed is sent"
-    DRAINING = "all was handed to the transport, which sends it"
-    LINGERING = "what the client is owed is dropped: the transport sends what it holds, for a moment"
+    HALF_CLOSED = "the client has closed its sending side: requests received so far are run and answered"
+    OWING = "no more requests are run: the replies the client is still owed are sent"
+    DRAINING = "everything was handed to the transport, which is sending it"
+    LINGERING = "replies still owed are dropped: the transport has a moment to send what it holds"
     GONE = "the connection is lost"
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is run, nor handed to the transport."""
+        """Whether no more requests are run, and nothing more is handed to the transport."""
         return self in (State.DRAINING, State.LINGERING, State.GONE)
 
 
 class Cause(Enum):
     """Why a connection leaves a state."""
 
-    END_OF_INPUT = "the client has sent its end"
-    LAST_REQUEST = "QUIT, SHUTDOWN, or bytes that are no request"
-    SERVED = "the client is owed nothing any more"
-    LEAVE = "CLIENT KILL, a limit, the idle time-out, the end of the port"
-    LOST = "the transport says so"
+    END_OF_INPUT = "the client has closed its sending side"
+    LAST_REQUEST = "QUIT, SHUTDOWN, or bytes that are not a valid request"
+    SERVED = "the client is owed nothing more"
+    LEAVE = "CLIENT KILL, an exceeded limit, the idle timeout, or the port closing"
+    LOST = "the transport reports that the connection is lost"
 
 
 TRANSITIONS: Final[Mapping[State, Mapping[Cause, State]]] = {
@@ -65,13 +65,13 @@ TRANSITIONS: Final[Mapping[State, Mapping[Cause, State]]] = {
 }
 
 FAREWELL: Final = 60.0
-"""Seconds that a connection has to end once its last reply was handed over: a TLS client may never answer."""
+"""Seconds that a connection may take to end after its last reply was handed over: a TLS client may never respond."""
 
 PATIENCE: Final = 1.0
-"""Seconds that a client has to take what was sent to it, once its connection is to end in any case."""
+"""Seconds that a client has to read what was sent to it, once its connection must end in any case."""
 
 LONGEST: Final[Mapping[State, float]] = {State.DRAINING: FAREWELL, State.LINGERING: PATIENCE}
-"""Seconds after which a connection that is still in such a state is aborted."""
+"""Seconds after which a connection that is still in the state is aborted."""
 
 
 def drawing() -> str:

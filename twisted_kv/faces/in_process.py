@@ -20,22 +20,22 @@ WRONG_THREAD = (
 
 
 def _later(reply: Promise) -> Deferred[Reply]:
-    """Turn a reply that is not known yet into what Twisted has for it."""
+    """Return a Deferred that fires with a reply that is not known yet."""
     deferred: Deferred[Reply] = Deferred(lambda _: reply.abandon())
 
-    def give(given: Reply) -> None:
+    def fire(result: Reply) -> None:
         if not deferred.called:  # it may have been cancelled
-            if isinstance(given, CommandError):
-                deferred.errback(given)
+            if isinstance(result, CommandError):
+                deferred.errback(result)
             else:
-                deferred.callback(None if given is NULL_ARRAY else given)
+                deferred.callback(None if result is NULL_ARRAY else result)
 
-    reply.then(give)
+    reply.then(fire)
     return deferred
 
 
 class Owner:
-    """The thread that may call: that of the reactor, or where there is none yet, the one that made the cache."""
+    """The thread that may call: the reactor's, or while none runs yet, the one that created the cache."""
 
     __slots__ = ("thread",)
 
@@ -43,16 +43,16 @@ class Owner:
         self.thread = get_ident()
 
     def move(self) -> None:
-        """Hand the cache over to the thread that calls this."""
+        """Make the calling thread the owner of the cache."""
         self.thread = get_ident()
 
 
 class LocalSession:
-    """A conversation of the same process: it has a selected database and a protocol version of its own.
+    """A session within the same process, with a selected database and a protocol version of its own.
 
-    A context manager; it speaks RESP3, so that replies keep their shape.  In one that `is_shared` no command may change
-    the conversation (SELECT, MULTI, ...).  All methods are for the thread of the reactor, and raise RuntimeError in
-    another.
+    It is a context manager and speaks RESP3, so that replies keep their shape.  If it `is_shared`, no command may
+    change the session (SELECT, MULTI, ...).  All methods must be called in the thread of the reactor, and raise
+    RuntimeError in any other.
     """
 
     def __init__(self, service: Service, owner: Owner | None = None, *, is_shared: bool = False) -> None:
@@ -68,23 +68,23 @@ class LocalSession:
     def call(self, *words: Word) -> Reply:
         """Run one request and return its reply value, never a Deferred.
 
-        Raises `CommandError` for an error reply, `WouldWait` (one of those) for a command that would have to wait, as
-        BLPOP where nothing is there, or SAVE: it has changed nothing then, and `request` is for it.  Raises TypeError
-        for a word that is not str, bytes, int or float, or if there is no word at all.
+        Raises `CommandError` for an error reply, and its subclass `WouldWait` for a command that would have to wait,
+        such as BLPOP on an empty list, or SAVE: it has then changed nothing; use `request` instead.  Raises TypeError
+        for an argument that is not str, bytes, int or float, or if there are none at all.
         """
         if not words:
             raise TypeError("a request has at least one word")
         if get_ident() != self._owner.thread:
             raise RuntimeError(WRONG_THREAD)
         request = []
-        given: tuple[object, ...] = words
-        for word in given:  # the kinds that are most frequent are spelled out: a call for each would double the time
-            if type(word) is bytes:
-                request.append(word)
-            elif type(word) is str and word.isascii():
-                request.append(word.encode())
+        values: tuple[object, ...] = words
+        for value in values:  # the most frequent types are handled inline: a call for each would double the time
+            if type(value) is bytes:
+                request.append(value)
+            elif type(value) is str and value.isascii():
+                request.append(value.encode())
             else:
-                request.append(encode_word(word))
+                request.append(encode_word(value))
         reply = self._request(self._session, request)
         if type(reply) is bytes:
             return reply
@@ -95,8 +95,8 @@ class LocalSession:
     def request(self, *words: Word) -> Deferred[Reply]:
         """Run one request; the Deferred fires with its reply value, now or later.
 
-        It fails with `CommandError` for an error reply, and with `SessionEnded` (one of those) if the conversation ends
-        before the reply comes.  Cancelled, it waits no more.  Raises TypeError as `call`.
+        It fails with `CommandError` for an error reply, and with its subclass `SessionEnded` if the session ends before
+        the reply comes.  Cancelling it stops the wait.  Raises TypeError as `call` does.
         """
         if get_ident() != self._owner.thread:
             raise RuntimeError(WRONG_THREAD)
@@ -114,13 +114,13 @@ class LocalSession:
         return succeed(None if reply is NULL_ARRAY else reply)
 
     def reset(self) -> None:
-        """Begin the conversation anew, as RESET does for a client; Deferreds that wait fail with `SessionEnded`."""
+        """Reset the session, as RESET does for a client; pending Deferreds fail with `SessionEnded`."""
         self._service.end(self._session)
         self._session.reset()
         self._session.resp = 3
 
     def close(self) -> None:
-        """End the conversation; a Deferred that still waits for a key fails with `SessionEnded`."""
+        """End the session; a Deferred that still waits for a key fails with `SessionEnded`."""
         self._service.end(self._session)
 
     def __enter__(self) -> LocalSession:

@@ -1,7 +1,7 @@
-"""Answers to datagrams that come later than the wake-up in which the datagram was read.
+"""Answers to datagrams that come after the wake-up in which the datagram was read.
 
-A datagram has no connection that could be owed something, and its sender may be gone or forged.  So what is owed is
-bounded, in number and in age: beyond that a request gets an error at once, or its answer is given up.
+A datagram has no connection to keep a reply for, and its sender may be gone or forged.  So the answers owed are bounded
+in number and in age: beyond the number a request gets an error at once, beyond the age its answer is abandoned.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
 Datagrams = List[Tuple[bytes, Any]]
-"""Datagrams, each with the address that it comes from or goes to: a host, a port, and what the transport adds."""
+"""Datagrams, each with its source or destination address: a host, a port, and what the transport adds."""
 
 MOST_OWED: Final = 4096
-"""Datagrams of one port whose answers may be under way."""
+"""Maximum number of datagrams of one port that may be waiting for their answers."""
 
 LONGEST: Final = 10.0
-"""Seconds after which an answer is given up: whoever has sent the datagram has long since done so."""
+"""Seconds after which an answer is abandoned: the datagram's sender has given up long before."""
 
 TOO_MANY: Final = "too many answers to datagrams are under way"
 
@@ -33,10 +33,10 @@ class LateAnswer:
     def __init__(self, address: Any) -> None:
         self.address = address
         self.deadline = 0
-        """When it is given up, in milliseconds of `Now.elapsed`."""
+        """When the answer is abandoned, in milliseconds of `Now.elapsed`."""
 
     def go_on(self) -> bytes | None:
-        """Do what there is to do since a reply has come; returns the answer, None for silence or if more is to come."""
+        """Continue after a reply has arrived; return the answer, or None for no answer or if more replies follow."""
         raise NotImplementedError
 
     @property
@@ -45,51 +45,51 @@ class LateAnswer:
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """Wait for no more replies."""
+        """Stop waiting for replies."""
         raise NotImplementedError
 
 
 class LateAnswers:
-    """The datagrams of one port that are owed an answer; `post` is called when there is something to go on with."""
+    """The datagrams of one port that are owed an answer; calls `post` when a reply has arrived for one."""
 
     _log = Logger()
 
     def __init__(self, now: Now, statistics: Statistics, post: Callable[[], None]) -> None:
         self.arrived: List[LateAnswer] = []
-        """Those for which a reply has come."""
+        """Those for which a reply has arrived."""
         self._now = now
         self._statistics = statistics
         self._post = post
-        self._owed: Dict[LateAnswer, None] = {}  # the oldest first
+        self._owed: Dict[LateAnswer, None] = {}  # oldest first
         self._call: IDelayedCall | None = None
 
     @property
     def is_full(self) -> bool:
-        """Whether no more may be owed."""
+        """Whether no more answers may be owed."""
         return len(self._owed) >= MOST_OWED
 
     def owe(self, late: LateAnswer) -> None:
-        """Owe an answer."""
+        """Register an answer as owed."""
         late.deadline = self._now.elapsed + int(LONGEST * 1000)
         self._owed[late] = None
         if self._call is None:
-            self._call = self._now.clock.callLater(LONGEST, self._give_up_old)
+            self._call = self._now.clock.callLater(LONGEST, self._abandon_expired)
 
     def arrive(self, late: LateAnswer) -> None:
-        """Go on with an answer in the next turn, since a reply has come; not if it was given up."""
+        """Continue with an answer in the next turn, since a reply has arrived, unless it was abandoned."""
         if late in self._owed:
             self.arrived.append(late)
             self._post()
 
     def take(self) -> Datagrams:
-        """Take the answers that are complete."""
+        """Remove and return the answers that are complete."""
         arrived, self.arrived = self.arrived, []
         answers: Datagrams = []
         for late in dict.fromkeys(arrived):
             answer = None
             try:
                 answer = late.go_on()
-            except Exception:  # a fault of ours; the others are answered
+            except Exception:  # a bug of ours; the others are still answered
                 self._log.failure("a datagram could not be answered")
                 late.abandon()
             if late.is_complete:
@@ -99,24 +99,24 @@ class LateAnswers:
         return answers
 
     def close(self) -> None:
-        """Give all of them up."""
+        """Abandon all answers."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
         self.arrived.clear()
         for late in list(self._owed):
-            self._give_up(late)
+            self._abandon(late)
 
-    def _give_up_old(self) -> None:
+    def _abandon_expired(self) -> None:
         self._call = None
         now = self._now.elapsed
         for late in list(self._owed):
             if late.deadline > now:
-                self._call = self._now.clock.callLater((late.deadline - now) / 1000, self._give_up_old)
+                self._call = self._now.clock.callLater((late.deadline - now) / 1000, self._abandon_expired)
                 break
-            self._give_up(late)
+            self._abandon(late)
 
-    def _give_up(self, late: LateAnswer) -> None:
+    def _abandon(self, late: LateAnswer) -> None:
         del self._owed[late]
         self._statistics.late_datagrams_given_up += 1
         late.abandon()

@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from twisted_kv.engine.service import Service
 
 ATTEMPTS: Final = 100
-"""How many free TCP ports are tried until one is found whose number is free for UDP too."""
+"""Maximum number of free TCP ports tried to find one whose number is free for UDP too."""
 
 PRIVATE: Final = 0o700
-"""The permissions of a Unix socket, unless others are asked for."""
+"""The permissions of a Unix socket, unless the settings name others."""
 
-_WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104  # only if somebody asks for it
-_NOT_THERE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+_WILDCARDS: Final = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104  # only on request
+_UNAVAILABLE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 
 
 def bind_addresses(settings: Settings) -> list[tuple[str, bool]]:
-    """Give the addresses to listen on, and whether each is optional; raises ValueError for one that is no address."""
+    """Return the addresses to listen on, and whether each is optional; raises ValueError for an invalid one."""
     addresses = []
-    for word in settings.bind:
-        name = word.removeprefix("-")
+    for entry in settings.bind:
+        name = entry.removeprefix("-")
         host = _WILDCARDS.get(name, name)
         if parse_address(host) is None:
             raise ValueError(f"setting 'bind': '{name}' is not an address, as 127.0.0.1 or ::1 are")
-        addresses.append((host, word.startswith("-")))
+        addresses.append((host, entry.startswith("-")))
     return addresses
 
 
 def check_ports(settings: Settings) -> None:
-    """Try the ports, and leave them again; raises OSError with a text that names the first that is taken."""
+    """Bind each port and release it again; raises OSError with a text that names the first that cannot be bound."""
     for host, optional in bind_addresses(settings):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         wanted = [(socket.SOCK_STREAM, settings.port)] if settings.tcp else []
@@ -63,14 +63,14 @@ def check_ports(settings: Settings) -> None:
                         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind((host, number))
                     if kind == socket.SOCK_STREAM:
-                        probe.listen(1)  # two may bind with SO_REUSEADDR, only one may listen
+                        probe.listen(1)  # with SO_REUSEADDR two may bind, but only one may listen
             except OSError as error:
-                if not (optional and error.errno in _NOT_THERE):
+                if not (optional and error.errno in _UNAVAILABLE):
                     raise OSError(f"cannot listen on {host}:{number}: {error.strerror}") from None
 
 
 def check(settings: Settings) -> None:
-    """Raise ValueError for settings that must not be started with."""
+    """Raise ValueError for settings that the server must not start with."""
     addresses = bind_addresses(settings)
     if (settings.tcp or settings.udp) and not addresses:
         raise ValueError("setting 'bind': there is no address to listen on")
@@ -83,14 +83,14 @@ def check(settings: Settings) -> None:
 
 
 def are_asked_for(settings: Settings) -> bool:
-    """Whether there is anything to be opened."""
+    """Return whether the settings name anything to open."""
     return bool(settings.tcp or settings.udp or settings.unixsocket or settings.endpoint)
 
 
 class Listeners:
     """The open ports of one cache.
 
-    `port` and `udp_port` are the numbers that were bound, or None.
+    `port` and `udp_port` are the bound port numbers, or None.
     """
 
     _log = Logger()
@@ -104,12 +104,12 @@ class Listeners:
         self._factory = RespFactory(service)
         self._ports: list[Any] = []
         self._closed = False
-        self._told = ""  # what the file of addresses says
+        self._address_text = ""  # the content of the address file
         self.port: int | None = None
         self.udp_port: int | None = None
 
     def open(self) -> None:
-        """Open all ports, and tell it in the file of addresses; raises `CannotListenError`, and then none is open."""
+        """Open all ports and write the address file; raises `CannotListenError`, and then none is open."""
         try:
             self._open_pair()
             addresses = [
@@ -122,13 +122,13 @@ class Listeners:
             for description in self._settings.endpoint:
                 self._open_endpoint(description)
             if self._settings.address_file:
-                self._tell("".join(addresses))
+                self._write_address_file("".join(addresses))
         except BaseException:
             self.close()
             raise
 
-    def _tell(self, addresses: str) -> None:
-        """Write the file of addresses, so that whoever reads it finds all of them or the file of before."""
+    def _write_address_file(self, addresses: str) -> None:
+        """Replace the address file atomically: a reader finds either all addresses or the previous file."""
         path = self._settings.address_file
         try:
             with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -136,34 +136,34 @@ class Listeners:
             os.replace(path + ".new", path)
         except OSError as error:
             raise CannotListenError(None, path, error) from None
-        self._told = addresses
+        self._address_text = addresses
 
-    def _untell(self) -> None:
-        """Remove the file of addresses, unless another server has told its own there."""
-        told, self._told = self._told, ""
+    def _remove_address_file(self) -> None:
+        """Remove the address file, unless another server has written its own there."""
+        written, self._address_text = self._address_text, ""
         path = self._settings.address_file
         with suppress(OSError):
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                is_ours = file.read() == told
+                is_ours = file.read() == written
             if is_ours:
                 os.unlink(path)
 
     def count_drops(self) -> int:
-        """Count the datagrams that the system has dropped before anybody could read them."""
+        """Return the number of datagrams that the system dropped before they could be read."""
         return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
 
     def close(self) -> Deferred[Any]:
-        """Close all ports and end all connections, for good; fires when that is done."""
+        """Close all ports and connections for good; fires when that is done."""
         self._closed = True
-        if self._told:
-            self._untell()
+        if self._address_text:
+            self._remove_address_file()
         closed = self._close_ports()
         if self._multiplexer is not None:
-            closed.addCallback(self._left, self._multiplexer)
+            closed.addCallback(self._close_multiplexer, self._multiplexer)
         return closed
 
     @staticmethod
-    def _left(result: Any, multiplexer: Multiplexer) -> Any:
+    def _close_multiplexer(result: Any, multiplexer: Multiplexer) -> Any:
         multiplexer.close()
         return result
 
@@ -175,7 +175,7 @@ class Listeners:
         return DeferredList(stopped, consumeErrors=True)
 
     def _open_pair(self) -> None:
-        """Open the TCP and UDP ports; where the number is free to choose, one that both can have."""
+        """Open the TCP and UDP ports; if the port setting is 0, choose a number that both can use."""
         attempts = ATTEMPTS if self._settings.port == 0 else 1
         while True:
             attempts -= 1
@@ -191,7 +191,7 @@ class Listeners:
             self._log.info("{kind} on {address}", kind=kind, address=address_name(port.getHost()))
 
     def _open_all(self, number: int) -> None:
-        """Open the UDP ports, then those for TCP: who is connected may send a datagram at once."""
+        """Open the UDP ports, then the TCP ports: a client that is connected may send a datagram at once."""
         addresses = bind_addresses(self._settings)
         if self._settings.udp:
             shared = self._settings.udp_port < 0
@@ -210,11 +210,11 @@ class Listeners:
             self.port = number
 
     def _listen(self, listen: Any, number: int, host: str, optional: bool) -> Any:
-        """Open one port; None for an optional address that this machine does not have."""
+        """Open one port; return None for an optional address that this machine does not have."""
         try:
             port = listen(number, host)
         except CannotListenError as error:
-            if optional and getattr(error.socketError, "errno", None) in _NOT_THERE:
+            if optional and getattr(error.socketError, "errno", None) in _UNAVAILABLE:
                 return None
             raise
         self._ports.append(port)
@@ -236,11 +236,11 @@ class Listeners:
             with _ipv6_only(socket.SOCK_DGRAM, number) as bound:
                 descriptor = bound.fileno()
                 port = self._reactor.adoptDatagramPort(descriptor, socket.AF_INET6, protocol, maxPacketSize=READ_SIZE)
-        ask_for_room(port.socket)  # whatever kind of port it is
+        ask_for_room(port.socket)  # for every kind of port
         return port
 
     def _open_unix(self, path: str) -> None:
-        """Open a Unix socket, in the place of one that another process has left."""
+        """Open a Unix socket, replacing one that another process has left."""
         with suppress(OSError):
             if stat.S_ISSOCK(os.stat(path).st_mode):
                 os.unlink(path)
@@ -248,35 +248,33 @@ class Listeners:
 
     def _open_endpoint(self, description: str) -> None:
         if description.startswith("unix:") and "mode=" not in description:
-            description += f":mode={PRIVATE:o}"  # Twisted's own lets everybody in
-        from twisted.internet.endpoints import (
-            serverFromString,  # with TLS and all: only who asks for one has to load it
-        )
+            description += f":mode={PRIVATE:o}"  # Twisted's default lets everybody in
+        from twisted.internet.endpoints import serverFromString  # loads TLS and more, so only when needed
 
         opened = serverFromString(self._reactor, description).listen(self._factory)
         failures: list[BaseException] = []
         opened.addCallbacks(self._opened, lambda failure: failures.append(failure.value), callbackArgs=(description,))
         if failures:
             raise CannotListenError(None, description, failures[0])
-        opened.addCallback(self._tell_late_failure, description, failures)
+        opened.addCallback(self._log_late_failure, description, failures)
 
-    def _tell_late_failure(self, _: None, description: str, failures: list[BaseException]) -> None:
-        """Tell of an endpoint that took its time to fail, when nobody waits for it any more."""
+    def _log_late_failure(self, _: None, description: str, failures: list[BaseException]) -> None:
+        """Log the failure of an endpoint that failed only after `open` had returned."""
         for error in failures:
             self._log.error("cannot listen on {endpoint}: {error}", endpoint=description, error=error)
 
     def _opened(self, port: Any, description: str) -> None:
         if self._closed:
-            port.stopListening()  # it took its time to open, and nobody wants it any more
+            port.stopListening()  # it opened only after everything was closed
             return
         self._ports.append(port)
         self._log.info("RESP on {endpoint}", endpoint=description)
 
 
 def _ipv6_only(kind: int, number: int) -> socket.socket:
-    """Bind a socket to all IPv6 addresses and to no IPv4 ones, which have a socket of their own.
+    """Bind a socket to all IPv6 addresses but no IPv4 ones, which have a socket of their own.
 
-    Twisted has no option for it, and the system's default is to take the IPv4 ones too.
+    Twisted has no option for this, and the system's default is to include the IPv4 ones.
     """
     bound = None
     try:

@@ -1,4 +1,4 @@
-"""The face for Redis clients: RESP over any stream that Twisted has."""
+"""The face for Redis clients: RESP over any of Twisted's stream transports."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ OWING: Final = State.OWING
 
 
 class Owner(StructuralType):
-    """Whoever makes connections and looks after them."""
+    """The object that builds connections and manages them."""
 
     service: Service
 
     def admit(self, connection: RespProtocol) -> CommandError | None:
-        """Take a new connection on, or return the error that it is refused with."""
+        """Admit a new connection, or return the error that it is refused with."""
 
     def forget(self, connection: RespProtocol) -> None:
-        """Let go of a connection that is lost."""
+        """Forget a connection that is lost."""
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class RespProtocol(Protocol):
-    """One Redis client.
+    """The connection of one Redis client.
 
-    Replies go to the transport at once until it says that its buffer is full.  From then on they wait in the outbox,
-    where they can be counted: the client is served on, as Redis does (who pipelines much reads late), until a limit is
-    passed.
+    Replies go to the transport at once until it reports that its buffer is full.  From then on they wait in the outbox,
+    where they can be counted.  As in Redis, the client is still served (one that pipelines a lot reads late) until a
+    limit is exceeded.
     """
 
     _log = Logger()
@@ -65,13 +65,13 @@ class RespProtocol(Protocol):
         self._reader = RequestReader()
         self._outbox = Outbox(self._settings)
         self._state = OPEN
-        self._since = self._now.elapsed  # when it came into that state, in milliseconds
-        self._full = False  # the transport takes no more for now
-        self._producing = False  # the transport tells us when it is full
-        self._turns = 0  # in wake-ups that are not committed yet
-        self._joined = False  # there is a turn to come, or it is under way
-        self._awaited: Promise | None = None  # its request takes its time, and what comes after it is not run yet
-        self._behind = False  # requests have gathered behind it, more perhaps than others can wait for
+        self._since = self._now.elapsed  # when it entered that state, in milliseconds
+        self._full = False  # the transport accepts no more for now
+        self._producing = False  # we are the transport's producer: it reports when it is full
+        self._turns = 0  # number of turns in wake-ups that are not committed yet
+        self._joined = False  # a turn is scheduled or running
+        self._awaited: Promise | None = None  # the reply that blocks the requests after it
+        self._has_backlog = False  # requests have piled up, perhaps more than one turn may run
 
     # What Twisted calls
 
@@ -102,7 +102,7 @@ class RespProtocol(Protocol):
             self._wakeup.join(self)
 
     def run(self) -> Batch:
-        """Run the requests that have come, and return what the client is owed for them and was pushed meanwhile."""
+        """Run the requests received so far, and return their replies and the pushes that came meanwhile."""
         self._turns += 1
         session, reader, outbox = self._session, self._reader, self._outbox
         if session is None or (self._state is not OPEN and self._state.is_over):
@@ -120,32 +120,32 @@ class RespProtocol(Protocol):
                 self._move(Cause.LAST_REQUEST)
             elif reader.more:
                 self._check_query_limit()
-        self._joined = self._behind = again
+        self._joined = self._has_backlog = again
         return outbox.take()
 
     def _run_requests(self, session: Session, reader: RequestReader, outbox: Outbox) -> bool:
-        """Run requests; True if others have their turn before the rest.  Raises `ProtocolError`."""
+        """Run requests; return True if the rest must wait for another turn.  Raises `ProtocolError`."""
         request, parts = self._service.request, outbox.parts
         reader.max_bulk = self._settings.proto_max_bulk_len
-        least = reader.pending - PORTION if self._behind else 0  # where others have their turn
+        least_pending = reader.pending - PORTION if self._has_backlog else 0  # yield when fewer bytes are left
         ended = False
         while reader.more and not ended and (requests := self._next_requests(session)):
             following = iter(requests)
             for words in following:
                 reply = request(session, words)
-                if type(reply) is bytes and len(reply) < SMALL:  # as most replies are
+                if type(reply) is bytes and len(reply) < SMALL:  # most replies are
                     parts += (BULK_HEADERS[len(reply)], reply, b"\r\n")
                     continue
                 if reply is OK:
                     parts.append(b"+OK\r\n")
                 elif type(reply) is Promise:
-                    ended = self._promised(reply, session, following)
+                    ended = self._owe_promise(reply, session, following)
                 else:
-                    # In the version that is spoken after the request: HELLO is answered in the new one.
+                    # In the protocol version after the request: the reply to HELLO uses the new one.
                     if not outbox.add(reply, session.resp):
-                        self._give_up("its reply is longer than client-output-buffer-limit")
+                        self._close_over_output_limit("its reply is longer than client-output-buffer-limit")
                     call = session.last_call
-                    # It may be what made the wake-up late; behind quick ones the clock is not asked.
+                    # This command may have made the wake-up late; after fast ones the clock is not read.
                     if call is not None and not call.is_fast and reader.at_once > 1 and self._wakeup.is_late:
                         reader.at_once = 1
                         reader.put_off(following)
@@ -153,78 +153,78 @@ class RespProtocol(Protocol):
                 if ended:
                     break
                 if not session.authenticated and session.must_authenticate:
-                    reader.give_back(following)  # it was RESET: what follows has to be read with more care
-            if reader.more and not ended and self._gives_way(least):
+                    reader.give_back(following)  # it was RESET: what follows must be read with the stricter limits
+            if reader.more and not ended and self._yield_rest(least_pending):
                 return True
         return False
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
-        """Give the next requests that have come as a whole; who has not given the password may announce little."""
+        """Return the next complete requests; an unauthenticated client may announce only small sizes."""
         reader = self._reader
         reader.authenticated = session.authenticated or not session.must_authenticate
         return reader.take() or reader.take_one()
 
-    def _gives_way(self, least: int) -> bool:
-        """Leave the rest to the next wake-up, if this one is late or few bytes enough are left; True if that can be."""
+    def _yield_rest(self, least_pending: int) -> bool:
+        """Leave the rest to the next wake-up if this one is late or few bytes are left; return True if it is left."""
         if self._wakeup.is_late:
-            self._reader.at_once = 1  # until some were quick again
+            self._reader.at_once = 1  # until some run fast again
             return self._wakeup.join_next(self)
         self._reader.at_once = min(2 * self._reader.at_once, AT_ONCE)
-        return self._reader.pending < least and self._wakeup.join_next(self)
+        return self._reader.pending < least_pending and self._wakeup.join_next(self)
 
-    def _promised(self, promise: Promise, session: Session, following: Iterator[list[bytes]]) -> bool:
-        """Owe a reply that comes later; True if no more requests may run before it has come."""
+    def _owe_promise(self, promise: Promise, session: Session, following: Iterator[list[bytes]]) -> bool:
+        """Register a reply that comes later; return True if no more requests may run before it."""
         if not promise.holds and len(self._outbox.slots) < MOST_SLOTS:
             promise.then(partial(self._fill, self._outbox.promise(promise, session.resp)))
             return False
         self._awaited = promise
         promise.then(self._resume)
-        self._leave_if_ended()
+        self._stop_waiting_if_ended()
         if promise.is_resolved:
             return False
         self._reader.give_back(following)
         return True
 
-    def _leave_if_ended(self) -> None:
-        """Wait for no key on behalf of a client that sends no more: what it would get may be for nobody."""
+    def _stop_waiting_if_ended(self) -> None:
+        """Close if the client sends no more and waits for a key: nobody may be there to receive the value."""
         if self._state is State.HALF_CLOSED and self._session is not None and self._session.waiting:
             self.close()
 
     def _resume(self, reply: Reply) -> None:
-        """Go on behind a request whose reply has come; it is sent with the others of a wake-up."""
+        """Continue after a request whose reply has arrived; it is sent with the others of a wake-up."""
         self._awaited = None
-        self._behind = True
-        self._gather(reply)
+        self._has_backlog = True
+        self._queue(reply)
 
     def _fill(self, slot: Slot, reply: Reply) -> None:
-        """Send a reply that comes later, in its place, with the others of a wake-up."""
-        self._gather(reply, slot)
+        """Put a reply that comes later into its slot; it is sent with the others of a wake-up."""
+        self._queue(reply, slot)
 
-    def _gather(self, reply: Reply, slot: Slot | None = None) -> None:
-        """Owe a reply or a push that comes while no request of this client is run, and have a turn for it."""
+    def _queue(self, reply: Reply, slot: Slot | None = None) -> None:
+        """Queue a reply or a push that arrives while no request of this client runs, and schedule a turn for it."""
         if self._session is None or self._state.is_over:
             return
         try:
             outbox = self._outbox
             fits = outbox.add(reply, self._session.resp) if slot is None else outbox.fill(slot, reply)
-        except Exception:  # no reply at all, a fault of ours: whoever gave it is not to suffer
+        except Exception:  # not a valid reply, a bug of ours: its sender must not fail for it
             self._wakeup.fail(self)
             return
         if not fits:
-            self._give_up("its reply is longer than client-output-buffer-limit")
+            self._close_over_output_limit("its reply is longer than client-output-buffer-limit")
         elif not self._joined:
             self._joined = True
             self._wakeup.post(self)
 
     def _check_query_limit(self) -> None:
-        """Disconnect a client that has sent more than may wait to be run."""
+        """Disconnect a client whose unprocessed input exceeds the limit."""
         if self._reader.pending > self._settings.client_query_buffer_limit:
-            self._tell("its request is longer than client-query-buffer-limit")
+            self._log_disconnection("its request is longer than client-query-buffer-limit")
             self._statistics.query_limit_disconnections += 1
             self.close()
 
     def answer(self, batch: Batch) -> None:
-        """Send what was owed in a turn that is committed, unless the connection was closed meanwhile."""
+        """Send the batch of a turn that is committed, unless the connection was closed meanwhile."""
         self._turns -= 1
         if not batch or (self._state is not OPEN and self._state.is_over):
             return
@@ -235,24 +235,24 @@ class RespProtocol(Protocol):
         elif data:
             outbox.held_bytes -= len(data)
             self._statistics.bytes_sent += len(data)
-            self.transport.write(data)  # type: ignore[union-attr]  # who answers has a transport
+            self.transport.write(data)  # type: ignore[union-attr]  # an answering connection has one
         if self._state is not OPEN:
             self._end_if_served()
 
     def readConnectionLost(self) -> None:
-        """The client sends no more; it still gets the replies that it is owed."""
+        """React to the client closing its sending side; it still gets the replies that it is owed."""
         self._move(Cause.END_OF_INPUT)
         self._end_if_served()
-        self._leave_if_ended()
+        self._stop_waiting_if_ended()
 
     def writeConnectionLost(self) -> None:
-        """The client takes no more."""
+        """React to the client closing its receiving side."""
         self.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
             if self._joined and not self._state.is_over:
-                self.run()  # a last turn, though nobody hears of it; what that leaves goes the way of what was not read
+                self.run()  # a last turn, whose replies are not sent; input that it does not reach is lost
         finally:
             self._move(Cause.LOST)
             self._owner.forget(self)
@@ -300,12 +300,12 @@ class RespProtocol(Protocol):
         if session.pushed is not None:
             session.pushed.append(Push(message))
         else:
-            self._gather(Push(message))
+            self._queue(Push(message))
 
     def close(self, *, abort: bool = False) -> None:
-        """End the connection; what waits here is not sent.
+        """Close the connection; replies that wait in the outbox are not sent.
 
-        What the transport holds is sent, unless the connection is aborted or the client does not take it soon.
+        What the transport holds is sent, unless the connection is aborted or the client does not read it soon.
         """
         if self.transport is not None and self._state is not State.GONE:
             self._move(Cause.LEAVE)
@@ -314,7 +314,7 @@ class RespProtocol(Protocol):
     # The end
 
     def _move(self, cause: Cause) -> None:
-        """Go on to the state that a cause leads to, and do what is to be done there."""
+        """Enter the state that a cause leads to, and act on it."""
         state = TRANSITIONS[self._state].get(cause)
         if state is None:
             return
@@ -326,16 +326,16 @@ class RespProtocol(Protocol):
             self._drop_session()
 
     def _end_if_served(self) -> None:
-        """End the connection of a client that sends no more, or is to go, unless it is still owed something."""
+        """End a connection that runs no further requests, unless the client is still owed something."""
         is_owed = self._turns or self._joined or self._awaited is not None or self._outbox.is_owing
         if not is_owed and self._state is not OPEN:
             self._move(Cause.SERVED)
 
     def _drop_session(self) -> None:
-        """Owe the client nothing any more, and end its conversation."""
+        """Drop everything the client is owed, and end its session."""
         session = self._session
         if session is not None:
-            session.closing = True  # no request that came with others is run any more
+            session.closing = True  # the rest of a batch of requests is not run any more
         awaited, self._awaited = self._awaited, None
         self._outbox.clear()
         if awaited is not None:
@@ -343,13 +343,13 @@ class RespProtocol(Protocol):
         if session is not None:
             self._service.end(session)
             if self._state is State.GONE:
-                # The two know each other: without this their buffers would stay until the garbage collector comes by.
+                # The two reference each other: without this their buffers would live until the garbage collector runs.
                 session.link = None
                 self._session = None
                 self._reader = RequestReader()
 
     def _disconnect(self, *, abort: bool) -> None:
-        """Tell the transport to end; with a producer that is paused, it would wait for it for ever."""
+        """Tell the transport to close; it would wait for ever for a producer that is paused."""
         if self._producing:
             self._producing = False
             self.transport.unregisterProducer()  # type: ignore[union-attr]  # as above
@@ -359,7 +359,7 @@ class RespProtocol(Protocol):
             self.transport.loseConnection()  # type: ignore[union-attr]  # as above
 
     def sweep(self, now: int) -> None:
-        """Close a connection that was idle, over its soft limit, or is about to end for too long."""
+        """Close a connection that has been idle, over its soft limit, or ending for too long."""
         longest = LONGEST.get(self._state)
         if longest is not None:
             if now - self._since > longest * 1000:
@@ -377,10 +377,10 @@ class RespProtocol(Protocol):
 
     def _write(self, data: bytes) -> None:
         self._statistics.bytes_sent += len(data)
-        self.transport.write(data)  # type: ignore[union-attr]  # who writes has a transport
+        self.transport.write(data)  # type: ignore[union-attr]  # a writing connection has one
 
     def _send(self) -> None:
-        """Hand what may be sent to the transport, a chunk at a time, until it is full; too much ends the connection."""
+        """Hand what may be sent to the transport in chunks until it is full; too much left ends the connection."""
         outbox = self._outbox
         while not self._full and (chunk := outbox.next_chunk()):
             self._write(chunk)
@@ -388,16 +388,16 @@ class RespProtocol(Protocol):
             self._check_output_limits(self._now.elapsed)
             self._end_if_served()
 
-    def _give_up(self, why: str) -> None:
-        self._tell(why)
+    def _close_over_output_limit(self, why: str) -> None:
+        self._log_disconnection(why)
         self._statistics.output_limit_disconnections += 1
         self.close()
 
-    def _tell(self, why: str) -> None:
+    def _log_disconnection(self, why: str) -> None:
         """Log why the client is disconnected."""
         self._service.repeated.closed(self._log, self.peer, why)
 
     def _check_output_limits(self, now: int) -> None:
-        """Disconnect the client if too many replies wait for it."""
+        """Disconnect the client if too many replies are waiting to be sent to it."""
         if self._outbox.is_beyond_limits(now):
-            self._give_up("it does not read its replies (client-output-buffer-limit)")
+            self._close_over_output_limit("it does not read its replies (client-output-buffer-limit)")

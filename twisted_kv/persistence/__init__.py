@@ -1,1 +1,1 @@
-"""What outlasts the process: snapshots, the append-only file, and how they are found again."""
+"""Persistence: snapshots, the append-only file (AOF), and loading them at the start."""

@@ -1,6 +1,6 @@
-"""Whether a cache keeps an append-only file, and when that is begun anew, with what the databases hold.
+"""Decides whether a cache keeps an append-only file (AOF), and when that is rewritten from what the databases hold.
 
-How it is written is the business of `append_only`; what goes into it, of `journal`.
+`append_only` writes the file; `journal` determines what goes into it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from twisted_kv.vocabulary.replies import Reply, Status
 
 
 class Aof:
-    """The append-only file of one cache; `changed` is called when it fails, or does not any more."""
+    """The append-only file of one cache; `changed` is called when it starts to fail, or to work again."""
 
     _log = Logger()
 
@@ -43,50 +43,50 @@ class Aof:
         self.file = self._new_file()
         self._journal = Journal(dispatcher, self.file.record)
         self.is_scheduled = False
-        """Whether it is to be begun anew when the snapshot under way has ended."""
+        """Whether a rewrite begins when the current snapshot has ended."""
         self.has_base = False
-        """Whether the manifest names what we write to."""
+        """Whether the manifest names the file that is written to."""
         self.base_size = 0
-        """Bytes when it was begun anew."""
+        """Size in bytes after the last rewrite."""
         self.keeps_lost = False
-        """Whether it has what beginning anew would drop: then only an operator may ask for that."""
-        self._begun: Deferred[None] = succeed(None)  # fires when it was last begun anew
-        self._closing: list[Deferred[bool]] = []  # files that were switched off, and still write their end
+        """Whether it holds data that a rewrite would drop: then only an operator may request a rewrite."""
+        self._rewritten: Deferred[None] = succeed(None)  # fires when the last rewrite has ended
+        self._closing: list[Deferred[bool]] = []  # files that were switched off and still write their last records
         snapshots.busy = self._pause_sync
 
     @property
     def is_kept(self) -> bool:
-        """Whether what changes is recorded."""
+        """Whether changes are recorded."""
         return self._journal.is_open
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it is being begun anew."""
+        """Whether a rewrite is in progress."""
         return self._snapshots.is_for(self.record)
 
     @property
     def is_next(self) -> bool:
-        """Whether it is to be begun anew as soon as that may be."""
+        """Whether a rewrite begins as soon as possible."""
         return self.is_scheduled and self._snapshots.is_running
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is no file that holds what it should."""
+        """Whether `appendonly` is set but no file holds the data."""
         return self._settings.appendonly and not self.has_base
 
     @property
     def is_untrusted(self) -> bool:
-        """Whether it is missing or in doubt, so that it has to be begun anew before anything else is done."""
+        """Whether it is missing or in doubt, so that it must be rewritten before anything else is done."""
         return (self.is_missing or (self._settings.appendonly and self.file.is_doubtful)) and not self.keeps_lost
 
     @property
     def may_retry(self) -> bool:
-        """Whether the last attempt to begin it anew is long enough ago."""
+        """Whether the last attempt at a rewrite was long enough ago."""
         return self.record.since_tried >= RETRY
 
     @property
     def is_due(self) -> bool:
-        """Whether it has grown so much that it should be begun anew."""
+        """Whether it has grown enough for an automatic rewrite."""
         file, percentage = self.file, self._settings.auto_aof_rewrite_percentage
         if self.keeps_lost or not file.is_open or not percentage:
             return False
@@ -96,26 +96,26 @@ class Aof:
         return (file.size - base) * 100 // base >= percentage
 
     async def open(self, manifest: Manifest) -> None:
-        """Go on with the files that were loaded; raises OSError."""
+        """Continue with the files that were loaded; raises OSError."""
         writer = self._writer()
         empty = writer.begin(self._snapshots.facts(is_base=True))
         empty += writer.end(crc64(empty, 0))
         await self.file.open(manifest, empty, is_rdb=self._settings.aof_use_rdb_preamble)
         self.has_base = True
         self.base_size = self.file.size
-        self._keep()
+        self._start_recording()
 
     def begin(self) -> None:
-        """Begin one that holds what the databases hold, whatever an older one says."""
+        """Begin a file that holds what the databases hold now, whatever an older file holds."""
         self.has_base = self.keeps_lost = False
-        self._keep()
+        self._start_recording()
         if self._snapshots.saving is None:
             self.begin_anew()
         else:
             self.is_scheduled = True
 
     def rewrite(self) -> Reply:
-        """Begin it anew because somebody asks for that, or schedule it; raises `CommandError`."""
+        """Begin a rewrite on request, or schedule it; raises `CommandError`."""
         self.keeps_lost = False
         if self._snapshots.saving is None:
             self.begin_anew()
@@ -126,10 +126,10 @@ class Aof:
         return Status(b"Background append only file rewriting scheduled")
 
     def begin_anew(self) -> None:
-        """Begin to write it anew, with what the databases hold now."""
+        """Begin a rewrite from what the databases hold now."""
         self.is_scheduled = bool(self._closing)
         if self.is_scheduled:
-            return  # both would take the same names for their files
+            return  # the old and the new file would use the same names
         file = self.file
         is_rdb = self._settings.aof_use_rdb_preamble
         temporary = f"temp-rewriteaof-bg-{os.getpid()}.aof"
@@ -155,30 +155,30 @@ class Aof:
 
         rotated.addErrback(not_rotated)
         saved = saving.finished.addCallback(lambda _: rotated).addCallback(install).addCallback(installed)
-        self._begun = saved.addBoth(self._snapshots.over, "the append-only file", ended)
+        self._rewritten = saved.addBoth(self._snapshots.over, "the append-only file", ended)
 
     def stop_keeping(self) -> None:
-        """Switch it off: what was recorded is written, and nothing more is recorded."""
+        """Switch it off: write what was recorded, and record nothing more."""
         self._journal.close()
         self._dispatcher.wakeup.commit = commit_nothing
         if self.is_under_way:
             self._snapshots.cancel()
         closing = self.file.close()
         self._closing.append(closing)
-        closing.addCallback(self._closed, closing)
+        closing.addCallback(self._file_closed, closing)
         self.file = self._new_file()
         self.has_base = False
 
     def pause(self) -> None:
-        """Record nothing while its own content is loaded."""
+        """Stop recording while the file's own content is loaded."""
         self._journal.close()
 
     def go_on(self) -> None:
-        """Record again."""
+        """Resume recording."""
         self._journal.open()
 
     async def finish(self) -> None:
-        """Begin it before the end, if no file has what the databases hold."""
+        """Write the file before the cache stops, if none holds what the databases hold."""
         for closing in self._closing.copy():
             await closing
         if not self.is_missing:
@@ -186,10 +186,10 @@ class Aof:
         if not self.is_under_way:
             self._snapshots.cancel()
             self.begin_anew()
-        await self._begun
+        await self._rewritten
 
     async def close(self) -> None:
-        """Write what was recorded, and let go of the files."""
+        """Write what was recorded, and close the files."""
         self._journal.close()
         if not await self.file.close():
             self._log.error("the end of the append-only file could not be written")
@@ -201,25 +201,25 @@ class Aof:
         snapshots = self._snapshots
         return AppendOnlyFile(snapshots.folder, self._settings, snapshots.now, self._worker, lambda: self._changed())
 
-    def _keep(self) -> None:
-        """Record all that changes from now on, and answer when it is as safe as it has to be."""
+    def _start_recording(self) -> None:
+        """Record all changes from now on, and hold replies back until these are as safe as `appendfsync` demands."""
         self._journal = Journal(self._dispatcher, self.file.record)
         self._journal.open()
         self._dispatcher.wakeup.commit = self.file.commit
 
     def _pause_sync(self, is_busy: bool) -> None:
-        """React to a snapshot that begins or has ended."""
+        """React to the beginning or the end of a snapshot."""
         self.file.sync_is_paused = is_busy and self._settings.no_appendfsync_on_rewrite
 
-    def _closed(self, is_safe: bool, closing: Deferred[bool]) -> bool:
-        """Begin with the next file, if it has waited for the end of the one before."""
+    def _file_closed(self, is_safe: bool, closing: Deferred[bool]) -> bool:
+        """Begin the next file, if it has waited for the previous one to close."""
         self._closing.remove(closing)
         if self.is_next and self._snapshots.saving is None:
             self.begin_anew()
         return is_safe
 
     def _writer(self) -> Writer:
-        """Return what writes the base."""
+        """Return the writer of the base."""
         if not self._settings.aof_use_rdb_preamble:
             return CommandWriter(self._settings.aof_timestamp_enabled)
         return self._snapshots.rdb_writer()

@@ -1,17 +1,17 @@
-"""The append-only file: what was recorded goes to the disk in another thread, together for all who asked meanwhile.
+"""The append-only file (AOF): another thread writes the records to the disk, in one batch for all that came meanwhile.
 
-`record()` is told what was changed.  `commit()`, which a wake-up calls before it answers, answers at once, or when all
-that was recorded is on the disk, as `appendfsync` asks for:
+`record()` takes changes.  A wake-up calls `commit()` before it sends its replies; the callback of `commit()` runs
+immediately, or when all records are on the disk, as `appendfsync` demands:
 
-* always: when it was forced there.
-* everysec: at once, as long as what was answered is forced to the disk within two seconds.  When the disk takes longer,
-  answers wait for it, as Redis waits.
-* no: at once; the system decides.
+* always: when they are forced to the disk.
+* everysec: immediately, as long as what was answered is forced to the disk within two seconds.  When the disk takes
+  longer, replies wait for it, as in Redis.
+* no: immediately; the system decides when to write.
 
-A disk that fails is tried again every second; meanwhile `error` says so, and writes are refused.  Nobody who waits is
-answered then, since nobody knows.  What could not be written stays here, and the half of it that was is cut off.  After
-a failed `fsync`, though, the system may have dropped what it could not write, and say the next time that all is well:
-then only a log that is begun anew can be trusted (`is_doubtful`).
+After a disk error, the write is retried every second; meanwhile `error` is set, and writes are refused.  Replies that
+wait at that time are not sent, since their outcome is unknown.  Data that could not be written stay in memory, and the
+part of them that reached the file is cut off.  After a failed `fsync`, though, the system may have dropped what it
+could not write, and may report success the next time: then only a rewritten file can be trusted (`is_doubtful`).
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 PAUSE: Final = 0.01
-"""Seconds for which records are gathered before they are written, where nobody waits for them."""
+"""Seconds for which records are gathered before they are written, when no reply waits for them."""
 
 SYNC_INTERVAL: Final = 1.0
 """Seconds from one `fsync` to the next, with `everysec`."""
 
 LONGEST_DELAY: Final = 1900
-"""Milliseconds that something answered may be without an `fsync` with `everysec`, before answers wait for it."""
+"""Milliseconds for which answered changes may lack an `fsync` with `everysec`, before replies wait for it."""
 
 RETRY: Final = 1.0
-"""Seconds until a disk that failed is tried again."""
+"""Seconds until a failed write is retried."""
 
 Answer = Callable[[bool], None]
 
 
 class AppendOnlyFile:
-    """One append-only file, on the reactor's side: what was recorded, when it is written, and who waits for that.
+    """One append-only file, on the reactor's side: the records, when to write them, and who waits for that.
 
-    The thread of `worker` writes it.  `changed` is called when `error` has changed, and when something was written.
+    The thread of `worker` writes it.  `changed` is called when `error` has changed, and after each write.
     """
 
     _log = Logger()
@@ -65,29 +65,29 @@ class AppendOnlyFile:
         self, folder: Folder, settings: Settings, now: Now, worker: Worker, changed: Callable[[], None]
     ) -> None:
         self.error: Exception | None = None
-        """Why nothing can be written for now."""
+        """Why nothing can be written at present, or None."""
         self.is_doubtful = False
-        """Whether what was written may not be what will be read: the log has to be begun anew."""
+        """Whether the file may differ from what was written to it: it must be rewritten."""
         self.sync_is_paused = False
-        """Whether `everysec` waits, while a snapshot is written (`no-appendfsync-on-rewrite`)."""
+        """Whether `everysec` is suspended while a snapshot is written (`no-appendfsync-on-rewrite`)."""
         self.delayed = 0
-        """How often answers had to wait for a slow disk."""
-        self._files = LogFiles(folder, settings, now.clock.seconds)  # all but its folder's name: for the thread alone
+        """How often replies had to wait for a slow disk."""
+        self._files = LogFiles(folder, settings, now.clock.seconds)  # for the thread only, but for the path
         self.path = self._files.folder.path
-        self._state = LogState()  # of the files, when the thread had last done something
+        self._state = LogState()  # of the files, after the thread's last task
         self._settings = settings
         self._now = now
         self._worker = worker
         self._changed = changed
-        self._records: list[bytes] = []  # each by itself: encoded at once, they are one object that nobody traverses
-        self._database = -1  # in which they end
-        self._taken = 0  # how many records were given to the other thread, in all
-        self._covered = 0  # how many of them are in the base that is being written
+        self._records: list[bytes] = []  # each encoded when added: a single object, with nothing to traverse
+        self._database = -1  # the database that is selected at the end of the records
+        self._taken = 0  # total number of records that were handed to the other thread
+        self._covered = 0  # how many of these are in the base that is being written
         self._synced = 0  # how many of these are safe
-        self._unsynced_since: int | None = None  # when the oldest record came that is not safe (`Now.elapsed`)
-        self._last_sync = 0  # when the last successful one began (`Now.elapsed`)
-        self._waiting: deque[tuple[int, Answer]] = deque()  # for so many records to be safe
-        # What is to be done between two writes: how, who waits for it, and what to do if it is dropped.
+        self._unsynced_since: int | None = None  # when the oldest unsafe record was added (`Now.elapsed`)
+        self._last_sync = 0  # when the last successful sync began (`Now.elapsed`)
+        self._waiting: deque[tuple[int, Answer]] = deque()  # how many records must be safe, and the callback
+        # Tasks to run between two writes: the task, the Deferred of its outcome, and what to call if it is dropped.
         self._steps: deque[tuple[Callable[[], None], Deferred[Any], Callable[[], None]]] = deque()
         self._is_busy = False
         self._is_closed = False
@@ -95,7 +95,7 @@ class AppendOnlyFile:
 
     @property
     def recorded(self) -> int:
-        """How many records there were, in all."""
+        """Total number of records so far."""
         return self._taken + len(self._records)
 
     @property
@@ -105,12 +105,12 @@ class AppendOnlyFile:
 
     @property
     def unsynced(self) -> int:
-        """How many of them are not safe yet."""
+        """How many records are not safe yet."""
         return self.recorded - self._synced
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Size of all files in bytes."""
         return self._state.size
 
     @property
@@ -119,7 +119,7 @@ class AppendOnlyFile:
         return self._state.name is not None
 
     def record(self, done: list[Effect]) -> None:
-        """Take note of what was done: all of it, or nothing."""
+        """Record effects as one record, which is replayed as a whole or not at all."""
         index, request = done[0]
         if index == self._database and len(done) == 1:
             self._records.append(encode_request(request))
@@ -129,10 +129,10 @@ class AppendOnlyFile:
         if self._unsynced_since is None:
             self._unsynced_since = self._now.elapsed
         if self._call is None and not self._is_busy and not self._is_closed:
-            self._come_again(PAUSE)
+            self._schedule_write(PAUSE)
 
     def commit(self, answer: Answer) -> None:
-        """Answer when what was recorded is as safe as `appendfsync` asks for."""
+        """Call `answer` when all records are as safe as `appendfsync` demands."""
         if not self._waiting and self._may_answer():
             answer(True)
         else:
@@ -140,7 +140,7 @@ class AppendOnlyFile:
             self._wait(answer)
 
     def sync(self) -> Deferred[bool]:
-        """Force all that was recorded to the disk; gives False if that failed."""
+        """Force all records to the disk; fires with False if that failed."""
         forced: Deferred[bool] = Deferred()
         if not self.unsynced:
             forced.callback(True)
@@ -151,56 +151,54 @@ class AppendOnlyFile:
         return forced
 
     def open(self, manifest: Manifest, empty_base: bytes, *, is_rdb: bool) -> Deferred[None]:
-        """Go on with the files that were loaded, or begin with an empty base; fails with OSError."""
+        """Continue with the files that were loaded, or begin with an empty base; fails with OSError."""
         files = self._files
 
-        def note(taken: list[str]) -> None:
-            if taken:
+        def warn(unnamed: list[str]) -> None:
+            if unnamed:
                 self._log.warn("{path} has files but no manifest: they were not loaded", path=self.path)
 
-        return self._in_thread(lambda: files.open(manifest, empty_base, is_rdb=is_rdb)).addCallback(note)
+        return self._in_thread(lambda: files.open(manifest, empty_base, is_rdb=is_rdb)).addCallback(warn)
 
     def rotate(self, *, afresh: bool, is_logging: bool = True) -> Deferred[Part | None]:
-        """Write to a new file what is recorded from now on; gives it, or fails with OSError.
+        """Write all further records to a new file; fires with that file, or fails with OSError.
 
-        `afresh`: the files that are there hold other data, and the manifest is left as it is until `replace_base`.
-        Without `is_logging` there will be no such file.
+        `afresh`: the existing files hold other data, and the manifest stays unchanged until `replace_base`.
+        Without `is_logging` no new file is made.
         """
         records, taken = self._take()
         self._covered = taken
-        self._database = -1  # in which each file begins
+        self._database = -1  # each file begins with a SELECT
         files = self._files
 
         def note(part: Part | None) -> Part | None:
             if part is not None and not afresh and not self.is_doubtful:
-                self._are_safe(taken, self._now.elapsed)
+                self._mark_safe(taken, self._now.elapsed)
             return part
 
-        def give_back() -> None:
+        def put_back() -> None:
             self._records[:0] = records
             self._taken -= len(records)
 
-        return self._between_writes(
-            lambda: files.rotate(records, afresh=afresh, is_logging=is_logging), note, give_back
-        )
+        return self._between_writes(lambda: files.rotate(records, afresh=afresh, is_logging=is_logging), note, put_back)
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> Deferred[None]:
-        """Put a file of the outer folder in the place of all before an increment; fails with OSError."""
+        """Replace all files before an increment by a file of the outer folder; fails with OSError."""
         covered, files = self._covered, self._files
 
         def note(_: None) -> None:
             if self.is_doubtful and not self._state.is_doubtful:
                 self.is_doubtful = False
-                self._has_failed(None)
+                self._set_error(None)
             if not self.is_doubtful:
-                self._are_safe(covered, self._now.elapsed)
+                self._mark_safe(covered, self._now.elapsed)
 
         return self._between_writes(lambda: files.replace_base(name, first, is_rdb=is_rdb), note)
 
     def close(self) -> Deferred[bool]:
-        """Force all to the disk, and let go of the files; gives False if that failed.
+        """Force all records to the disk, and close the files; fires with False if that failed.
 
-        What `rotate` and `replace_base` have not begun is not done any more, and fails with CancelledError.
+        Tasks of `rotate` and `replace_base` that have not begun are dropped and fail with CancelledError.
         """
         steps, self._steps = self._steps, deque()
         for _, outcome, dropped in reversed(steps):
@@ -217,12 +215,12 @@ class AppendOnlyFile:
 
         if self.error is None or not self.is_open or self._state.is_doubtful:
             return self.sync().addCallback(forced)
-        tried: Deferred[bool] = Deferred()  # once more: the disk may be well again
+        tried: Deferred[bool] = Deferred()  # retry once: the disk may work again
         self._wait(tried.callback)
         return tried.addCallback(forced)
 
     def policy_changed(self) -> None:
-        """Take note that `appendfsync` is another."""
+        """React to a changed `appendfsync`."""
         self._plan(None)
 
     # When to write
@@ -231,7 +229,7 @@ class AppendOnlyFile:
         since = self._unsynced_since
         policy = self._settings.appendfsync
         if since is None or policy == "no" or not self.is_open or self.error is not None:
-            return True  # while the disk fails, nobody can have changed anything
+            return True  # while the disk fails, writes are refused, so there are no changes to wait for
         if policy == "always":
             return False
         return self.sync_is_paused or self._now.elapsed - since < LONGEST_DELAY
@@ -240,7 +238,7 @@ class AppendOnlyFile:
         self._waiting.append((self.recorded, answer))
         self._write()
 
-    def _come_again(self, delay: float) -> None:
+    def _schedule_write(self, delay: float) -> None:
         if self._call is None and not self._is_closed:
             self._call = self._now.clock.callLater(delay, self._due)
 
@@ -249,17 +247,17 @@ class AppendOnlyFile:
         self._write()
 
     def _plan(self, _: object) -> None:
-        """Say when to write next."""
+        """Schedule the next write."""
         if self._steps or (self._waiting and self.error is None):
             self._write()
         elif self._is_closed:
             return
         elif self.error is not None:
-            self._come_again(RETRY)
+            self._schedule_write(RETRY)
         elif self._records:
-            self._come_again(PAUSE)
+            self._schedule_write(PAUSE)
         elif self._settings.appendfsync == "everysec" and self._synced < self._taken:
-            self._come_again(max(PAUSE, SYNC_INTERVAL - (self._now.elapsed - self._last_sync) / 1000))
+            self._schedule_write(max(PAUSE, SYNC_INTERVAL - (self._now.elapsed - self._last_sync) / 1000))
 
     def _must_sync(self) -> bool:
         policy = self._settings.appendfsync
@@ -269,7 +267,7 @@ class AppendOnlyFile:
         return policy == "everysec" and is_time and not self.sync_is_paused
 
     def _write(self) -> None:
-        """Have what there is to do next done in the other thread, unless that is busy."""
+        """Run the next task in the other thread, unless that is busy."""
         if self._is_busy:
             return
         if self._steps:
@@ -284,16 +282,16 @@ class AppendOnlyFile:
 
         def written(result: None) -> None:
             if not self.is_doubtful:
-                self._has_failed(None)
+                self._set_error(None)
             if sync:
                 self._last_sync = began
-                self._are_safe(taken, began)
+                self._mark_safe(taken, began)
 
         put = self._run(lambda: self._files.put(records, sync=sync))
         put.addCallback(written).addErrback(self._note_failure).addCallback(self._plan)
 
     def _take(self) -> tuple[list[bytes], int]:
-        """Take the records that are to be written; gives them, and how many there were then in all."""
+        """Take the records to write; return them, and the total number of records taken so far."""
         records, self._records = self._records, []
         self._taken += len(records)
         return records, self._taken
@@ -301,7 +299,7 @@ class AppendOnlyFile:
     def _between_writes(
         self, work: Callable[[], T], note: Callable[[T], U], dropped: Callable[[], None] = lambda: None
     ) -> Deferred[U]:
-        """Have something done in the other thread in its turn, and take note of it, whether anybody waits or not."""
+        """Queue a task for the other thread, and call `note` with its result even if the Deferred has no callbacks."""
         outcome: Deferred[U] = Deferred()
 
         def step() -> None:
@@ -328,10 +326,10 @@ class AppendOnlyFile:
         return self._in_thread(work).addBoth(ran)
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
-        """Have something done with the files in the other thread, and learn how they are then."""
+        """Run a task on the files in the other thread, and update the state of the files afterwards."""
         files = self._files
 
-        def do() -> tuple[LogState, T | None, Exception | None]:
+        def task() -> tuple[LogState, T | None, Exception | None]:
             try:
                 outcome = work()
             except Exception as error:
@@ -342,34 +340,34 @@ class AppendOnlyFile:
             self._state, outcome, error = result
             if error is not None:
                 raise error
-            return outcome  # type: ignore[return-value]  # of the work, which may well be None
+            return outcome  # type: ignore[return-value]  # the task's result, which may be None
 
-        return self._worker.run(do).addCallback(done)
+        return self._worker.run(task).addCallback(done)
 
-    # What became of it
+    # Outcomes
 
-    def _are_safe(self, taken: int, began: int) -> None:
-        """Take note that so many records are safe, and others came after a moment in milliseconds (`Now.elapsed`)."""
+    def _mark_safe(self, taken: int, began: int) -> None:
+        """Note that `taken` records are safe, and that the others came after `began` (milliseconds, `Now.elapsed`)."""
         self._synced = max(self._synced, taken)
         self._unsynced_since = began if self.unsynced else None
         self._release(True)
 
     def _release(self, is_safe: bool) -> None:
-        """Answer those who wait for what is safe now; or all, if it will not be."""
+        """Call the callbacks whose records are safe now; or all of them with False, after a failure."""
         while self._waiting and (not is_safe or self._waiting[0][0] <= self._synced):
             _, answer = self._waiting.popleft()
             answer(is_safe)
 
     def _note_failure(self, failure: Failure) -> None:
-        """Take note that the disk fails; whatever it is, it must not stop the cache."""
+        """Record a failure of the disk; no kind of error may stop the cache."""
         error = failure.value
         if self.error is None:
             self._log.error("cannot write the append-only file {name}: {why}", name=self._name, why=error)
         self.is_doubtful = self.is_doubtful or self._state.is_doubtful
         self._release(False)
-        self._has_failed(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        self._set_error(error if isinstance(error, Exception) else RuntimeError(str(error)))
 
-    def _has_failed(self, error: Exception | None) -> None:
+    def _set_error(self, error: Exception | None) -> None:
         if self.error is not None and error is None:
             self._log.info("the append-only file {name} can be written again", name=self._name)
         self.error = error

@@ -1,7 +1,7 @@
-"""Durability of one cache: what is loaded at the start, what is due in between, and the end.
+"""Durability of one cache: loading at the start, saves and AOF rewrites while it runs, and the shutdown.
 
-There is at most one snapshot under way (`snapshots`), either to save it (`saves`) or to begin the append-only file anew
-(`aof`).  What is here holds these together: which comes next, what the commands ask for, what is done when the disk
+At most one snapshot is in progress at a time (`snapshots`), either to be saved (`saves`) or to rewrite the append-only
+file (`aof`).  This module coordinates them: it decides which comes next, serves the commands, and reacts to a disk that
 fails.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
 TICK: Final = 0.1
-"""Seconds between two looks at the save points and at the growth of the append-only file, as in Redis."""
+"""Seconds between two checks of the save points and of the append-only file's growth, as in Redis."""
 
 CANNOT_SHUT_DOWN: Final = "Errors trying to SHUTDOWN. Check logs."
 RDB_MISCONF: Final = CommandError(
@@ -43,8 +43,8 @@ RDB_MISCONF: Final = CommandError(
 class Durability:
     """Keeps the data of one cache in a folder.
 
-    `save_worker` writes snapshots, `log_worker` the append-only file.  Until `start()` has loaded what is there, nobody
-    is served; the Deferred that it returns fails with `LoadError`, and then nobody ever is.
+    `save_worker` writes snapshots, `log_worker` the append-only file.  Until `start()` has loaded the data, no client
+    is served; if loading fails, the Deferred that it returns fails with `LoadError`, and no client is served at all.
     """
 
     _log = Logger()
@@ -68,8 +68,8 @@ class Durability:
         self._expired_keys = 0
         self._starting: Deferred[None] | None = None
         self._tick_call: IDelayedCall | None = None
-        self._shutdowns: list[Promise] = []  # SHUTDOWN commands that wait
-        self._final_save: bool | None = None  # whether the end is to save; None as the save points say
+        self._shutdowns: list[Promise] = []  # replies of the SHUTDOWN commands that wait
+        self._final_save: bool | None = None  # whether to save at shutdown; None: if save points are set
         server.services.persistence = self
         for name in ("save", "stop-writes-on-bgsave-error"):
             server.setting_changed[name] = self._update_misconf
@@ -77,10 +77,10 @@ class Durability:
         server.setting_changed["appendfsync"] = lambda: self._aof.file.policy_changed()
         self._admission.is_loading = True
 
-    # The service's part
+    # Called by the service
 
     def lock(self) -> None:
-        """Keep all others from using the folder; raises `DataFolderError`."""
+        """Lock the folder against use by other servers; raises `DataFolderError`."""
         try:
             if self._folder.lock():
                 return
@@ -89,7 +89,7 @@ class Durability:
         raise DataFolderError(f"the folder {self._folder.path} is used by another server")
 
     def start(self) -> Deferred[None]:
-        """Load what is there, unless that was done before, and begin to keep the data; fails with `LoadError`."""
+        """Load the data, unless that was done before, and begin to keep them; fails with `LoadError`."""
         self._snapshots.is_running = True
         self._final_save = None
         self._starting = ensureDeferred(self._start())
@@ -134,11 +134,11 @@ class Durability:
             raise
 
     def sync(self) -> Deferred[bool]:
-        """Force all that was changed to the disk; fires with False if that failed, or without an append-only file."""
+        """Force all changes to the disk; fires with False if that failed, or without an append-only file."""
         return self._aof.file.sync()
 
     async def stop(self) -> None:
-        """Save what is to be saved, and let go of the folder."""
+        """Save what has to be saved, and unlock the folder."""
         self._snapshots.is_running = False
         if self._tick_call is not None:
             self._tick_call.cancel()
@@ -160,10 +160,10 @@ class Durability:
         self._folder.unlock()
 
     def save_at_end(self, save: bool) -> None:
-        """Save a last snapshot at the end, or none, whatever the save points say."""
+        """Set whether to save a last snapshot at shutdown, whatever the save points are."""
         self._final_save = save
 
-    # The commands' part
+    # Called by commands
 
     @property
     def last_save(self) -> int:
@@ -190,7 +190,7 @@ class Durability:
         return reply.now()
 
     async def _reload(self, reply: Promise) -> None:
-        """Load what was recorded in the place of all data; nothing else is served meanwhile."""
+        """Replace all data by the content of the append-only file; clients are not served meanwhile."""
         self._admission.is_loading = True
         self._aof.pause()
         try:
@@ -213,7 +213,7 @@ class Durability:
         self._check_running()
         reply = Promise()
         self._shutdowns.append(reply)
-        if len(self._shutdowns) == 1:  # else one is under way
+        if len(self._shutdowns) == 1:  # else a shutdown is in progress
             save = bool(self._settings.save) if save is None else save
             ensureDeferred(self._shut_down(self._shutdowns, save and self._is_loaded, force))
         return reply.now()
@@ -228,7 +228,7 @@ class Durability:
         if self._aof.file.is_open:
             is_safe = await self._aof.file.sync() and is_safe
         if not replies:
-            return  # it was aborted
+            return  # the shutdown was aborted
         if not is_safe and not force:
             resolve_all(replies, CommandError(CANNOT_SHUT_DOWN))
             return
@@ -259,10 +259,10 @@ class Durability:
             **({} if self._loader is None else loading_fields(self._loader.progress, self._now)),
         }
 
-    # What is due
+    # Background tasks
 
     def _tick(self) -> None:
-        """Begin what is due."""
+        """Begin a save or a rewrite that is due."""
         self._tick_call = self._now.clock.callLater(TICK, self._tick)
         if self._snapshots.saving is not None or self._shutdowns:
             return
@@ -275,7 +275,7 @@ class Durability:
             self._aof.begin_anew()
 
     def _snapshot_ended(self) -> None:
-        """Begin with what has waited for the end of a snapshot."""
+        """Begin the save or the rewrite that has waited for a snapshot to end."""
         self._update_misconf()
         if self._saves.is_next:
             self._saves.begin()
@@ -283,11 +283,11 @@ class Durability:
             self._aof.begin_anew()
 
     def _appendonly_changed(self) -> None:
-        """React to a changed `appendonly`; raises ValueError if that cannot be now."""
+        """React to a changed `appendonly`; raises ValueError if it cannot be changed now."""
         if not self._is_loaded:
             raise ValueError("Unable to turn on AOF. Check server logs.")
         if self._settings.appendonly == self._aof.is_kept or not self._snapshots.is_running:
-            return  # `start` will look
+            return  # `start` will check it
         if self._settings.appendonly:
             self._aof.begin()
         else:
@@ -299,7 +299,7 @@ class Durability:
             raise CommandError("this cache is stopped: it has let go of its folder")
 
     def _update_misconf(self) -> None:
-        """Refuse writes while the disk fails, and only then."""
+        """Make admission refuse writes while the disk fails, and only then."""
         misconf = None
         error = self._aof.file.error
         if error is not None:

@@ -1,10 +1,10 @@
-"""What keeps data from being loaded or written."""
+"""Errors that prevent data from being loaded or written."""
 
 from __future__ import annotations
 
 
 class LogError(Exception):
-    """A log that is damaged; `offset` in bytes is where the request begins that shows it."""
+    """An append-only file is damaged; the request that shows it begins at `offset`, in bytes."""
 
     def __init__(self, why: str, offset: int) -> None:
         super().__init__(why)
@@ -12,7 +12,7 @@ class LogError(Exception):
 
 
 class ManifestError(Exception):
-    """A manifest that says nothing clear; `offset` in bytes is where its line begins."""
+    """A manifest is invalid; the line in question begins at `offset`, in bytes."""
 
     def __init__(self, why: str, offset: int = 0) -> None:
         super().__init__(why)
@@ -20,8 +20,8 @@ class ManifestError(Exception):
 
 
 class LoadError(Exception):
-    """Data that cannot be loaded; `str()` names the file, the offset in bytes and why."""
+    """Data cannot be loaded; `str()` names the file, the offset in bytes and the reason."""
 
 
 class DataFolderError(Exception):
-    """The folder for the data cannot be used; `str()` names it and says why."""
+    """The data folder cannot be used; `str()` names it and the reason."""

@@ -1,6 +1,6 @@
-"""Files and folders, as few of their operations as durability needs, and the thread in which they may take their time.
+"""Files and folders, with only the operations that durability needs, and the thread that runs the blocking ones.
 
-Whoever tests what happens when a disk fails, or the power, gives another `Folder` in place of the real one.
+Tests replace the real `Folder` by one that simulates a failing disk or a loss of power.
 """
 
 from __future__ import annotations
@@ -18,93 +18,93 @@ T = TypeVar("T")
 
 
 class File(Protocol):
-    """An open file.  All methods raise OSError, after which the file may hold a part of what was written."""
+    """An open file.  All methods raise OSError, after which the file may hold only a part of what was written."""
 
     def write(self, data: bytes) -> None:
-        """Write all of it at the end."""
+        """Append all of the data."""
 
     def read(self, size: int) -> bytes:
-        """Read on, at most so many bytes; none at the end."""
+        """Read the next bytes, at most `size`; empty at the end of the file."""
 
     def sync(self) -> None:
         """Force what was written to the disk."""
 
     def cut(self, size: int) -> None:
-        """Keep only so many bytes."""
+        """Truncate the file to so many bytes."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 class Folder(Protocol):
-    """A folder and its files, by their names.  All methods raise OSError."""
+    """A folder, and its files by name.  All methods raise OSError."""
 
     @property
     def path(self) -> str:
-        """What people call it."""
+        """Its path, for messages."""
 
     def size(self, name: str) -> int | None:
-        """Give the size of a file in bytes, or None if there is none."""
+        """Return the size of a file in bytes, or None if it does not exist."""
 
     def create(self, name: str) -> File:
-        """Make a new file, empty, in the place of any that was there."""
+        """Create an empty file, in place of an existing one of that name."""
 
     def append(self, name: str) -> File:
-        """Open a file to write at its end; made, if there is none."""
+        """Open a file for appending; create it if it does not exist."""
 
     def open(self, name: str) -> File:
-        """Open a file to read it."""
+        """Open a file for reading."""
 
     def names(self) -> list[str]:
-        """Give the names of all that is in the folder; none if there is no folder."""
+        """Return the names of all entries of the folder; empty if there is no folder."""
 
     def replace(self, name: str, other: str) -> None:
-        """Give a file another name, in the place of any that bore it."""
+        """Rename a file, in place of an existing one of that name."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
 
     def inner(self, name: str) -> Folder:
-        """Give a folder inside this one, which may not be there yet."""
+        """Return a folder inside this one, which need not exist yet."""
 
     def make(self) -> None:
-        """Make the folder, if it is not there."""
+        """Create the folder, if it does not exist."""
 
     def take(self, name: str, inner: Folder, other: str) -> None:
         """Move a file into a folder inside this one, under another name."""
 
     def sync(self) -> None:
-        """Force to the disk which files bear which names."""
+        """Force the folder's entries (the names of its files) to the disk."""
 
     def lock(self) -> bool:
-        """Keep all others from using the folder; False if somebody does."""
+        """Lock the folder against use by others; return False if another holds the lock."""
 
     def unlock(self) -> None:
-        """Let others use it."""
+        """Release the lock."""
 
 
 class Worker(Protocol):
-    """Does what may take its time, one after the other, in the order it was given."""
+    """Runs blocking calls outside the reactor's thread, one at a time, in the order in which they were passed."""
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
-        """Do something, and tell its outcome in the reactor's thread."""
+        """Run a call; the Deferred fires with its outcome in the reactor's thread."""
 
     def stop(self) -> None:
-        """Finish what was given, and take no more."""
+        """Finish the calls that were passed, and accept no more."""
 
 
 class Disk(Protocol):
-    """Where files are, and who touches them."""
+    """A source of folders, and of workers for blocking calls."""
 
     def folder(self, path: str) -> Folder:
-        """Give a folder by its path."""
+        """Return a folder by its path."""
 
     def worker(self) -> Worker:
-        """Give a worker of its own."""
+        """Return a new worker."""
 
 
 class RealDisk:
-    """The files of this machine, and threads.  `reactor` is asked for when the first thread is needed."""
+    """The files of this machine, and threads.  `reactor` is called when the first thread is needed."""
 
     def __init__(self, reactor: Callable[[], Any]) -> None:
         self._reactor = reactor
@@ -129,16 +129,16 @@ class ThreadWorker:
         if not self._is_running:
             self._pool.start()
             self._is_running = True
-            # Whose service nobody stops: its thread must not keep the process from ending.
+            # Even if the service is never stopped, its thread must not keep the process from ending.
             self._trigger = self._reactor().addSystemEventTrigger("after", "shutdown", self.stop)
         return deferToThreadPool(self._reactor(), self._pool, work)
 
     def stop(self) -> None:
         if self._is_running:
-            with suppress(KeyError, ValueError):  # it is this trigger that stops it
+            with suppress(KeyError, ValueError):  # this very trigger may be running
                 self._reactor().removeSystemEventTrigger(self._trigger)
             self._pool.stop()
-            self._pool = ThreadPool(0, 1, "owncache files")  # one that was stopped cannot begin again
+            self._pool = ThreadPool(0, 1, "owncache files")  # a stopped pool cannot be started again
             self._is_running = False
 
 
@@ -175,12 +175,12 @@ class RealFolder:
 
     def size(self, name: str) -> int | None:
         try:
-            return os.stat(self._of(name)).st_size
+            return os.stat(self._path_of(name)).st_size
         except FileNotFoundError:
             return None
 
     def create(self, name: str) -> RealFile:
-        # O_APPEND here too: after a cut, a file without it goes on at its old offset and leaves a hole of zeros.
+        # O_APPEND here too: after `cut`, a file without it continues at its old offset and leaves a hole of zeros.
         return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
 
     def append(self, name: str) -> RealFile:
@@ -196,21 +196,21 @@ class RealFolder:
             return []
 
     def replace(self, name: str, other: str) -> None:
-        os.replace(self._of(name), self._of(other))
+        os.replace(self._path_of(name), self._path_of(other))
 
     def remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(self._of(name))
+            os.unlink(self._path_of(name))
 
     def inner(self, name: str) -> RealFolder:
-        return RealFolder(self._of(name))
+        return RealFolder(self._path_of(name))
 
     def make(self) -> None:
         with suppress(FileExistsError):
             os.mkdir(self.path, 0o755)
 
     def take(self, name: str, inner: Folder, other: str) -> None:
-        os.replace(self._of(name), os.path.join(inner.path, other))
+        os.replace(self._path_of(name), os.path.join(inner.path, other))
 
     def sync(self) -> None:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -222,14 +222,14 @@ class RealFolder:
     def lock(self) -> bool:
         if self._lock is not None:
             return True
-        # The folder itself is locked: nothing is left behind, and the lock goes with the process, however that ends.
+        # Lock the folder itself: no lock file is left behind, and the lock ends with the process, however that ends.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
-        except OSError:  # some network file systems cannot
+        except OSError:  # some network file systems cannot lock
             pass
         self._lock = descriptor
         return True
@@ -239,8 +239,8 @@ class RealFolder:
             os.close(self._lock)
             self._lock = None
 
-    def _of(self, name: str) -> str:
+    def _path_of(self, name: str) -> str:
         return os.path.join(self.path, name)
 
     def _open(self, name: str, flags: int) -> RealFile:
-        return RealFile(os.open(self._of(name), flags | os.O_CLOEXEC, 0o644))
+        return RealFile(os.open(self._path_of(name), flags | os.O_CLOEXEC, 0o644))

@@ -1,9 +1,9 @@
-"""Notes what every unit of execution changed, so that a log can do it again.
+"""Records the changes of each unit of execution, so that the append-only file can replay them.
 
-While it is open, it is a layer around the commands that write; while it is closed, and for commands that only read,
-nothing is asked at all.  A request is noted as it was given, unless its command told another (`Session.log`); one that
-changed nothing is not noted.  What belongs to one unit is one record: an EXEC, a command and those that it calls, a
-request and the keys that were found expired by it.
+While the journal is open, it is a layer around the commands that write; while it is closed, and for commands that only
+read, no check is made at all.  It records a request as the client sent it, unless the command reports another one
+(`Session.log`); a request that changed nothing is not recorded.  All changes of one unit make one record: those of an
+EXEC, of a command and the commands that it calls, of a request and the keys that it found expired.
 """
 
 from __future__ import annotations
@@ -19,84 +19,84 @@ from twisted_kv.store.observers import Event
 from twisted_kv.vocabulary.replies import Reply
 
 Record = Callable[[List[Effect]], None]
-"""Takes requests that are to be done all or none, each with the number of its database."""
+"""Takes requests to be replayed all or none, each with the index of its database."""
 
 
 class Journal:
-    """Has `record` told of all that changes the data of a cache."""
+    """Calls `record` for all changes of a cache's data."""
 
     def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
         self._server = dispatcher.server
         self._layers = dispatcher.layers
         self._units = dispatcher.units
-        self._take: Final = record
-        self._effects: List[Effect] = []  # what the command that runs has told itself
-        self._unit: List[Effect] = []  # what the unit under way has done, if it is more than one command
-        self._told = 0  # how often a command has told of something before it called another
-        self._nested: Dict[int, int] = {}  # changes of each database that were noted by commands within others
+        self._record: Final = record
+        self._effects: List[Effect] = []  # effects that the running command has reported
+        self._unit: List[Effect] = []  # effects of the current unit, if it runs more than one command
+        self._reported = 0  # how often a command reported effects before it called another
+        self._nested: Dict[int, int] = {}  # changes by database, recorded by commands within others
         self.is_open = False
 
     def open(self) -> None:
-        """Begin to take note."""
+        """Begin to record."""
         self.is_open = True
         self._server.services.effects = self._effects
         self._layers.switch(JOURNAL, self._layer)
         for database in self._server.databases:
-            database.lost = self._lost
+            database.lost = self._key_lost
 
     def close(self) -> None:
-        """Take note no more."""
+        """Stop recording."""
         self.is_open = False
         self._server.services.effects = NoEffects()
         self._layers.switch(JOURNAL, None)
         for database in self._server.databases:
             database.lost = None
 
-    def _lost(self, index: int, key: bytes, event: Event) -> None:
-        """Take note of a key that is gone though no request asked for it."""
+    def _key_lost(self, index: int, key: bytes, event: Event) -> None:
+        """Record the removal of a key that no request removed."""
         effect = index, (b"DEL", key)
         if self._units.depth and not self._units.is_bout:
             self._gather([effect])
         else:
-            self._take([effect])
+            self._record([effect])
 
-    def _note(self, done: List[Effect]) -> None:
+    def _note(self, effects: List[Effect]) -> None:
         if self._unit or self._units.depth > 1:
-            self._gather(done)
+            self._gather(effects)
         else:
-            self._take(done)
+            self._record(effects)
 
-    def _gather(self, done: List[Effect]) -> None:
-        """Keep what was done until the end of the unit."""
+    def _gather(self, effects: List[Effect]) -> None:
+        """Keep effects until the end of the unit."""
         if not self._unit:
             self._units.at_end(self._record_unit)
-        self._unit += done
+        self._unit += effects
 
     def _record_unit(self) -> None:
-        done, self._unit = self._unit, []
+        effects, self._unit = self._unit, []
         self._nested.clear()
-        if done:
-            self._take(done)
+        if effects:
+            self._record(effects)
 
     def _layer(self, command: Command, function: Function) -> Function:
-        """Make the function of a command that notes what it has done."""
+        """Wrap a command's function so that its effects are recorded."""
         if command.subcommands or not (
-            command.is_write or any("RW" in spec.access for spec in command.keys)  # PFCOUNT keeps its estimate
+            command.is_write or any("RW" in spec.access for spec in command.keys)  # PFCOUNT stores its estimate
         ):
             return function
         effects = self._effects
         name = tuple(command.name.upper().encode().split(b"|"))
 
-        def run(session: Session, *words: bytes) -> Reply:
-            if effects:  # of a command that calls this one
-                self._told += 1
+        def run(session: Session, *arguments: bytes) -> Reply:
+            if effects:  # reported by the command that calls this one
+                self._reported += 1
                 self._gather(effects.copy())
                 effects.clear()
             database = session.db
-            index, before, told, start = database.index, database.changes, self._told, len(self._unit)
+            index, before, reported, start = database.index, database.changes, self._reported, len(self._unit)
             nested = self._nested.get(index, 0) if self._nested else 0
             try:
-                reply = function(session, *words)
+                reply = function(session, *arguments)
             except BaseException:
                 effects.clear()
                 raise
@@ -105,10 +105,10 @@ class Journal:
             if effects:
                 self._note(effects.copy())
                 effects.clear()
-            elif own and self._told == told:
-                if own != changes:  # its own words do all of it again, also what was done by those that it has called
+            elif own and self._reported == reported:
+                if own != changes:  # its own request replays all of it, including the effects of the commands it called
                     del self._unit[start:]
-                self._note([(index, name + words)])
+                self._note([(index, name + arguments)])
             if self._units.depth > 1:
                 self._nested[index] = nested + changes
             return reply

@@ -1,10 +1,11 @@
-"""Finds again what outlasted the last process: a snapshot, or an append-only file.
+"""Loads the data that a previous process saved: a snapshot, or an append-only file (AOF).
 
-As in Redis, with `appendonly` the append-only file counts and nothing else; without it the snapshot.  Files are read in
-another thread and loaded in slices, so that the reactor lives on; whoever asks meanwhile is told LOADING.
+As in Redis, only the append-only file is loaded with `appendonly`, and only the snapshot without it.  Another thread
+reads the files, and the reactor's thread loads them in slices, so that the reactor keeps running; clients get LOADING
+errors meanwhile.
 
-The end of the last log may be torn off: a process or a machine that stopped while it wrote.  That is cut off, and said
-in the log of the server.  All other damage stops the start and changes no file.
+The end of the last file of the AOF may be torn, because a process or a machine stopped while it wrote.  That end is cut
+off, with a message in the server's log.  Any other damage prevents the start and changes no file.
 """
 
 from __future__ import annotations
@@ -37,57 +38,57 @@ CHUNK: Final = 1024 * 1024
 """Bytes that are read at a time."""
 
 PIECE: Final = 32 * 1024
-"""Bytes of a log that are replayed before others have their turn: some 2 ms."""
+"""Bytes of an append-only file that are replayed before the reactor's next turn: some 2 ms."""
 
 KEYS_AT_ONCE: Final = 1000
-"""Keys of a snapshot that are loaded before others have their turn: some 1.5 ms on CPython 3.11."""
+"""Keys of a snapshot that are loaded before the reactor's next turn: some 1.5 ms on CPython 3.11."""
 
 LONGEST_TORN: Final = 64 * CHUNK
-"""More bytes than that behind damage are not taken for the torn end of a log."""
+"""If more bytes than that follow damage, it is not taken for the torn end of an append-only file."""
 
 REPORT_INTERVAL: Final = 5.0
-"""Seconds between two lines in the log while data are loaded."""
+"""Seconds between two progress messages in the log while data are loaded."""
 
 
 @attrs.define
 class Progress:
-    """How far the loading has come."""
+    """The progress of loading."""
 
     date: int
-    """Seconds since 1970 at which it began."""
+    """When it began, in seconds since 1970."""
     started: int
-    """The same on the clock that only goes forward, in milliseconds."""
+    """The same on the monotonic clock, in milliseconds."""
     total: int = 0
-    """Bytes of all files."""
+    """Size of all files in bytes."""
     loaded: int = 0
     expired: int = 0
-    """Keys of a snapshot that had gone meanwhile."""
+    """Number of a snapshot's keys that had expired in the meantime."""
 
 
 class _Source:
-    """A file that is read chunk by chunk, each while the one before it is loaded."""
+    """A file that is read in chunks, each while the previous one is loaded."""
 
     def __init__(self, folder: Folder, name: str, worker: Worker) -> None:
         self.folder = folder
         self.name = name
         self._worker = worker
-        self._file: File | None = None  # used in the other thread only
+        self._file: File | None = None  # used only in the other thread
         self._next = worker.run(self._read)
 
     async def read(self) -> bytes:
-        """Give the next bytes; none at the end."""
+        """Return the next bytes; empty at the end of the file."""
         data = await self._next
         if data:
             self._next = self._worker.run(self._read)
         return data
 
     def close(self) -> None:
-        """Let go of the file, at any time."""
+        """Close the file, at any time."""
         self._next.addErrback(lambda _: None)
         self._worker.run(self._close).addErrback(lambda _: None)
 
     def error(self, why: object, offset: int) -> LoadError:
-        """Make the error that names the place."""
+        """Return an error that names the file and the offset."""
         return LoadError(f"{self.folder.path}/{self.name}: {why} (at byte {offset})")
 
     def _read(self) -> bytes:
@@ -114,13 +115,13 @@ class Loader:
         self._worker = worker
         self._reported = server.now.elapsed
         self.passed_over = 0
-        """Requests of the log that could not be carried out: the next rewrite would drop what they hold."""
+        """Number of the AOF's requests that failed: the next rewrite would drop what they hold."""
         self.progress = Progress(int(self._clock.seconds()), self._reported)
 
     async def load_snapshot(self) -> None:
-        """Load `dbfilename`, if it is there; raises `LoadError`."""
+        """Load `dbfilename`, if it exists; raises `LoadError`."""
         name = self._settings.dbfilename
-        size = await self._do(self._folder, name, lambda: self._folder.size(name))
+        size = await self._in_thread(self._folder, name, lambda: self._folder.size(name))
         if size is None:
             return
         self.progress.total = size
@@ -131,15 +132,17 @@ class Loader:
             raise source.error(error.strerror, self.progress.loaded) from None
         finally:
             source.close()
-        self._say_loaded(name)
+        self._report_loaded(name)
 
     async def load_log(self) -> Manifest:
-        """Load the append-only file, if there is one, and give what it consists of; raises `LoadError`."""
+        """Load the append-only file, if there is one, and return its manifest; raises `LoadError`."""
         folder = self._folder.inner(self._settings.appenddirname)
         old = self._settings.appendfilename
         manifest = await self._read_manifest(folder)
-        is_old = not manifest.parts and await self._do(self._folder, old, lambda: self._folder.size(old)) is not None
-        if is_old:  # of Redis 6 or before: one file, which is to become a base
+        is_old = (
+            not manifest.parts and await self._in_thread(self._folder, old, lambda: self._folder.size(old)) is not None
+        )
+        if is_old:  # of Redis 6 or earlier: a single file, which becomes a base
             folder = self._folder
             manifest = Manifest(Part(old, 1, BASE))
         for database in self._server.databases:
@@ -150,23 +153,23 @@ class Loader:
             for database in self._server.databases:
                 database.deaf_to_time = False
         if is_old:
-            await self._do(self._folder, old, self._move_in)
+            await self._in_thread(self._folder, old, self._move_in)
         if manifest.parts:
-            self._say_loaded("the append-only file")
+            self._report_loaded("the append-only file")
         return manifest
 
     async def _load_parts(self, folder: Folder, manifest: Manifest) -> None:
         sizes = []
         for part in manifest.parts:
-            size = await self._do(folder, part.name, lambda name=part.name: folder.size(name))  # type: ignore[misc]
+            size = await self._in_thread(folder, part.name, lambda name=part.name: folder.size(name))  # type: ignore[misc]
             if size is None:
                 raise LoadError(f"{folder.path}/{part.name}: the manifest names it, and it is not there")
             sizes.append(size)
         self.progress.total = sum(sizes)
-        for place, part in enumerate(manifest.parts):
+        for index, part in enumerate(manifest.parts):
             source = _Source(folder, part.name, self._worker)
-            # A base gets its name when all of it is on the disk, unless it is an old log.
-            is_last = not any(sizes[place + 1 :]) and (part.kind != BASE or len(sizes) == 1)
+            # A base gets its name when all of it is on the disk, so it cannot be torn, unless it is an old single file.
+            is_last = not any(sizes[index + 1 :]) and (part.kind != BASE or len(sizes) == 1)
             try:
                 await self._load_part(source, may_be_torn=is_last)
             except OSError as error:
@@ -175,12 +178,12 @@ class Loader:
                 source.close()
 
     async def _read_manifest(self, folder: Folder) -> Manifest:
-        """Read which files there are."""
+        """Read the manifest of the append-only file."""
         name = self._settings.appendfilename
-        return await self._do(folder, f"{name}.manifest", lambda: read_manifest(folder, name))
+        return await self._in_thread(folder, f"{name}.manifest", lambda: read_manifest(folder, name))
 
     def _move_in(self) -> None:
-        """Move an old file to where its manifest will look for it."""
+        """Move an old single file into the folder of its future manifest."""
         name = self._settings.appendfilename
         folder = self._folder.inner(self._settings.appenddirname)
         folder.make()
@@ -191,7 +194,7 @@ class Loader:
     # Snapshots
 
     async def _load_rdb(self, source: _Source, data: bytes, keep: Callable[[int], Keep]) -> bytes:
-        """Load a snapshot that begins with some data; gives what was read behind its end."""
+        """Load a snapshot whose first bytes are `data`; return the bytes that were read after its end."""
         settings = self._settings
         is_deep = settings.sanitize_dump_payload == "yes"
         reader = RdbReader(keep, checked=settings.rdbchecksum, is_deep=is_deep, packing=self._server.packing)
@@ -202,14 +205,14 @@ class Loader:
                 reader.feed(data)
                 self._advance(len(data))
                 while reader.read(KEYS_AT_ONCE) and not reader.done:
-                    await self._turn()
+                    await self._next_turn()
                 data = b"" if reader.done else await source.read()
         except RdbError as error:
             raise source.error(error, error.offset) from None
         return reader.rest
 
     def _keep(self, index: int) -> Keep:
-        """Give what takes the keys of a database; raises `RdbError` if there is none of that number."""
+        """Return the function that loads keys into a database; raises `RdbError` if there is no such database."""
         if index >= len(self._server.databases):
             raise RdbError(f"database {index}, and there are only {len(self._server.databases)} (setting databases)")
         database = self._server.databases[index]
@@ -231,10 +234,10 @@ class Loader:
 
         return keep
 
-    # Logs
+    # Append-only files
 
     async def _load_part(self, source: _Source, *, may_be_torn: bool) -> None:
-        """Load one file of an append-only file: requests, or a snapshot and requests behind it."""
+        """Load one file of the AOF: requests, or a snapshot and the requests after it."""
         data = await source.read()
         offset = 0
         if data.startswith(rdb.MAGIC):
@@ -249,11 +252,11 @@ class Loader:
                 for start in range(0, len(data), PIECE):
                     reader.feed(data[start : start + PIECE])
                     while True:
-                        requests, place = reader.take()
+                        requests, start_offset = reader.take()
                         if not requests:
                             break
-                        replay.run(requests, place)
-                    await self._turn()
+                        replay.run(requests, start_offset)
+                    await self._next_turn()
                 self._advance(len(data))
                 data = await source.read()
             torn = reader.rest
@@ -264,7 +267,7 @@ class Loader:
                 torn += data
             if not torn or data or not torn.endswith(b"\0"):
                 raise source.error(error, error.offset) from None
-        self._tell_passed_over(source, replay)
+        self._report_passed_over(source, replay)
         if replay.transaction_start is None and not torn:
             return
         end = reader.offset if replay.transaction_start is None else replay.transaction_start
@@ -274,7 +277,7 @@ class Loader:
             raise source.error("it ends in the midst of a request, and more was written to the files behind it", end)
         if not self._settings.aof_load_truncated:
             raise source.error("it ends in the midst of a request, and aof-load-truncated is no", end)
-        await self._do(source.folder, source.name, lambda: _cut(source.folder, source.name, end))
+        await self._in_thread(source.folder, source.name, lambda: _cut(source.folder, source.name, end))
         self._log.warn(
             "{path}/{name}: the end was torn off while it was written; what was left of the last request is cut off at "
             "byte {end}",
@@ -283,8 +286,8 @@ class Loader:
             end=end,
         )
 
-    def _tell_passed_over(self, source: _Source, replay: _Replay) -> None:
-        """Say in one line what of a file could not be carried out."""
+    def _report_passed_over(self, source: _Source, replay: _Replay) -> None:
+        """Log in one message which requests of a file failed."""
         if replay.passed_over:
             self.passed_over += replay.passed_over
             self._log.critical(
@@ -293,14 +296,14 @@ class Loader:
                 path=source.folder.path,
                 name=source.name,
                 count=replay.passed_over,
-                place=replay.first_place,
+                place=replay.first_offset,
                 why=replay.first_error,
             )
 
-    # All of them
+    # Common helpers
 
-    def _do(self, folder: Folder, name: str, work: Callable[[], T]) -> Deferred[T]:
-        """Have something done in the other thread; fails with `LoadError`."""
+    def _in_thread(self, folder: Folder, name: str, work: Callable[[], T]) -> Deferred[T]:
+        """Call `work` in the other thread; fails with `LoadError`."""
 
         def fail(failure: Failure) -> T:
             error = failure.value
@@ -313,14 +316,14 @@ class Loader:
 
         return maybeDeferred(self._worker.run, work).addErrback(fail)
 
-    def _turn(self) -> Deferred[None]:
-        """Let others have their turn."""
+    def _next_turn(self) -> Deferred[None]:
+        """Wait for the reactor's next turn, so that other work can run."""
         turn: Deferred[None] = Deferred(lambda _: call.cancel())
         call = self._clock.callLater(0, turn.callback, None)
         return turn
 
     def _advance(self, size: int) -> None:
-        """Take note that so many bytes were loaded, and say so now and then."""
+        """Count loaded bytes, and log the progress from time to time."""
         progress = self.progress
         progress.loaded += size
         now = self._server.now.elapsed
@@ -329,34 +332,34 @@ class Loader:
             percent = 100 * progress.loaded // max(1, progress.total)
             self._log.info("loading: {percent} % of {total} bytes", percent=percent, total=progress.total)
 
-    def _say_loaded(self, what: str) -> None:
+    def _report_loaded(self, what: str) -> None:
         keys = sum(map(len, self._server.databases))
         seconds = (self._server.now.elapsed - self.progress.started) / 1000
         self._log.info("loaded {what}: {keys} keys in {seconds:.3f} seconds", what=what, keys=keys, seconds=seconds)
 
 
 class _Replay:
-    """Does again what a log says was done.
+    """Replays the requests of an append-only file.
 
-    A request that fails is passed over, as by Redis: what is left may be worth having.  One that holds what is whole
-    and cannot be kept raises `LogError`, as it ends a redis-server.
+    A request that fails is skipped, as by Redis: the rest may still be useful.  A request whose payload is intact but
+    cannot be stored raises `LogError`; it ends a redis-server, too.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.passed_over = 0
-        """How many requests failed."""
-        self.first_place = 0
-        """Where the first of them stands."""
+        """Number of requests that failed."""
+        self.first_offset = 0
+        """Offset of the first of them, in bytes."""
         self.first_error = ""
-        """What it is, and why it failed."""
+        """Its command, and why it failed."""
         self._session = Session(server, Lasting.CONNECTION, trusted=True, is_replay=True)
         self._transaction: list[tuple[list[bytes], int]] = []
         self.transaction_start: int | None = None
-        """Where the MULTI stands whose EXEC has not come yet."""
+        """Offset of a MULTI whose EXEC has not been read yet, or None."""
 
     def run(self, requests: list[list[bytes]], offset: int) -> None:
-        """Run requests that lie side by side from an offset on; raises `LogError`."""
+        """Run adjacent requests, the first of which begins at `offset`; raises `LogError`."""
         for words in requests:
             name = words[0].upper()
             if name == b"MULTI":
@@ -365,11 +368,11 @@ class _Replay:
                 self.transaction_start = offset
             elif name == b"EXEC":
                 self.transaction_start = None
-                for request, place in self._transaction:
-                    self._run(request, place)
+                for request, request_offset in self._transaction:
+                    self._run(request, request_offset)
                 self._transaction.clear()
             elif self.transaction_start is not None:
-                self._find(words, offset)  # now: without an EXEC all of it would be taken to be torn off
+                self._find(words, offset)  # check now: without an EXEC, all of it would be taken for a torn end
                 self._transaction.append((words, offset))
             else:
                 self._run(words, offset)
@@ -395,13 +398,13 @@ class _Replay:
         if isinstance(reply, PayloadError) and reply.lost:
             raise LogError(f"'{entry.name}' cannot be carried out: {reply.lost}", offset)
         if not self.passed_over:
-            self.first_place = offset
+            self.first_offset = offset
             self.first_error = f"'{entry.name}': {reply}"
         self.passed_over += 1
 
 
 def _cut(folder: Folder, name: str, size: int) -> None:
-    """Keep only the beginning of a file."""
+    """Truncate a file to so many bytes."""
     file = folder.append(name)
     try:
         file.cut(size)

@@ -1,7 +1,7 @@
-"""The files of the append-only file, as the thread that writes them has them.
+"""The files of the append-only file (AOF), as the thread that writes them sees them.
 
-Everything here runs in that thread alone, one call after the other, and may take its time.  What the reactor's side
-(`append_only`) has to know of it comes back as a `LogState` with each outcome; it looks at nothing else here.
+Everything here runs only in that thread, one call at a time, and may block.  Each result carries a `LogState` with what
+the reactor's side (`append_only`) must know; that side accesses nothing else here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twisted_kv.settings.config import Settings
 
 
 def read_manifest(folder: Folder, file_name: str) -> Manifest:
-    """Read the manifest in a folder, an empty one if there is none; raises OSError and `ManifestError`."""
+    """Return the manifest in a folder, or an empty one if there is none; raises OSError and `ManifestError`."""
     name = f"{file_name}.manifest"
     if folder.size(name) is None:
         return Manifest()
@@ -32,22 +32,22 @@ def read_manifest(folder: Folder, file_name: str) -> Manifest:
 
 @attrs.frozen
 class LogState:
-    """How the files of a log are."""
+    """The state of an AOF's files."""
 
     name: str | None = None
-    """Of the file that is written to; None while there is none."""
+    """Name of the file that is written to; None while there is none."""
     size: int = 0
-    """Bytes of all files."""
+    """Size of all files in bytes."""
     unwritten: int = 0
-    """Bytes that could not be written, and are tried again."""
+    """Number of bytes that could not be written, and will be retried."""
     is_doubtful: bool = False
-    """Whether the file that is written to may not hold what was written to it: a `sync` of it has failed."""
+    """Whether the file that is written to may lack data that were written to it, because a `sync` of it failed."""
 
 
 class LogFiles:
-    """The files of one append-only file, the last of which is written to.
+    """The files of one append-only file; records are written to the last of them.
 
-    `outer` is the folder that the folder of the log is in; `seconds` tells the date.  All methods raise OSError.
+    `outer` is the folder that contains the AOF's folder; `seconds` returns the date.  All methods raise OSError.
     """
 
     def __init__(self, outer: Folder, settings: Settings, seconds: Callable[[], float]) -> None:
@@ -58,57 +58,58 @@ class LogFiles:
         self._manifest = Manifest()
         self._part: Part | None = None
         self._file: File | None = None
-        self._size = 0  # bytes of the file that is written to
-        self._older_size = 0  # bytes of the files before it
+        self._size = 0  # size in bytes of the file that is written to
+        self._older_size = 0  # size in bytes of the files before it
         self._is_doubtful = False
-        self._note = b""  # the last that was written: when that was
-        self._unwritten = b""  # what could not be written, in front of the next records
-        self._must_cut = False  # a part of it was, and is still there
+        self._note = b""  # the timestamp note that was written last
+        self._unwritten = b""  # data that could not be written, to go before the next records
+        self._must_cut = False  # whether a part of them was written, and is still in the file
 
     def state(self) -> LogState:
-        """Return how the files are now."""
+        """Return the current state of the files."""
         name = None if self._file is None or self._part is None else self._part.name
         return LogState(name, self._older_size + self._size, len(self._unwritten), self._is_doubtful)
 
     def open(self, manifest: Manifest, empty_base: bytes, *, is_rdb: bool) -> list[str]:
-        """Go on with the files of a manifest, or begin with an empty base.
+        """Continue with the files of a manifest, or begin with an empty base.
 
-        Returns the names of files that no manifest names, as if that was lost: they stay as they are.
+        Returns the names of files that no manifest names, perhaps because it was lost: they stay unchanged.
         """
         taken: list[str] = []
         self.folder.make()
         self._outer.sync()
-        known = manifest
-        if not known.parts:
+        updated = manifest
+        if not updated.parts:
             taken.extend(name for name in self.folder.names() if name.endswith((".rdb", ".aof")))
-            base = known.next_base(self._settings.appendfilename, is_rdb=is_rdb, taken=taken)
+            base = updated.next_base(self._settings.appendfilename, is_rdb=is_rdb, taken=taken)
             self._write_file(base.name, empty_base)
-            known = known.begun_anew(base, ())
-        if known.increments:
-            part = known.increments[-1]
+            updated = updated.begun_anew(base, ())
+        if updated.increments:
+            part = updated.increments[-1]
             file = self.folder.append(part.name)
         else:
-            part = known.next_increment(self._settings.appendfilename, taken)
-            known = known.with_increment(part)
-            file = self.folder.create(part.name)  # one that is there was never named, and holds other data
+            part = updated.next_increment(self._settings.appendfilename, taken)
+            updated = updated.with_increment(part)
+            file = self.folder.create(part.name)  # an existing file was never in the manifest, and holds other data
         try:
             self.folder.sync()
-            if known != manifest:
-                self._write_manifest(known)
+            if updated != manifest:
+                self._write_manifest(updated)
             size = self.folder.size(part.name) or 0
-            known = self._without_history(known)
-            older = self._size_of(known) - size
+            updated = self._without_history(updated)
+            older = self._total_size(updated) - size
         except BaseException:
             file.close()
             raise
-        self._manifest = known
+        self._manifest = updated
         self._begin(part, file, size, older)
         return taken
 
     def put(self, records: list[bytes], *, sync: bool) -> None:
-        """Write records at the end of the file, and force them to the disk if asked to.
+        """Append records to the file, and force them to the disk if `sync` is set.
 
-        What could not be written is kept, and written before the next records; what was written of it is cut off.
+        Data that could not be written are kept, and written before the next records; a part that was written is cut
+        off first.
         """
         file, part = self._file, self._part
         assert file is not None
@@ -139,59 +140,59 @@ class LogFiles:
                 raise
 
     def rotate(self, records: list[bytes], *, afresh: bool, is_logging: bool) -> Part | None:
-        """Write records at the end of the file, and go on with a new one; returns that.
+        """Append records to the file, and continue with a new one; return the new one.
 
-        `afresh`: the files that are there hold other data, and the manifest is left as it is until `replace_base`.
-        Without `is_logging` there will be no new file.
+        `afresh`: the existing files hold other data, and the manifest stays unchanged until `replace_base`.
+        Without `is_logging` no new file is made.
         """
         if self._file is not None and not self._is_doubtful and not afresh:
             self.put(records, sync=True)
         self.folder.make()
         self._outer.sync()
-        known = read_manifest(self.folder, self._settings.appendfilename) if afresh else self._manifest
+        updated = read_manifest(self.folder, self._settings.appendfilename) if afresh else self._manifest
         if not is_logging:
-            self._manifest = known
+            self._manifest = updated
             return None
-        part = known.next_increment(self._settings.appendfilename)
+        part = updated.next_increment(self._settings.appendfilename)
         file = self.folder.create(part.name)
-        known = known.with_increment(part)
+        updated = updated.with_increment(part)
         try:
             self.folder.sync()
             if not afresh:
-                self._write_manifest(known)
+                self._write_manifest(updated)
         except BaseException:
             file.close()
             raise
         if self._file is not None:
-            with suppress(OSError):  # it is not open any more, whatever is said of that
+            with suppress(OSError):  # it is closed even if `close` reports an error
                 self._file.close()
-        self._manifest = known
+        self._manifest = updated
         self._begin(part, file, 0, self._older_size + self._size)
         return part
 
     def replace_base(self, name: str, first: Part | None, *, is_rdb: bool) -> None:
-        """Put a file of the outer folder in the place of all before an increment."""
+        """Replace all files before an increment by a file of the outer folder."""
         base = self._manifest.next_base(self._settings.appendfilename, is_rdb=is_rdb)
         self._outer.take(name, self.folder, base.name)
         self.folder.sync()
         increments = self._manifest.increments
         increments = () if first is None else increments[increments.index(first) :]
-        known = self._manifest.begun_anew(base, increments)
-        size = self._size_of(known)
-        self._write_manifest(known)
-        with suppress(OSError):  # what cannot be removed now is history, and is removed the next time
-            known = self._without_history(known)
-        self._manifest = known
+        updated = self._manifest.begun_anew(base, increments)
+        size = self._total_size(updated)
+        self._write_manifest(updated)
+        with suppress(OSError):  # files that cannot be removed now stay in the history, and are removed next time
+            updated = self._without_history(updated)
+        self._manifest = updated
         self._older_size = size - self._size
 
     def let_go(self) -> None:
-        """Close the file that is written to, for ever."""
+        """Close the file that is written to, for good."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
 
     def _begin(self, part: Part, file: File, size: int, older_size: int) -> None:
-        """Write to a file from now on."""
+        """Make a file the one that is written to."""
         self._part = part
         self._file = file
         self._size = size
@@ -209,7 +210,7 @@ class LogFiles:
             file.close()
 
     def _write_manifest(self, manifest: Manifest) -> None:
-        """Put another manifest in the place of the one that is there, all of it or nothing."""
+        """Replace the manifest atomically."""
         name = f"{self._settings.appendfilename}.manifest"
         try:
             self._write_file(f"temp-{name}", manifest.format())
@@ -221,14 +222,14 @@ class LogFiles:
         self.folder.sync()
 
     def _without_history(self, manifest: Manifest) -> Manifest:
-        """Remove the files that are not needed any more."""
+        """Remove the files that are no longer needed; return the manifest without them."""
         if not manifest.history:
             return manifest
         for part in manifest.history:
             self.folder.remove(part.name)
-        known = attrs.evolve(manifest, history=())
-        self._write_manifest(known)
-        return known
+        updated = attrs.evolve(manifest, history=())
+        self._write_manifest(updated)
+        return updated
 
-    def _size_of(self, manifest: Manifest) -> int:
+    def _total_size(self, manifest: Manifest) -> int:
         return sum(self.folder.size(part.name) or 0 for part in manifest.parts)

@@ -1,7 +1,7 @@
-"""The manifest of an append-only file: which files it consists of, and in what order they are read.
+"""The manifest of an append-only file (AOF): which files it consists of, and in what order they are read.
 
-Redis 7's form, a line a file: `file appendonly.aof.1.base.rdb seq 1 type b`.  A base (`b`) holds the data at one
-moment, increments (`i`) what was written since, and history (`h`) is what may be removed.
+The format is that of Redis 7, one line per file: `file appendonly.aof.1.base.rdb seq 1 type b`.  A base (`b`) holds the
+data at one moment, increments (`i`) hold what was written since, and history (`h`) files may be removed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
-        """Read a manifest; raises `ManifestError`."""
+        """Parse a manifest; raises `ManifestError`."""
         manifest = cls()
         offset = 0
         if not data:
@@ -48,7 +48,7 @@ class Manifest:
         for line in data.split(b"\n")[:-1]:
             try:
                 if not line.startswith(b"#"):
-                    manifest = manifest._with(_read_part(line))
+                    manifest = manifest._with_part(_read_part(line))
             except ValueError as error:
                 raise ManifestError(str(error), offset) from None
             offset += len(line) + 1
@@ -57,41 +57,41 @@ class Manifest:
         return manifest
 
     def format(self) -> bytes:
-        """Write a manifest."""
-        return b"".join(map(_write_part, self._all()))
+        """Encode the manifest."""
+        return b"".join(map(_write_part, self._all_parts()))
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The files to read, in their order."""
+        """The files to read, in order."""
         return (*((self.base,) if self.base is not None else ()), *self.increments)
 
     def next_increment(self, file_name: str, taken: Container[str] = ()) -> Part:
-        """Name the next increment, by no name that is taken."""
-        return self._next(self.increments[-1] if self.increments else None, file_name, "incr.aof", INCREMENT, taken)
+        """Return the next increment, whose name is not among those taken."""
+        return self._name(self.increments[-1] if self.increments else None, file_name, "incr.aof", INCREMENT, taken)
 
     def next_base(self, file_name: str, *, is_rdb: bool, taken: Container[str] = ()) -> Part:
-        """Name the next base, by no name that is taken."""
-        return self._next(self.base, file_name, f"base.{'rdb' if is_rdb else 'aof'}", BASE, taken)
+        """Return the next base, whose name is not among those taken."""
+        return self._name(self.base, file_name, f"base.{'rdb' if is_rdb else 'aof'}", BASE, taken)
 
     def with_increment(self, part: Part) -> Manifest:
-        """Add an increment."""
+        """Return the manifest with another increment."""
         return attrs.evolve(self, increments=(*self.increments, part))
 
     def begun_anew(self, base: Part, increments: tuple[Part, ...]) -> Manifest:
-        """Put a new base in the place of the old one and of the increments before the given ones."""
-        past = [part for part in self.parts if part not in increments]
-        history = (*self.history, *(attrs.evolve(part, kind=HISTORY) for part in past))
+        """Return a manifest whose new base replaces the old one and all increments but the given ones."""
+        replaced = [part for part in self.parts if part not in increments]
+        history = (*self.history, *(attrs.evolve(part, kind=HISTORY) for part in replaced))
         return Manifest(base, increments, history)
 
-    def _next(self, last: Part | None, file_name: str, ending: str, kind: str, taken: Container[str]) -> Part:
-        """Name a file, unlike any that is to be removed."""
+    def _name(self, last: Part | None, file_name: str, suffix: str, kind: str, taken: Container[str]) -> Part:
+        """Return a new file, whose name is neither taken nor in the history."""
         history = {part.name for part in self.history}
         number = 1 if last is None else last.number + 1
-        while (name := f"{file_name}.{number}.{ending}") in history or name in taken:
+        while (name := f"{file_name}.{number}.{suffix}") in history or name in taken:
             number += 1
         return Part(name, number, kind)
 
-    def _with(self, part: Part) -> Manifest:
+    def _with_part(self, part: Part) -> Manifest:
         if part.kind == BASE:
             if self.base is not None:
                 raise ValueError("a second base")
@@ -102,7 +102,7 @@ class Manifest:
             raise ValueError("an increment whose number is not greater than the one before it")
         return self.with_increment(part)
 
-    def _all(self) -> Iterator[Part]:
+    def _all_parts(self) -> Iterator[Part]:
         if self.base is not None:
             yield self.base
         yield from self.history
@@ -110,7 +110,7 @@ class Manifest:
 
 
 def _read_part(line: bytes) -> Part:
-    """Read one line: names and values by turns, of which three are known."""
+    """Parse one line: alternating names and values, of which three are known."""
     if len(line) >= LONGEST_LINE:
         raise ValueError("a line that is too long")
     words = [as_text(word) for word in split_words(line.rstrip(b"\r"))]

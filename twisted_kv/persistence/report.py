@@ -1,4 +1,4 @@
-"""What INFO tells about persistence, in Redis's fields."""
+"""The fields of INFO's section about persistence, as in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_kv.vocabulary.clock import Now
 
 
 def snapshot_fields(snapshots: Snapshots) -> Mapping[str, object]:
-    """Tell of the snapshot that is under way.  Nothing is forked for it, and nothing is copied."""
+    """Return the fields about the current snapshot.  It needs no fork, and copies nothing."""
     saving = snapshots.saving
     return {
         "current_cow_peak": 0,
@@ -25,7 +25,7 @@ def snapshot_fields(snapshots: Snapshots) -> Mapping[str, object]:
 
 
 def save_fields(saves: Saves, snapshots: Snapshots) -> Mapping[str, object]:
-    """Tell of snapshots that are saved."""
+    """Return the fields about saved snapshots."""
     record = saves.record
     return {
         "rdb_changes_since_last_save": saves.unsaved,
@@ -40,7 +40,7 @@ def save_fields(saves: Saves, snapshots: Snapshots) -> Mapping[str, object]:
 
 
 def aof_fields(aof: Aof, snapshots: Snapshots) -> Mapping[str, object]:
-    """Tell of the append-only file."""
+    """Return the fields about the append-only file."""
     record, file = aof.record, aof.file
     fields: dict[str, object] = {
         "aof_enabled": int(snapshots.settings.appendonly),
@@ -71,7 +71,7 @@ def aof_fields(aof: Aof, snapshots: Snapshots) -> Mapping[str, object]:
 
 
 def loading_fields(progress: Progress, now: Now) -> Mapping[str, object]:
-    """Tell how far the loading has come."""
+    """Return the fields about the progress of loading."""
     passed = (now.elapsed - progress.started) / 1000
     left = progress.total - progress.loaded
     return {
@@ -84,6 +84,6 @@ def loading_fields(progress: Progress, now: Now) -> Mapping[str, object]:
 
 
 def _seconds(snapshots: Snapshots) -> int:
-    """How long the snapshot under way has taken so far, in whole seconds."""
+    """Return how long the current snapshot has taken so far, in whole seconds."""
     assert snapshots.saving is not None
     return (snapshots.now.elapsed - snapshots.saving.started) // 1000

@@ -1,4 +1,4 @@
-"""Snapshots that are saved: for SAVE and BGSAVE, at the save points, after FLUSHALL, and at the end."""
+"""Saves snapshots: for SAVE and BGSAVE, at the save points, after FLUSHALL, and at shutdown."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Saves:
         self._settings = snapshots.settings
         self.record = SaveRecord(snapshots.now)
         self._is_scheduled = False
-        self._waiting: list[Promise] = []  # SAVE commands that wait for the snapshot under way, or for their turn
-        self._saved_changes = 0  # how many changes there had been when the last snapshot that was saved began
+        self._waiting: list[Promise] = []  # replies of SAVE commands that wait for the current snapshot or the next
+        self._saved_changes = 0  # the number of changes when the last saved snapshot began
 
     def loaded(self) -> None:
-        """Take what the databases hold for saved."""
+        """Treat what the databases hold as saved."""
         self._saved_changes = self._snapshots.changes
 
     @property
     def unsaved(self) -> int:
-        """How many changes there were since the snapshot that was last saved began."""
+        """Number of changes since the last saved snapshot began."""
         return self._snapshots.changes - self._saved_changes
 
     @property
@@ -44,7 +44,7 @@ class Saves:
 
     @property
     def is_next(self) -> bool:
-        """Whether one is to begin as soon as that may be."""
+        """Whether a save begins as soon as possible."""
         return bool(self._waiting) or (self._is_scheduled and self._snapshots.is_running)
 
     @property
@@ -56,7 +56,7 @@ class Saves:
         return any(unsaved >= point.changes and age > point.seconds for point in self._settings.save if unsaved)
 
     def save(self) -> Reply:
-        """Save one; the reply comes when it is on the disk."""
+        """Save a snapshot; the reply is sent when it is on the disk."""
         if self.is_under_way:
             raise CommandError(IN_PROGRESS)
         reply = Promise()
@@ -66,7 +66,7 @@ class Saves:
         return reply.now()
 
     def background_save(self, *, schedule: bool) -> Reply:
-        """Begin to save one, or schedule it if that cannot be now."""
+        """Begin to save a snapshot, or schedule it if that is not possible now."""
         if self._snapshots.saving is None:
             self.begin()
             return Status(b"Background saving started")
@@ -81,7 +81,7 @@ class Saves:
         return Status(b"Background saving scheduled")
 
     def flushed(self) -> None:
-        """Save that nothing is there any more, in the place of what is under way."""
+        """Save the empty databases, in place of a save that is in progress."""
         if self.is_under_way:
             self._snapshots.cancel()
         if self._snapshots.saving is None:
@@ -90,7 +90,7 @@ class Saves:
             self._is_scheduled = True
 
     async def save_for_the_end(self) -> bool:
-        """Save one; False if that failed."""
+        """Save a snapshot; return False if that failed."""
         saved: Deferred[Reply] = Deferred()
         reply = Promise()
         reply.then(saved.callback)
@@ -100,11 +100,11 @@ class Saves:
         return await saved is OK
 
     def begin(self, *, counted: bool = True) -> None:
-        """Begin to save one; Redis does not count the one that follows a FLUSHALL."""
+        """Begin to save a snapshot; Redis does not count the save after a FLUSHALL."""
         snapshots, folder = self._snapshots, self._snapshots.folder
         self._is_scheduled = False
         changes = snapshots.changes
-        is_asked_for = bool(self._waiting)
+        is_requested = bool(self._waiting)
         temporary = f"temp-{os.getpid()}.rdb"
         name = self._settings.dbfilename
 
@@ -120,7 +120,7 @@ class Saves:
 
         def ended(error: Exception | None) -> None:
             failed = error is not None and not isinstance(error, CancelledError)
-            if not (failed and is_asked_for):  # who asked for it is told; Redis refuses no writes for that
+            if not (failed and is_requested):  # the requester gets the error; Redis refuses no writes then
                 self.record.ended(error)
             resolve_all(self._waiting, OK if error is None else SaveError(_reason(error)))
 
@@ -129,7 +129,7 @@ class Saves:
         saved.addBoth(snapshots.over, "the snapshot", ended)
 
     def stop(self) -> None:
-        """Save nothing more that is not asked for anew."""
+        """Cancel scheduled saves, and fail those that wait."""
         self._is_scheduled = False
         resolve_all(self._waiting, SaveError("the cache was stopped"))
 

@@ -1,4 +1,4 @@
-"""A snapshot on its way into a file: made in slices in the reactor's thread, written in another."""
+"""Writes a snapshot to a file: the reactor's thread encodes it in slices, and another thread writes them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
 SLICE: Final = 8 * 1024
-"""Bytes that are made before requests are served again: some 0.1 ms on CPython 3.11, for keys of 64 bytes."""
+"""Bytes that are encoded before requests are served again: some 0.1 ms on CPython 3.11, for keys of 64 bytes."""
 
 BLOCK: Final = 256 * 1024
-"""Bytes that are handed to the other thread at a time."""
+"""Bytes that are passed to the other thread at a time."""
 
 AHEAD: Final = 4 * BLOCK
-"""Bytes that may wait to be written; then no more are made until the disk has caught up."""
+"""Bytes that may wait to be written; beyond that, encoding pauses until the disk has caught up."""
 
 
 class Saving:
     """Writes a snapshot into a file of a folder, and forces it to the disk.
 
-    `finished` gives its size, or fails with the OSError that prevented it; then, or when it is cancelled, the file is
-    removed.
+    `finished` fires with the file's size, or fails with the OSError that prevented it.  On failure, or when `finished`
+    is cancelled, the file is removed.
     """
 
     def __init__(self, snapshot: Snapshot, writer: Writer, folder: Folder, name: str, worker: Worker, now: Now) -> None:
@@ -41,73 +41,73 @@ class Saving:
         self._name = name
         self._worker = worker
         self._clock = now.clock
-        self._file: File | None = None  # used in the other thread only, as the two that follow
+        self._file: File | None = None  # used only in the other thread, like the next two attributes
         self._crc = 0
         self._written = 0
-        self._made: list[bytes] = []
-        self._made_bytes = 0
-        self._waiting = 0  # bytes that were handed over and are not written yet
+        self._encoded: list[bytes] = []
+        self._encoded_bytes = 0
+        self._waiting = 0  # bytes that were passed to the other thread and are not written yet
         self._call: IDelayedCall | None = None
-        self._is_made = False
+        self._is_encoded = False
         self._is_over = False
 
     def start(self) -> None:
-        """Begin."""
-        self._hand_over(self._create, 0)
+        """Create the file, and begin to encode."""
+        self._queue(self._create, 0)
         if self._call is None and not self._is_over:
-            self._go_on()
+            self._encode_slice()
 
     @property
     def buffered(self) -> int:
-        """Bytes that were made and are not written yet."""
-        return self._made_bytes + self._waiting
+        """Bytes that were encoded and are not written yet."""
+        return self._encoded_bytes + self._waiting
 
     def fail(self, failure: Failure) -> None:
-        """Stop, and let `finished` fail, unless it is over already."""
+        """Stop, and make `finished` fail, unless it is over already."""
         if not self._is_over:
             self._end()
             self.finished.errback(failure)
 
     def discard(self) -> None:
-        """Remove the file, in its turn, if nobody has given it another name."""
-        self._worker.run(self._remove).addErrback(lambda _: None)  # what is left will be replaced by the next
+        """Remove the file, after all work queued before, unless it was renamed."""
+        self._worker.run(self._remove).addErrback(lambda _: None)  # the next snapshot replaces a file that is left
 
-    def _go_on(self) -> None:
-        """Make a slice, and hand over what has become a block."""
+    def _encode_slice(self) -> None:
+        """Encode a slice, and pass a full block to the other thread."""
         self._call = None
         data = self.snapshot.step(SLICE)
         if data is not None:
-            self._made.append(data)
-            self._made_bytes += len(data)
-            if self._made_bytes >= BLOCK:
+            self._encoded.append(data)
+            self._encoded_bytes += len(data)
+            if self._encoded_bytes >= BLOCK:
                 self._flush()
-            self._come_again()
+            self._schedule_slice()
             return
-        self._is_made = True
+        self._is_encoded = True
         self._flush()
         self.snapshot.close()
-        self._hand_over(self._finish, 0).addCallback(self._done)
+        self._queue(self._finish, 0).addCallback(self._done)
 
-    def _come_again(self) -> None:
-        if self._call is None and not self._is_over and not self._is_made and self._waiting < AHEAD:
-            self._call = self._clock.callLater(0, self._go_on)
+    def _schedule_slice(self) -> None:
+        if self._call is None and not self._is_over and not self._is_encoded and self._waiting < AHEAD:
+            self._call = self._clock.callLater(0, self._encode_slice)
 
     def _flush(self) -> None:
-        made, self._made = self._made, []
-        size, self._made_bytes = self._made_bytes, 0
-        self._hand_over(lambda: self._write(made), size)
+        encoded, self._encoded = self._encoded, []
+        size, self._encoded_bytes = self._encoded_bytes, 0
+        self._queue(lambda: self._write(encoded), size)
 
-    def _hand_over(self, work: Callable[[], None], size: int) -> Deferred[None]:
-        """Have something done in the other thread, in its turn."""
+    def _queue(self, work: Callable[[], None], size: int) -> Deferred[None]:
+        """Queue a call for the other thread; `size` is the number of bytes that it writes."""
         self._waiting += size
 
         def done(result: None) -> None:
             self._waiting -= size
-            self._come_again()
+            self._schedule_slice()
 
-        handed = self._worker.run(lambda: None if self._is_over else work())
-        handed.addCallbacks(done, self.fail)
-        return handed
+        queued = self._worker.run(lambda: None if self._is_over else work())
+        queued.addCallbacks(done, self.fail)
+        return queued
 
     def _done(self, result: None) -> None:
         if not self._is_over:
@@ -115,7 +115,7 @@ class Saving:
             self.finished.callback(self._written)
 
     def _end(self) -> None:
-        """Stop at once, and leave nothing behind."""
+        """Stop immediately, and remove the file."""
         self._is_over = True
         self.snapshot.close()
         if self._call is not None:
@@ -126,13 +126,13 @@ class Saving:
     # In the other thread
 
     def _create(self) -> None:
-        self._folder.remove(self._name)  # it may name what was moved from here when the power went: that stays as it is
+        self._folder.remove(self._name)  # after a power loss, it may name a file that was moved: do not truncate that
         self._file = self._folder.create(self._name)
 
     def _write(self, parts: list[bytes]) -> None:
         assert self._file is not None
         for part in parts:
-            for start in range(0, len(part), BLOCK):  # the other thread has its turn in between
+            for start in range(0, len(part), BLOCK):  # so that the reactor's thread can run in between
                 self._crc = crc64(part[start : start + BLOCK], self._crc)
             self._written += len(part)
             self._file.write(part)

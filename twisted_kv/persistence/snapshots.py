@@ -1,6 +1,6 @@
-"""Snapshots of one cache, one at a time: to save it, or to begin its append-only file anew.
+"""Snapshots of one cache, one at a time: to save it, or to rewrite its append-only file.
 
-Who comes second waits, or is refused in Redis's words; that is the business of `saves` and `aof`.
+A second request waits, or is refused with Redis's error; `saves` and `aof` decide that.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.logs import Logger
 
 RETRY: Final = 5.0
-"""Seconds until a snapshot that could not be saved is tried again."""
+"""Seconds until a failed snapshot is retried."""
 
 Ended = Callable[["Exception | None"], None]
-"""Is called when a snapshot has ended, with what it failed with."""
+"""Called when a snapshot has ended, with its error or None."""
 
 
 class SaveRecord:
-    """What INFO tells about snapshots of one kind."""
+    """What INFO reports about snapshots of one kind."""
 
     def __init__(self, now: Now) -> None:
         self._now = now
         self.saved()
-        self._tried: int | None = None  # when the last one began (`Now.elapsed`)
+        self._tried: int | None = None  # when the last snapshot began (`Now.elapsed`)
         self.status = "ok"
         self.seconds = -1
-        """How long the last one took."""
+        """How long the last snapshot took; -1 before the first."""
         self.count = 0
         self.failures = 0
-        """How many failed since one did not."""
+        """Number of failures since the last success."""
 
     def saved(self) -> None:
-        """Set the date of the last one to now; at the start, of the start."""
+        """Set the date of the last saved snapshot to now; initially, it is the start's date."""
         self.date = int(self._now.clock.seconds())
         self._saved = self._now.elapsed
 
@@ -51,16 +51,16 @@ class SaveRecord:
 
     @property
     def since_saved(self) -> int:
-        """Whole seconds since the last one was saved."""
+        """Whole seconds since the last snapshot was saved."""
         return (self._now.elapsed - self._saved) // 1000
 
     @property
     def since_tried(self) -> float:
-        """Whole seconds since the last one began; infinity, if none did."""
+        """Whole seconds since the last snapshot began; infinity if none did."""
         return math.inf if self._tried is None else (self._now.elapsed - self._tried) // 1000
 
     def ended(self, error: Exception | None) -> None:
-        """Record how one ended; if it was cancelled, that says nothing."""
+        """Record the outcome of a snapshot; cancellation leaves the status unchanged."""
         self.seconds = int(self.since_tried)
         if error is None:
             self.status = "ok"
@@ -73,7 +73,8 @@ class SaveRecord:
 class Snapshots:
     """Takes snapshots of one cache; `ended` is called when one has ended, and another may begin.
 
-    `busy` is called with True when one begins, with False when it has ended.  While `is_running`, new ones may begin.
+    `busy` is called with True when a snapshot begins, with False when it has ended.  New ones may begin while
+    `is_running`.
     """
 
     _log = Logger()
@@ -85,18 +86,18 @@ class Snapshots:
         self.folder = folder
         self.worker = worker
         self.saving: Saving | None = None
-        """The one that is under way."""
+        """The current snapshot."""
         self.is_running = False
         self.busy: Callable[[bool], None] = lambda is_busy: None
         self._ended = ended
-        self._record: SaveRecord | None = None  # of the kind that is under way
+        self._record: SaveRecord | None = None  # of the current snapshot's kind
 
     def is_for(self, record: SaveRecord) -> bool:
-        """Whether the one that is under way is of a kind."""
+        """Return whether the current snapshot is of the kind that `record` describes."""
         return self.saving is not None and self._record is record
 
     def take(self, writer: Writer, name: str, record: SaveRecord, *, is_base: bool = False) -> Saving:
-        """Begin to write what the databases hold now into a file of the folder; pass its end to `over`."""
+        """Begin to write what the databases hold now to a file of the folder; pass the outcome to `over`."""
         databases = self.server.databases
         snapshot = Snapshot(databases, writer, self.facts(is_base=is_base), databases[0].discard)
         record.begin()
@@ -107,7 +108,7 @@ class Snapshots:
         return saving
 
     def over(self, result: object, what: str, ended: Ended) -> None:
-        """End the snapshot that is under way, with its outcome, and let the next begin."""
+        """End the current snapshot with its outcome, and allow the next to begin."""
         saving, self.saving = self.saving, None
         assert saving is not None
         self.busy(False)
@@ -123,22 +124,22 @@ class Snapshots:
         self._ended()
 
     def cancel(self) -> None:
-        """End the snapshot that is under way; if it is written, it may get its name all the same."""
+        """Cancel the current snapshot; if it is already written, it may still be renamed into place."""
         if self.saving is not None:
             self.saving.finished.cancel()
 
     @property
     def changes(self) -> int:
-        """How many changes there were since the process began."""
+        """Number of changes since the process began."""
         return sum(database.changes for database in self.server.databases)
 
     def rdb_writer(self) -> RdbWriter:
-        """Return what writes a snapshot in Redis's format."""
+        """Return a writer of snapshots in Redis's format."""
         settings = self.settings
         return RdbWriter(self.server.packing, compressed=settings.rdbcompression, checked=settings.rdbchecksum)
 
     def facts(self, *, is_base: bool) -> dict[str, str | int]:
-        """Return what a file says about itself, as Redis has it."""
+        """Return the metadata of a snapshot's file, as in Redis."""
         used = sum(database.memory for database in self.server.databases)
         return {
             "redis-ver": REDIS_VERSION,

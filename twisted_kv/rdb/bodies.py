@@ -1,4 +1,4 @@
-"""Writes values as RDB has them: small collections packed, large ones member by member, in parts of a few hundred."""
+"""Encodes values for RDB: small collections packed, large ones member by member, in parts of a few hundred."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Pieces = Sequence[Any]
 
 
 def kind_and_body(value: Value, packing: Packing = DEFAULTS, *, compressed: bool = False) -> tuple[int, bytes]:
-    """Give the type and the body of a value, as DUMP and files have them."""
+    """Return the RDB type and the encoded body of a value, as in DUMP payloads and files."""
     if isinstance(value, bytes):
         return rdb.STRING, write_string(value, compressed=compressed)
     packed = _packed(value)
     if packed is not None:
         kind, body = packed
         return kind, write_string(body, compressed=compressed)
-    if isinstance(value, List) and packing.list_fits(len(value), 2 * len(value)):  # each takes two bytes at least
+    if isinstance(value, List) and packing.list_fits(len(value), 2 * len(value)):  # at least two bytes per element
         node = write_listpack(value)
         if packing.list_fits(len(value), len(node)):
             return rdb.LIST_OF_LISTPACKS, b"\1\2" + write_string(node, compressed=compressed)
     pieces: Pieces
     if isinstance(value, SortedSet):
-        backwards = value.slice(0, len(value), reverse=True)  # as Redis walks over its skip list
+        backwards = value.slice(0, len(value), reverse=True)  # the order in which Redis walks its skip list
         pieces = [{member: score for score, member in backwards}]
     else:
         pieces = value.pieces()
@@ -46,7 +46,7 @@ def kind_and_body(value: Value, packing: Packing = DEFAULTS, *, compressed: bool
 
 
 def _packed(value: Value) -> tuple[int, bytes] | None:
-    """Give the type and the one string of a collection that Redis keeps packed, or None."""
+    """Return the RDB type and the packed form of a collection that Redis keeps packed, or None for any other."""
     if isinstance(value, Hash):
         if value.is_packed:
             return rdb.HASH_LISTPACK, write_listpack(chain.from_iterable(value.items()))
@@ -60,7 +60,7 @@ def _packed(value: Value) -> tuple[int, bytes] | None:
 
 
 def body_parts(kind: type, pieces: Pieces, length: int, *, compressed: bool) -> Tuple[int, Iterator[bytes]]:
-    """Give the type of a collection in RDB, and its body in parts, from what its `pieces()` or `freeze()` gave."""
+    """Return the RDB type of a collection, and its body in parts, from the result of its `pieces()` or `freeze()`."""
     number, parts = _BODIES[kind]
     return number, parts(pieces, length, compressed)
 
@@ -77,7 +77,7 @@ def _hash_parts(shards: Pieces, count: int, compressed: bool) -> Iterator[bytes]
 
 
 def _member_parts(chunks: Pieces, count: int, compressed: bool) -> Iterator[bytes]:
-    """Write the elements of a list, or the members of a set."""
+    """Yield the encoded elements of a list, or members of a set."""
     yield write_length(count)
     for chunk in chunks:
         yield b"".join([write_string(element, compressed=compressed) for element in chunk])
@@ -106,14 +106,14 @@ _SAME_FIELDS: Final = 2
 
 
 def _node_entries(node: Node) -> Iterator[bytes]:
-    """Return the entries of the listpack of a node, those that were deleted since among them."""
+    """Return the entries of a node's listpack, including those that have been deleted since."""
     yield b"%d" % node.count
     yield b"%d" % node.deleted
     yield b"%d" % len(node.names)
     yield from node.names
     yield b"0"
     first_milliseconds, first_sequence = id_parts(node.start)
-    for entry_id, fields, is_live in zip(node.ids, node.items, bytes(node.live)):  # mypyc walks no bytearray
+    for entry_id, fields, is_live in zip(node.ids, node.items, bytes(node.live)):  # mypyc cannot iterate a bytearray
         milliseconds, sequence = id_parts(entry_id)
         count = len(fields) // 2
         same = fields[::2] == node.names

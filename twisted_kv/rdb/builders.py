@@ -1,10 +1,10 @@
-"""Reads collections out of RDB, one member at a time, since a large one does not come in one piece.
+"""Decodes collections from RDB, one member at a time, since a large one does not arrive in one piece.
 
-Redis checks little of what it loads, and so do we: what a file says of a stream is kept as it is told.  With
-`Cursor.is_deep` (`sanitize-dump-payload`) the packed forms have to tally, too.
+Redis checks little of what it loads, and so do we: the metadata of a stream is stored as the file has it.  With
+`Cursor.is_deep` (`sanitize-dump-payload`), the packed forms have to be consistent, too.
 
-A builder is asked for the next member until none is left.  Each step either reads a member or raises `ShortError` and
-has changed nothing but the place of the cursor, which is put back then.  What is damaged raises `RdbError`.
+The caller calls a builder's `step` until no member is left.  A step either reads a member, or raises `ShortError`
+having changed nothing but the cursor's offset, which the caller then resets.  Damaged data raises `RdbError`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Unpack = Callable[[bytes], ListOf[bytes]]
 
 
 class Builder:
-    """Reads one collection: `step` reads a member, as long as there are some `left`; then `value` is whole."""
+    """Reads one collection: each `step` reads a member; once none are `left`, `value` is complete."""
 
     def __init__(self, value: Collection, left: int) -> None:
         if not left:
@@ -53,7 +53,7 @@ class _HashBuilder(Builder):
 
     def step(self, cursor: Cursor) -> None:
         field, content = cursor.string(), cursor.string()
-        _put(self._hash, field, content, may_repeat=self._hash.is_packed and not cursor.is_deep)
+        _set_field(self._hash, field, content, may_repeat=self._hash.is_packed and not cursor.is_deep)
         self.left -= 1
 
 
@@ -72,7 +72,7 @@ class _ListBuilder(Builder):
             if container == rdb.PLAIN_NODE:
                 self._list.append(node)
             elif container == rdb.PACKED_NODE:
-                if listpack_count(node) or cursor.is_deep:  # Redis drops a node that says it is empty
+                if listpack_count(node) or cursor.is_deep:  # Redis drops a node whose count is zero
                     self._list.extend(_listpack(node, cursor))
             elif not container:
                 self._list.extend(_unpacked(read_ziplist, node))
@@ -89,7 +89,7 @@ class _SetBuilder(Builder):
         super().__init__(self._set, cursor.length())
 
     def step(self, cursor: Cursor) -> None:
-        _add(self._set, cursor.string())
+        _add_member(self._set, cursor.string())
         self.left -= 1
 
 
@@ -102,23 +102,23 @@ class _SortedSetBuilder(Builder):
     def step(self, cursor: Cursor) -> None:
         member = cursor.string()
         score = self._score(cursor)
-        _rank(self._sorted_set, member, score)
+        _set_score(self._sorted_set, member, score)
         self.left -= 1
 
 
 class _StreamBuilder(Builder):
-    """A stream: its nodes, then what is known of it, then its groups; `left` is 1 until all of it was read."""
+    """Reads a stream: its nodes, its metadata, then its groups; `left` is 1 until all of it has been read."""
 
     def __init__(self, cursor: Cursor, kind: int) -> None:
         self._stream = Stream(cursor.packing)
         super().__init__(self._stream, 1)
         self._kind = kind
-        self._nodes = _count_of(cursor)
-        self._next: Callable[[Cursor], None] = self._node if self._nodes else self._facts
-        self._groups = self._entries = self._consumers = 0  # how many are to come, of the one under way
+        self._nodes = _part_count(cursor)
+        self._next: Callable[[Cursor], None] = self._node if self._nodes else self._metadata
+        self._groups = self._entries = self._consumers = 0  # left to read, of the current parent
         self._group = ConsumerGroup(0, UNKNOWN)
         self._consumer = Consumer(b"", 0)
-        self._must_be_given = False
+        self._must_have_consumers = False
 
     def step(self, cursor: Cursor) -> None:
         self._next(cursor)
@@ -132,37 +132,37 @@ class _StreamBuilder(Builder):
             raise RdbError("a stream that has a node twice")
         self._nodes -= 1
         if not self._nodes:
-            self._next = self._facts
+            self._next = self._metadata
 
-    def _facts(self, cursor: Cursor) -> None:
+    def _metadata(self, cursor: Cursor) -> None:
         stream = self._stream
-        length, last_id = cursor.length(), _id_of_lengths(cursor)
+        length, last_id = cursor.length(), _read_id(cursor)
         first_id = deleted_id = 0
         added = length
         if self._kind != rdb.STREAM_BEFORE_7:
-            first_id, deleted_id = _id_of_lengths(cursor), _id_of_lengths(cursor)
+            first_id, deleted_id = _read_id(cursor), _read_id(cursor)
             added = cursor.length()
-        self._groups = _count_of(cursor)
+        self._groups = _part_count(cursor)
         if length and not stream.nodes:
             raise RdbError("a stream that has entries and no nodes")
         stream.length, stream.last_id, stream.deleted_id, stream.entries_added = length, last_id, deleted_id, added
-        if self._kind == rdb.STREAM_BEFORE_7:  # without entries it is behind all that may come, as in Redis
+        if self._kind == rdb.STREAM_BEFORE_7:  # without entries: after all possible IDs, as in Redis
             first_id = next((entry_id for entry_id, _ in stream.range(0, LAST_ID)), LAST_ID)
         stream.first_id = first_id
         self._begin_group()
 
     def _begin_group(self) -> None:
-        self._next = self._group_facts
+        self._next = self._group_header
         if not self._groups:
             self.left = 0
 
-    def _group_facts(self, cursor: Cursor) -> None:
+    def _group_header(self, cursor: Cursor) -> None:
         name = cursor.string()
-        last_id = _id_of_lengths(cursor)
+        last_id = _read_id(cursor)
         read = UNKNOWN
         if self._kind != rdb.STREAM_BEFORE_7:
             read = signed(cursor.length())
-        entries = _count_of(cursor)
+        entries = _part_count(cursor)
         if name in self._stream.groups:
             raise RdbError("a stream that has a group twice")
         if self._kind == rdb.STREAM_BEFORE_7:
@@ -184,25 +184,25 @@ class _StreamBuilder(Builder):
             self._next = self._consumer_count
 
     def _consumer_count(self, cursor: Cursor) -> None:
-        self._consumers = _count_of(cursor)
-        self._must_be_given = cursor.is_deep
+        self._consumers = _part_count(cursor)
+        self._must_have_consumers = cursor.is_deep
         self._begin_consumer()
 
     def _begin_consumer(self) -> None:
         if self._consumers:
-            self._next = self._consumer_facts
+            self._next = self._consumer_header
             return
-        if self._must_be_given and any(each.consumer is None for _, each in self._group.pending.items()):
+        if self._must_have_consumers and any(each.consumer is None for _, each in self._group.pending.items()):
             raise RdbError("a group of a stream has given an entry to nobody")
         self._groups -= 1
         self._begin_group()
 
-    def _consumer_facts(self, cursor: Cursor) -> None:
+    def _consumer_header(self, cursor: Cursor) -> None:
         name = cursor.string()
         seen = int.from_bytes(cursor.take(8), "little", signed=True)
         if self._kind == rdb.STREAM_AFTER_7:
-            cursor.take(8)  # when it was given an entry last
-        self._entries = _count_of(cursor)
+            cursor.take(8)  # when an entry was last delivered to it
+        self._entries = _part_count(cursor)
         if name in self._group.consumers:
             raise RdbError("a group of a stream that has a consumer twice")
         self._consumer = self._group.consumers[name] = Consumer(name, seen)
@@ -224,7 +224,7 @@ class _StreamBuilder(Builder):
             self._begin_consumer()
 
 
-def _id_of_lengths(cursor: Cursor) -> int:
+def _read_id(cursor: Cursor) -> int:
     milliseconds = cursor.length()
     return milliseconds << 64 | cursor.length()
 
@@ -235,14 +235,14 @@ def _score(cursor: Cursor) -> float:
 
 
 def _text_score(cursor: Cursor) -> float:
-    """Read a score as versions before 8 wrote it: the length of its digits, or one of three numbers."""
+    """Read a score as RDB before version 8 has it: a length and text, or one of three special lengths."""
     size = cursor.byte()
     if size >= 253:
         return (math.nan, math.inf, -math.inf)[size - 253]
     text = cursor.take(size)
     score, end = leading_double(text)
     rest = text[end : end + 1].lower()
-    # Redis reads it by scanf there, which does not go back to a shorter number: `0x` and `infi` are none.
+    # Redis parses it with scanf, which does not fall back to a shorter number: `0x` and `infi` are not numbers.
     if (
         not end
         or (rest == b"x" and text[:end].lstrip(b"\t\n\v\f\r +-") == b"0")
@@ -253,35 +253,35 @@ def _text_score(cursor: Cursor) -> float:
 
 
 _SCORE_BYTES: Final = 127
-"""Bytes of a score that was packed as a text: Redis reads no more of it."""
+"""How many bytes Redis reads of a score that is packed as text."""
 
 
 def _packed_score(text: bytes) -> float:
     return leading_double(text[:_SCORE_BYTES])[0]
 
 
-def _count_of(cursor: Cursor) -> int:
-    """Read how many nodes, groups, entries or consumers follow; the largest number stands for an error in Redis."""
+def _part_count(cursor: Cursor) -> int:
+    """Read how many nodes, groups, entries or consumers follow; the largest number means an error in Redis."""
     count = cursor.length()
     if count == UINT64_MAX:
         raise RdbError("a stream with an impossible number of parts")
     return count
 
 
-def _put(value: Hash, field: bytes, content: bytes, *, may_repeat: bool = False) -> None:
-    """Set a field; where Redis keeps packed what comes packed, it may come twice, and the first one is found."""
+def _set_field(value: Hash, field: bytes, content: bytes, *, may_repeat: bool = False) -> None:
+    """Set a field.  Where Redis keeps the packed form as it is, a field may be repeated, and the first one is found."""
     if may_repeat and field in value:
         return
     if value.set(field, content) is not None:
         raise RdbError("a hash that has a field twice")
 
 
-def _add(value: Set, member: bytes) -> None:
+def _add_member(value: Set, member: bytes) -> None:
     if not value.add(member):
         raise RdbError("a set that has a member twice")
 
 
-def _rank(value: SortedSet, member: bytes, score: float, *, may_repeat: bool = False) -> None:
+def _set_score(value: SortedSet, member: bytes, score: float, *, may_repeat: bool = False) -> None:
     if math.isnan(score):
         raise LostValueError("a sorted set with a score that is no number")
     if may_repeat and value.get(member) is not None:
@@ -295,17 +295,17 @@ _DELETED: Final = 1
 
 
 def _read_node(start: int, data: bytes, cursor: Cursor) -> Node:
-    """Read a node of a stream: two counts, the names of the first entry's fields, and the entries one by one."""
+    """Read a node of a stream: two counts, the names of the first entry's fields, and the entries."""
     entries = _listpack(data, cursor)
     numbers = iter(entries)
-    most = len(entries)
-    if not most:
+    limit = len(entries)
+    if not limit:
         raise RdbError("a node of a stream without anything")
     try:
         count, deleted = parse_integer(next(numbers)) or 0, parse_integer(next(numbers)) or 0
-        node = Node(start, tuple([numbers.__next__() for _ in range(_count(next(numbers), most))]))
+        node = Node(start, tuple([numbers.__next__() for _ in range(_count(next(numbers), limit))]))
         end = next(numbers)
-        _read_entries(node, numbers, most)
+        _read_entries(node, numbers, limit)
     except StopIteration:
         raise RdbError("a node of a stream is cut") from None
     node.count, node.deleted = count, deleted
@@ -315,8 +315,8 @@ def _read_node(start: int, data: bytes, cursor: Cursor) -> Node:
     return node
 
 
-def _read_entries(node: Node, numbers: Iterator[bytes], most: int) -> None:
-    """Read entries up to the end, whatever the counts say; raises StopIteration if one is cut."""
+def _read_entries(node: Node, numbers: Iterator[bytes], limit: int) -> None:
+    """Read entries up to the end, whatever the counts say; raises StopIteration if one is truncated."""
     milliseconds, sequence = id_parts(node.start)
     for text in numbers:
         flags = _number(text)
@@ -328,8 +328,8 @@ def _read_entries(node: Node, numbers: Iterator[bytes], most: int) -> None:
             for name in node.names:
                 fields += (name, next(numbers))
         else:
-            fields = [numbers.__next__() for _ in range(2 * _count(next(numbers), most))]
-        next(numbers, None)  # how many parts the entry has, to walk backwards
+            fields = [numbers.__next__() for _ in range(2 * _count(next(numbers), limit))]
+        next(numbers, None)  # the number of the entry's parts, for walking backwards
         node.load(entry_id, tuple(fields), is_live=not flags & _DELETED)
 
 
@@ -340,9 +340,9 @@ def _number(text: bytes) -> int:
     return number
 
 
-def _count(text: bytes, most: int) -> int:
-    """Read a number of entries, but no more than there are: some Pythons make room for what is announced."""
-    return min(_number(text), most)
+def _count(text: bytes, limit: int) -> int:
+    """Parse a count, capped at the number of entries present: some Pythons allocate memory for the announced count."""
+    return min(_number(text), limit)
 
 
 def _unpacked(unpack: Unpack, data: bytes) -> ListOf[bytes]:
@@ -353,7 +353,7 @@ def _unpacked(unpack: Unpack, data: bytes) -> ListOf[bytes]:
 
 
 def _listpack(data: bytes, cursor: Cursor) -> ListOf[bytes]:
-    """Return the entries of a listpack; its count is compared only where that is asked for, as in Redis."""
+    """Return the entries of a listpack; its count is checked only with `is_deep`, as in Redis."""
     entries = _unpacked(read_listpack, data)
     if cursor.is_deep and listpack_count(data) not in (len(entries), MANY):
         raise RdbError("a listpack has another number of entries than announced")
@@ -369,13 +369,13 @@ def _pairs(entries: ListOf[bytes], what: str) -> ListOf[Tuple[bytes, bytes]]:
 def _mapped_hash(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> Hash:
     value = Hash(packing)
     for field, content in _pairs(entries, "a hash"):
-        _put(value, field, content, may_repeat=may_repeat)
+        _set_field(value, field, content, may_repeat=may_repeat)
     return value
 
 
 def _packed_hash(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> Hash:
     value = _mapped_hash(entries, packing, may_repeat)
-    # However long they are: what came packed stays so, as in Redis.
+    # Whatever the size of the entries: what was packed in the file stays packed, as in Redis.
     value.packing = packing if len(value) <= packing.hash_max_listpack_entries else None
     return value
 
@@ -389,10 +389,10 @@ def _packed_set(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> S
 
 
 def _packed_sorted_set(entries: ListOf[bytes], packing: Packing, may_repeat: bool) -> SortedSet:
-    value = SortedSet(None)  # for now: a negative zero that came packed keeps its sign
+    value = SortedSet(None)  # for now, so that a packed negative zero keeps its sign
     for member, score in _pairs(entries, "a sorted set"):
-        _rank(value, member, _packed_score(score), may_repeat=may_repeat)
-    value.packing = packing if len(value) <= packing.zset_max_listpack_entries else None  # as a hash
+        _set_score(value, member, _packed_score(score), may_repeat=may_repeat)
+    value.packing = packing if len(value) <= packing.zset_max_listpack_entries else None  # as for a hash
     return value
 
 
@@ -410,10 +410,10 @@ _PACKED: Final[Dict[int, Tuple[Unpack, Callable[[ListOf[bytes], Packing, bool], 
     rdb.ZSET_ZIPLIST: (read_ziplist, _packed_sorted_set),
     rdb.ZSET_LISTPACK: (read_listpack, _packed_sorted_set),
 }
-"""The collections that are one string: how it is taken apart, and what is made of the parts."""
+"""The collections that are one string: how to unpack it, and how to make a value of the entries."""
 
 _MAY_REPEAT: Final = (rdb.SET_INTSET, rdb.HASH_LISTPACK, rdb.ZSET_LISTPACK)
-"""Those in which Redis finds what is there twice, and keeps it: here the first one is kept."""
+"""The types in which Redis accepts and keeps duplicates; we keep the first one."""
 
 _BUILDERS: Final[Dict[int, Type[Builder]]] = {
     rdb.HASH: _HashBuilder,
@@ -430,7 +430,7 @@ _BUILDERS: Final[Dict[int, Type[Builder]]] = {
 
 
 def kept(kind: int) -> int:
-    """Give back a type that can be read; raises `RdbError` that names any other."""
+    """Return `kind` if it can be read; otherwise raise an `RdbError` that names it."""
     if kind == rdb.STRING or kind in _PACKED or kind in _BUILDERS:
         return kind
     if kind in rdb.NOT_KEPT:
@@ -440,9 +440,9 @@ def kept(kind: int) -> int:
 
 
 def begin(kind: int, cursor: Cursor) -> Collection | Builder:
-    """Read a collection of a type that is `kept`, or begin to read one that may be large.
+    """Read a packed collection, or return a builder for one that may be large; `kind` must be `kept`.
 
-    Raises `EmptyValueError` for one without members.
+    Raises `EmptyValueError` for a collection without members.
     """
     if kind in _BUILDERS:
         builder: Callable[[Cursor, int], Builder] = _BUILDERS[kind]
@@ -451,7 +451,7 @@ def begin(kind: int, cursor: Cursor) -> Collection | Builder:
     data = cursor.string()
     if unpack is read_listpack:
         entries = _listpack(data, cursor)
-        if listpack_count(data) < 2 and not cursor.is_deep:  # Redis goes by what it says
+        if listpack_count(data) < 2 and not cursor.is_deep:  # Redis trusts its count
             entries = []
     else:
         entries = _unpacked(unpack, data)

@@ -1,4 +1,4 @@
-"""A place in bytes of RDB: reads lengths and strings in all their encodings."""
+"""Decodes the lengths and strings of RDB, in all their encodings, at an offset in a buffer."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from twisted_kv.rdb.errors import RdbError, ShortError
 from twisted_kv.rdb.lzf import decompress
 from twisted_kv.values.packing import DEFAULTS, Packing
 
-_MOST_EXPANSION: Final = 132
-"""How many times longer than its compressed form a string can be: 264 bytes for two, at the best."""
+_MAX_EXPANSION: Final = 132
+"""How many times longer than its compressed form a string can be: 264 bytes for two at best."""
 
 
 class Cursor:
-    """A place in bytes: reads what begins there, and moves behind it.  `ShortError` if it is not all there."""
+    """An offset in a buffer: each method reads an item there and moves past it, or raises `ShortError` if it is cut."""
 
     __slots__ = ("at", "data", "is_deep", "packing")
 
     def __init__(self, data: bytes = b"", at: int = 0, *, is_deep: bool = False, packing: Packing = DEFAULTS) -> None:
         self.is_deep = is_deep
-        """Whether what is packed has to tally (`sanitize-dump-payload`)."""
+        """Whether packed forms have to be consistent (`sanitize-dump-payload`)."""
         self.packing = packing
-        """How small a collection has to be to stay packed."""
+        """The limits up to which a collection stays packed."""
         self.data = data
         self.at = at
 
     def take(self, size: int) -> bytes:
-        """Read so many bytes."""
+        """Read `size` bytes."""
         end = self.at + size
         if end > len(self.data):
             raise ShortError(end - len(self.data))
@@ -40,7 +40,7 @@ class Cursor:
         return self.take(1)[0]
 
     def length(self) -> int:
-        """Read a length; raises `RdbError` for what is none."""
+        """Read a length; raises `RdbError` if there is none."""
         first = self.byte()
         if first < 0x40:
             return first
@@ -50,7 +50,7 @@ class Cursor:
             return int.from_bytes(self.take(4), "big")
         if first == rdb.LENGTH_64:
             return int.from_bytes(self.take(8), "big")
-        if first >= rdb.ENCODED:  # an encoding where no string is: Redis takes its number
+        if first >= rdb.ENCODED:  # a string encoding, but no string: Redis returns the number of the encoding
             return first & 0x3F
         raise RdbError(f"byte {first} where a length should be")
 
@@ -62,7 +62,7 @@ class Cursor:
             return self.take(self.length())
         if first == rdb.LZF:
             packed, size = self.length(), self.length()
-            if size > packed * _MOST_EXPANSION:
+            if size > packed * _MAX_EXPANSION:
                 raise RdbError("a compressed string announces more than it can hold")
             compressed = self.take(packed)
             if not size:

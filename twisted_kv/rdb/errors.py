@@ -1,10 +1,10 @@
-"""What is wrong with a file or a payload."""
+"""The errors of reading RDB files and payloads."""
 
 from __future__ import annotations
 
 
 class RdbError(Exception):
-    """A file that cannot be loaded: `offset` in bytes is where it shows, `str()` tells why."""
+    """A file cannot be loaded: `offset` is the byte where the problem was found, `str()` the reason."""
 
     def __init__(self, why: str, offset: int = 0) -> None:
         super().__init__(why)
@@ -12,18 +12,18 @@ class RdbError(Exception):
 
 
 class LostValueError(RdbError):
-    """A value that is whole and cannot be kept, as that of a module.
+    """A value is intact but cannot be kept, such as a module's.
 
-    A log that holds one stops the start, as it stops redis-server's: what was written is never lost in silence.
+    A journal that holds one aborts the start, as in redis-server: what was written is never lost silently.
     """
 
 
 class EmptyValueError(RdbError):
-    """A collection without members, which older versions of Redis may have written.  Redis passes it over in files."""
+    """A collection has no members.  Older versions of Redis may have written one; Redis skips it in files."""
 
 
 class ShortError(Exception):
-    """More bytes have to come; `missing` of them at least."""
+    """The buffer ends too early; at least `missing` more bytes are needed."""
 
     def __init__(self, missing: int) -> None:
         super().__init__(missing)

@@ -1,13 +1,13 @@
-"""The numbers of the RDB format: what the first byte of each part of a file, and of a length, says."""
+"""The numbers of the RDB format: the meaning of the first byte of each part of a file, and of a length."""
 
 from __future__ import annotations
 
 from typing import Final
 
 VERSION: Final = 10
-"""What is written: the version of Redis 7.0."""
+"""The version that is written: that of Redis 7.0."""
 NEWEST: Final = 12
-"""What is read: the version of Redis 7.4."""
+"""The newest version that is read: that of Redis 7.4."""
 MAGIC: Final = b"REDIS"
 
 STRING: Final = 0
@@ -32,7 +32,7 @@ SET_LISTPACK: Final = 20
 STREAM_AFTER_7: Final = 21
 
 PLAIN_NODE: Final = 1
-"""A node of a list that is one element by itself."""
+"""A node of a list that is a single element."""
 PACKED_NODE: Final = 2
 
 SLOT_INFO: Final = 244
@@ -51,7 +51,7 @@ END: Final = 255
 LENGTH_32: Final = 0x80
 LENGTH_64: Final = 0x81
 ENCODED: Final = 0xC0
-"""From here on it is no length, but says how a string is encoded: one of the four below."""
+"""From this value on, the byte is not a length but a string encoding, one of the four below."""
 INT8: Final = 0xC0
 INT16: Final = 0xC1
 INT32: Final = 0xC2
@@ -68,4 +68,4 @@ NOT_KEPT: Final = {
     FUNCTION_BEFORE_RELEASE: "a function library",
     MODULE_AUX: "data of a module",
 }
-"""What Redis writes and is not kept here: to leave it out in silence would lose it."""
+"""What Redis writes and we cannot keep: skipping it silently would lose data."""

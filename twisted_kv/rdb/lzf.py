@@ -1,8 +1,8 @@
-"""LZF, the compression of strings in RDB: runs of literal bytes, and references to what came up to 8 KiB before.
+"""LZF, the compression of strings in RDB: runs of literal bytes, and references to bytes up to 8 KiB before.
 
-A control byte below 32 announces that many literal bytes and one more.  From 32 on its upper three bits are the length
-of a reference less two (with all three set, the next byte adds to it), its lower five and the byte that follows the
-distance less one.
+A control byte n below 32 announces n + 1 literal bytes.  From 32 on, its upper three bits are the length of a reference
+minus two (if all three are set, the next byte is added), its lower five bits and the following byte the distance minus
+one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FARTHEST: Final = 1 << 13
 
 
 def decompress(data: bytes, length: int) -> bytes:
-    """Give what was compressed, which has `length` bytes; raises ValueError if the data do not say so."""
+    """Return the decompressed data; raises ValueError if they are not well-formed or not `length` bytes long."""
     out = bytearray()
     at, end = 0, len(data)
     while at < end:
@@ -42,7 +42,7 @@ def decompress(data: bytes, length: int) -> bytes:
         if start < 0:
             raise ValueError("a compressed string refers to what is before its start")
         piece = out[start : start + size]
-        if len(piece) < size:  # it overlaps what it makes: a pattern that repeats
+        if len(piece) < size:  # it overlaps its own output: a repeating pattern
             piece = (piece * (size // len(piece) + 1))[:size]
         out += piece
         if len(out) > length:
@@ -53,24 +53,24 @@ def decompress(data: bytes, length: int) -> bytes:
 
 
 def compress(data: bytes) -> bytes | None:
-    """Give data in fewer bytes, or None if that takes at least four bytes less than they have, as Redis asks for."""
-    most = len(data) - 4
+    """Return compressed data, or None unless that saves at least four bytes, as Redis requires."""
+    max_size = len(data) - 4
     out = bytearray()
     seen: dict[bytes, int] = {}
     at = literal = 0
     end = len(data)
     while at < end - 2:
         triple = data[at : at + 3]
-        before = seen.get(triple)
+        previous = seen.get(triple)
         seen[triple] = at
-        if before is None or at - before > _FARTHEST:
+        if previous is None or at - previous > _FARTHEST:
             at += 1
             continue
         size = 3
-        while size < _LONGEST_REFERENCE and at + size < end and data[before + size] == data[at + size]:
+        while size < _LONGEST_REFERENCE and at + size < end and data[previous + size] == data[at + size]:
             size += 1
         _add_literals(out, data[literal:at])
-        distance = at - before - 1
+        distance = at - previous - 1
         if size - 2 < 7:
             out.append((size - 2) << 5 | distance >> 8)
         else:
@@ -78,10 +78,10 @@ def compress(data: bytes) -> bytes | None:
         out.append(distance & 0xFF)
         at += size
         literal = at
-        if len(out) > most:
+        if len(out) > max_size:
             return None
     _add_literals(out, data[literal:])
-    return bytes(out) if len(out) <= most else None
+    return bytes(out) if len(out) <= max_size else None
 
 
 def _add_literals(out: bytearray, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The payloads of DUMP: a value as RDB has it, the version of RDB, and a checksum."""
+"""Encodes and decodes the payloads of DUMP: a value in RDB's encoding, the version of RDB, and a checksum."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from twisted_kv.rdb.errors import RdbError, ShortError
 from twisted_kv.store.database import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
-_FOOT: Final = 10  # two bytes of version, eight of checksum
+_FOOTER_SIZE: Final = 10  # two bytes of version, eight of checksum
 
 
 def dump(value: Value, packing: Packing = DEFAULTS) -> bytes:
-    """Give the payload that holds a value."""
+    """Return the payload for a value."""
     return sealed(*kind_and_body(value, packing))
 
 
 def sealed(kind: int, body: bytes) -> bytes:
-    """Return the payload that holds the body of a value of a type."""
+    """Return the payload for an encoded body of a type."""
     payload = bytes((kind,)) + body + rdb.VERSION.to_bytes(2, "little")
     return payload + crc64(payload, 0).to_bytes(8, "little")
 
 
 def is_sound(payload: bytes) -> bool:
-    """Tell whether a payload is of a version that is known and arrived as it was sent."""
-    if len(payload) < _FOOT:
+    """Check whether a payload has a known version and a correct checksum."""
+    if len(payload) < _FOOTER_SIZE:
         return False
-    version = int.from_bytes(payload[-_FOOT : -_FOOT + 2], "little")
+    version = int.from_bytes(payload[-_FOOTER_SIZE : -_FOOTER_SIZE + 2], "little")
     checksum = int.from_bytes(payload[-8:], "little")
     return version <= rdb.VERSION and checksum == crc64(payload[:-8], 0)
 
 
 def restore(payload: bytes, *, is_deep: bool = False, packing: Packing = DEFAULTS) -> Value:
-    """Return the value of a sound payload; raises `RdbError` if it holds none that can be kept.
+    """Return the value of a sound payload; raises `RdbError` if it is damaged or holds a value that cannot be kept.
 
-    With `is_deep`, what is packed has to tally (`sanitize-dump-payload`).
+    With `is_deep`, packed forms have to be consistent (`sanitize-dump-payload`).
     """
-    cursor = Cursor(payload[:-_FOOT], is_deep=is_deep, packing=packing)
+    cursor = Cursor(payload[:-_FOOTER_SIZE], is_deep=is_deep, packing=packing)
     try:
         kind = kept(cursor.byte())
         if kind == rdb.STRING:

@@ -1,7 +1,8 @@
 """Reads RDB, versions 1 to 12: bytes in, keys out.
 
-`feed()` takes the bytes of a file as they come, `read()` hands on so many keys, so that others have their turn between
-two calls.  What is damaged raises `RdbError`, which knows where; what is well and cannot be kept here raises it too.
+`feed()` takes the bytes of a file as they arrive; `read()` passes on a limited number of keys, so that other work can
+be done between two calls.  Damaged data raise `RdbError` with their offset, and so does a valid value that we cannot
+keep.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from twisted_kv.store.database import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]
-"""Takes a key with its value, its deadline in milliseconds and its use; False if it was there already."""
+"""Stores a key with its value, its deadline in milliseconds and its use; returns False if the key already exists."""
 
-_HEAD: Final = len(rdb.MAGIC) + 4
-_FIRST_CHECKED: Final = 5  # versions before it have no checksum
+_HEADER_SIZE: Final = len(rdb.MAGIC) + 4
+_FIRST_CHECKED: Final = 5  # earlier versions have no checksum
 
 
 class RdbReader(Cursor):
-    """Reads one file.  `select` is told the number of each database that begins, and gives what takes its keys.
+    """Reads one file.  `select` is called with the index of each database that begins, and returns a `Keep` for it.
 
-    The checksum is not compared unless `checked` (`rdbchecksum`); with `is_deep`, what is packed has to tally
+    The checksum is verified only if `checked` (`rdbchecksum`); with `is_deep`, packed forms have to be consistent
     (`sanitize-dump-payload`).
     """
 
@@ -43,31 +44,31 @@ class RdbReader(Cursor):
         self._checked = checked
         self._select = select
         self._keep: Keep | None = None
-        self._before = 0  # bytes of the file before the data at hand
-        self._chunks: list[bytes] = []  # came behind the data at hand while a long string was not complete
-        self._missing = _HEAD
+        self._before = 0  # bytes of the file before `data`
+        self._chunks: list[bytes] = []  # follow `data`, while a long string is incomplete
+        self._missing = _HEADER_SIZE
         self._crc = 0
         self._version = 0
         self._deadline: int | None = None
         self._use: Use = None
-        self._building: tuple[bytes, Builder] | None = None  # the collection under way, and its key
+        self._building: tuple[bytes, Builder] | None = None  # the key of the collection being read, and its builder
         self.done = False
-        """Whether the end of the file was read; what came behind it is `rest`."""
+        """Whether the end of the file has been read; the bytes after it are `rest`."""
         self.aux: dict[bytes, bytes] = {}
-        """What the file says about itself."""
+        """The file's auxiliary fields: facts about itself."""
 
     @property
     def rest(self) -> bytes:
-        """What came behind the end."""
+        """The bytes after the end."""
         return b"".join((self.data[self.at :], *self._chunks))
 
     @property
     def offset(self) -> int:
-        """How many bytes of the file were read."""
+        """How many bytes of the file have been read."""
         return self._before + self.at
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the file."""
+        """Add bytes of the file to the buffer."""
         self._chunks.append(data)
         self._missing -= len(data)
         if self._missing <= 0:
@@ -78,7 +79,7 @@ class RdbReader(Cursor):
             self._chunks.clear()
 
     def read(self, most: int) -> bool:
-        """Hand on up to `most` keys (large collections count by their members); False if more bytes have to come."""
+        """Pass on up to `most` keys (each member of a large collection counts); False if more bytes are needed."""
         start = self.at
         if self._missing > 0:
             return False
@@ -96,14 +97,14 @@ class RdbReader(Cursor):
         return True
 
     def finish(self) -> None:
-        """Take note that no more bytes come; raises `RdbError` if that is too early."""
+        """End the input; raises `RdbError` if the file is not complete."""
         if not self.done:
             raise RdbError("the file ends here, before its end was written", self.offset + len(self.rest))
 
     def _read_some(self, most: int) -> int:
-        """Read what begins here, or many keys that are plain strings; gives how many keys that were."""
+        """Read the next part of the file, or many plain string keys; return how many keys were read."""
         if not self._version:
-            self._read_head()
+            self._read_header()
             return 0
         if self._building is not None:
             return self._read_members(most)
@@ -118,7 +119,7 @@ class RdbReader(Cursor):
         return 0
 
     def _read_strings(self, most: int) -> int:
-        """Read keys that stay and hold plain strings, as far as they are short: the way of most keys of most files."""
+        """Read short string keys without deadlines: the fast path for most keys of most files."""
         data, at, keep = self.data, self.at, self._keep
         end = len(data)
         count = 0
@@ -143,22 +144,22 @@ class RdbReader(Cursor):
                     continue
                 else:
                     break
-                if middle - at >= 66 or start + size > end:  # the key is long, or encoded, or the value not all there
+                if middle - at >= 66 or start + size > end:  # the key is long or encoded, or the value incomplete
                     break
                 if not keep(data[at + 2 : middle], data[start : start + size], None, None):
                     raise RdbError("a key is there twice")
                 at = start + size
                 count += 1
-        except (IndexError, ShortError):  # the data end here
+        except (IndexError, ShortError):  # the data end in the middle of a key
             pass
         finally:
             self.at = at
         return count
 
-    def _read_head(self) -> None:
-        head = self.take(_HEAD)
+    def _read_header(self) -> None:
+        head = self.take(_HEADER_SIZE)
         version = head[len(rdb.MAGIC) :]
-        # Redis takes `10ab` for 10, and `1 00` for 1, whose files have no checksum: one wrong bit would pass unseen.
+        # Redis reads `10ab` as 10, and `1 00` as 1, a version without a checksum: one wrong bit would go undetected.
         if not head.startswith(rdb.MAGIC) or not version.isdigit():
             raise RdbError("this is no RDB file: it does not begin with REDIS and a version")
         self._version = int(version)
@@ -175,7 +176,7 @@ class RdbReader(Cursor):
         try:
             value = begin(kind, self)
         except EmptyValueError:
-            self._deadline = self._use = None  # passed over, as by Redis
+            self._deadline = self._use = None  # skipped, as in Redis
             return 1
         if isinstance(value, Builder):
             self._building = key, value
@@ -184,7 +185,7 @@ class RdbReader(Cursor):
         return 1
 
     def _read_members(self, most: int) -> int:
-        """Read some members of the collection under way, as far as they have come."""
+        """Read members of the current collection, as far as they have arrived."""
         assert self._building is not None
         key, builder = self._building
         count = 0
@@ -216,7 +217,7 @@ class RdbReader(Cursor):
     def _read_opcode(self, opcode: int) -> None:
         if opcode == rdb.EXPIRE_MILLISECONDS:
             deadline = int.from_bytes(self.take(8), "little", signed=True)
-            self._deadline = None if deadline == -1 else deadline  # Redis has no other word for none
+            self._deadline = None if deadline == -1 else deadline  # to Redis, -1 means no deadline
         elif opcode == rdb.EXPIRE_SECONDS:
             self._deadline = 1000 * int.from_bytes(self.take(4), "little", signed=True)
         elif opcode == rdb.FREQUENCY:
@@ -238,7 +239,7 @@ class RdbReader(Cursor):
             kept(opcode)
 
     def _read_end(self) -> None:
-        """Read the end, and hold the checksum against the file; 0 says that none was made."""
+        """Read the end, and compare the checksum with the file's; 0 means that none was computed."""
         if self._version >= _FIRST_CHECKED:
             end = self.at
             announced = int.from_bytes(self.take(8), "little")

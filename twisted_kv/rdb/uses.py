@@ -1,4 +1,4 @@
-"""What is written of a key beside its value: how it was used, in idle seconds or a count, and when it goes."""
+"""What is written of a key besides its value: its use, as idle seconds or a count, and its deadline."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from twisted_kv.rdb import format as rdb
 from twisted_kv.store.usage import LastUse, Usage, UseCount
 
 Use = Optional[Tuple[int, int]]
-"""`format.IDLE` with seconds, `format.FREQUENCY` with a count of 0 to 255, or None if nothing is known."""
+"""`format.IDLE` with seconds, `format.FREQUENCY` with a count of 0 to 255, or None if unknown."""
 
 
 class Large(NamedTuple):
-    """A key whose value is a large collection, as it was when it was frozen."""
+    """A key whose value is a large collection, in the state in which it was frozen."""
 
     database: int
-    """The number of the database."""
+    """The index of the database."""
     key: bytes
     kind: type
     """The type of the value."""
     pieces: Sequence[Any]
-    """What its `freeze()` gave."""
+    """The result of the value's `freeze()`."""
     length: int
     deadline: int | None
     use: Use
 
 
 def use_of(usage: Usage | None, mark: int | None) -> Use:
-    """Tell how a key with a mark was used, as far as the policy keeps account of it."""
+    """Return the use of a key from its mark, or None if the policy does not record use."""
     if isinstance(usage, LastUse):
         return rdb.IDLE, max(0, usage.idleness(mark)) // 1000
     if isinstance(usage, UseCount):
@@ -36,7 +36,7 @@ def use_of(usage: Usage | None, mark: int | None) -> Use:
 
 
 def mark_of(usage: Usage | None, use: Use) -> int | None:
-    """Give the mark of a key that was used so, or None if the policy keeps no such account."""
+    """Return the mark that records this use, or None if the policy does not record this kind of use."""
     if use is None:
         return None
     kind, number = use

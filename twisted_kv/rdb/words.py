@@ -1,4 +1,4 @@
-"""Writes lengths and strings as RDB has them."""
+"""Encodes the lengths and strings of RDB."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from twisted_kv.rdb.lzf import compress
 from twisted_kv.vocabulary.numbers import parse_integer
 
 _LONGEST_NUMBER: Final = 11
-_LEAST_COMPRESSED: Final = 21
+_MIN_COMPRESSED: Final = 21
 
 
 def write_length(length: int) -> bytes:
-    """Write a length: in as few bytes as it takes."""
+    """Encode a length in as few bytes as possible."""
     if length < 1 << 6:
         return bytes((length,))
     if length < 1 << 14:
@@ -33,10 +33,10 @@ _INT32: Final = Struct("<i").pack
 
 
 def write_string(data: bytes, *, compressed: bool = False) -> bytes:
-    """Write a string: as a number if it reads as one of at most 32 bits."""
+    """Encode a string, as a number if it reads as one of at most 32 bits."""
     size = len(data)
     if size <= _LONGEST_NUMBER:
-        if data[:1] < b":":  # what begins with a letter is no number
+        if data[:1] < b":":  # no number begins with a letter
             number = int(data) if data.isdigit() and data[0] != _ZERO else parse_integer(data)
             if number is not None:
                 if -(1 << 7) <= number < 1 << 7:
@@ -46,7 +46,7 @@ def write_string(data: bytes, *, compressed: bool = False) -> bytes:
                 if -(1 << 31) <= number < 1 << 31:
                     return b"\xc2" + _INT32(number)
         return _LENGTHS[size] + data
-    if compressed and size >= _LEAST_COMPRESSED:
+    if compressed and size >= _MIN_COMPRESSED:
         shorter = compress(data)
         if shorter is not None:
             return b"".join((b"\xc3", write_length(len(shorter)), write_length(size), shorter))

@@ -1,4 +1,4 @@
-"""Writes RDB, version 10, as Redis 7.0 does."""
+"""Encodes RDB, version 10, as Redis 7.0 does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_kv.values.packing import DEFAULTS, Packing
 
 
 class RdbWriter:
-    """Writes the parts of one file in their order; whoever has one puts what it returns into the file.
+    """Encodes the parts of one file in order; the caller writes what the methods return to the file.
 
     `compressed` and `checked` are Redis's `rdbcompression` and `rdbchecksum`.
     """
@@ -26,14 +26,14 @@ class RdbWriter:
         self._index = -1
 
     def begin(self, facts: Mapping[str, str | int]) -> bytes:
-        """Give the head of the file, with facts about it that no reader needs."""
+        """Return the header of the file, with facts about it that no reader needs."""
         parts = [b"%b%04d" % (rdb.MAGIC, rdb.VERSION)]
         for name, fact in facts.items():
             parts += (b"\xfa", write_string(name.encode()), write_string(str(fact).encode()))
         return b"".join(parts)
 
     def database(self, index: int, keys: int, deadlines: int) -> bytes:
-        """Begin a database, and announce how many keys it has."""
+        """Return the header of a database: its index, and how many keys it has, in all and with deadlines."""
         self._index = index
         return b"".join((b"\xfe", write_length(index), b"\xfb", write_length(keys), write_length(deadlines)))
 
@@ -45,32 +45,32 @@ class RdbWriter:
         deadline: int | None,
         use: Use,
     ) -> bytes:
-        """Give a key of a database with its value; `use` is an opcode and its number: idle seconds or a count."""
+        """Return a key of a database with its value; `use` is an opcode and its number: idle seconds or a count."""
         if deadline is None and use is None and index == self._index and type(value) is bytes:
             return b"".join((b"\x00", write_string(key), write_string(value, compressed=self._compressed)))
         kind, body = kind_and_body(value, self._packing, compressed=self._compressed)
-        return self._lead(index, deadline, use) + bytes((kind,)) + write_string(key) + body
+        return self._prefix(index, deadline, use) + bytes((kind,)) + write_string(key) + body
 
     def large_string(self, index: int, key: bytes, value: bytes, deadline: int | None, use: Use) -> list[bytes]:
-        """Give a key whose value is a long string, in parts of which one is the value itself: it is not copied."""
+        """Return a key whose value is a long string, in parts; one part is the value itself, to avoid a copy."""
         if self._compressed:
             return [self.key(index, key, value, deadline, use)]
-        head = self._lead(index, deadline, use) + b"\x00" + write_string(key)
+        head = self._prefix(index, deadline, use) + b"\x00" + write_string(key)
         return [head + write_length(len(value)), value]
 
     def large(self, large: Large) -> Iterator[bytes]:
-        """Give a key whose value is a large collection, in parts; nothing else may come between them."""
+        """Yield a key whose value is a large collection, in parts; nothing else may be written between them."""
         kind, parts = body_parts(large.kind, large.pieces, large.length, compressed=self._compressed)
-        yield self._lead(large.database, large.deadline, large.use) + bytes((kind,)) + write_string(large.key)
+        yield self._prefix(large.database, large.deadline, large.use) + bytes((kind,)) + write_string(large.key)
         yield from parts
 
     def end(self, crc: int) -> bytes:
-        """Give the end of the file, whose checksum up to here is `crc`."""
+        """Return the end of the file; `crc` is the checksum of all that was written before."""
         mark = bytes((rdb.END,))
         return mark + (crc64(mark, crc).to_bytes(8, "little") if self._checked else bytes(8))
 
-    def _lead(self, index: int, deadline: int | None, use: Use) -> bytes:
-        """Give what stands before the type of a key."""
+    def _prefix(self, index: int, deadline: int | None, use: Use) -> bytes:
+        """Return what precedes the type of a key: its database if that has changed, its deadline, its use."""
         parts = []
         if index != self._index:
             self._index = index

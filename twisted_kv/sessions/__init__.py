@@ -1,1 +1,1 @@
-"""Who is asking, and what all who ask share: the state that commands work on."""
+"""Sessions, and what all sessions share: the state that commands work on."""

@@ -1,10 +1,11 @@
-"""What one client is owed, in the order in which it is owed: replies, pushes, and slots for replies that come later.
+"""The outbox: what one connection is owed, in order: replies, pushes, and slots for replies that come later.
 
-All of it goes the same way.  It is *gathered* in `parts` while requests run; *taken* at the end of the client's turn in
-a wake-up; *released* when what it tells of is committed; and then *sent*, as fast as the transport takes it, up to the
-first slot that is still empty.  So a push never overtakes a reply, and nobody hears of a write before it is safe.
+All of it passes through four stages.  It is *gathered* in `parts` while requests run; *taken* at the end of the
+client's turn in a wake-up; *released* when the changes it reports are committed; and then *sent*, as fast as the
+transport takes it, up to the first slot that is still empty.  So a push never overtakes a reply, and no client sees the
+result of a write before it is safe.
 
-Sans-IO: whoever has the transport asks for the next chunk, and says when something may be sent.
+Sans-IO: the owner of the transport asks for the next chunk, and calls `release` when a batch may be sent.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
 
 SMALL: Final = len(BULK_HEADERS)
-"""Bytes of a reply that goes out together with others without being counted by itself."""
+"""Size in bytes from which a reply is counted by itself; smaller ones are joined with others, uncounted."""
 
 CHUNK: Final = 64 * 1024
-"""Bytes of waiting replies that are handed to the transport at a time."""
+"""Bytes of waiting replies that are passed to the transport at a time."""
 
 MOST_SLOTS: Final = 1024
-"""Replies of one client that may be under way; behind so many, its next request waits for one of them."""
+"""Promised replies that one client may have pending; at this number, its next request waits for one of them."""
 
 Batch = List[Any]
-"""What was gathered in one turn: bytes, a `Slot`, or the `Filling` of a slot of an earlier turn."""
+"""What one turn has gathered: bytes, a `Slot`, or the `Filling` of a slot of an earlier turn."""
 
 
 class Slot:
-    """Where a reply belongs that comes later, and the protocol version that was spoken when it was asked for."""
+    """The position of a reply that comes later, with the protocol version at the time of its request."""
 
     __slots__ = ("data", "promise", "resp")
 
@@ -44,7 +45,7 @@ class Slot:
 
 
 class Filling:
-    """A reply that has come for a slot; it may be sent when the turn in which it came is committed."""
+    """The reply for a slot; it may be sent when the turn in which it arrived is committed."""
 
     __slots__ = ("data", "slot")
 
@@ -54,11 +55,11 @@ class Filling:
 
 
 class Outbox:
-    """What one client is owed."""
+    """What one connection is owed."""
 
     __slots__ = (
+        "_cannot_join",
         "_large",
-        "_must_part",
         "_settings",
         "_soft_since",
         "held_bytes",
@@ -71,44 +72,44 @@ class Outbox:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.parts: Batch = []
-        """What this turn has brought so far.  Whoever runs requests adds small byte strings here without a call."""
+        """What this turn has gathered so far.  Code that runs requests appends small byte strings here directly."""
         self.held_bytes = 0
-        """Bytes that were taken and not released, because what they tell of is not committed."""
+        """Bytes that were taken and not released, because the changes they report are not committed."""
         self.released: Deque[Any] = deque()
-        """What may be sent and waits for the transport, or for a slot before it: bytes and slots."""
+        """Bytes and slots that may be sent, and wait for the transport or for an earlier slot."""
         self.waiting_bytes = 0
         """Bytes that were released and not sent."""
         self.slots: Dict[Slot, None] = {}
-        """The slots whose reply may not be sent yet, in their order."""
+        """The slots whose reply may not be sent yet, in order."""
         self._large = 0  # bytes of the parts that are not small
-        self._must_part = False  # not all parts are bytes that may be joined
-        self._soft_since: int | None = None  # when the soft limit was passed, in milliseconds of `Now.elapsed`
+        self._cannot_join = False  # some parts are slots or fillings, which cannot be joined with others
+        self._soft_since: int | None = None  # when the soft limit was exceeded, in milliseconds of `Now.elapsed`
 
     @property
     def limit(self) -> BufferLimit:
-        """The `client-output-buffer-limit` of the class of this client."""
+        """The `client-output-buffer-limit` of this client's class."""
         limit = self._settings.client_output_buffer_limit.normal
         assert limit is not None  # each class has one
         return limit
 
     @property
     def size(self) -> int:
-        """Bytes that the client is owed, small replies of this turn aside."""
+        """Bytes that the client is owed, without the small replies of this turn."""
         return self._large + self.held_bytes + self.waiting_bytes
 
     @property
     def is_within_limit(self) -> bool:
-        """Whether so much may be owed; a chunk may in any case, since it is handed over at once."""
+        """Whether the size is within the hard limit; one chunk always is, since the transport takes it at once."""
         hard = self.limit.hard
         return not hard or self.size <= max(hard, CHUNK)
 
     @property
     def is_owing(self) -> bool:
-        """Whether there is something that was not sent yet, or a reply that is still to come."""
+        """Whether anything is unsent, or a reply is still to come."""
         return bool(self.slots or self.released)
 
     def is_beyond_limits(self, now: int) -> bool:
-        """Tell whether the client is owed too much, or much for too long, at a time of `Now.elapsed`."""
+        """Check at a time of `Now.elapsed` whether the hard limit is exceeded, or the soft limit for too long."""
         limit = self.limit
         if not (limit.soft and self.size > limit.soft):
             self._soft_since = None
@@ -120,9 +121,9 @@ class Outbox:
     # While requests run
 
     def add(self, reply: Reply, resp: int) -> bool:
-        """Gather a reply or a push; False if the client would be owed more than its limit allows.
+        """Gather a reply or a push; return False if the client would be owed more than its limit allows.
 
-        What would be too much is not even encoded, where its size is known before.
+        A reply that is known beforehand to be too large is not encoded.
         """
         kind = type(reply)
         if kind is bytes:
@@ -144,30 +145,30 @@ class Outbox:
         return self.is_within_limit
 
     def promise(self, promise: Promise, resp: int) -> Slot:
-        """Keep a place for a reply that comes later."""
+        """Reserve a slot for a reply that comes later."""
         slot = Slot(promise, resp)
         self.slots[slot] = None
         self.parts.append(slot)
-        self._must_part = True
+        self._cannot_join = True
         return slot
 
     def fill(self, slot: Slot, reply: Reply) -> bool:
-        """Gather the reply that a slot is for; False if the client would be owed more than its limit allows."""
+        """Gather the reply for a slot; return False if the client would be owed more than its limit allows."""
         data = encode(reply, slot.resp)
         self.parts.append(Filling(slot, data))
         self._large += len(data)
-        self._must_part = True
+        self._cannot_join = True
         return self.is_within_limit
 
     def take(self) -> Batch:
-        """Take what was gathered, as one byte string if it is small; give it to `release` when it may be sent."""
+        """Take what was gathered, as one byte string if it is small; pass it to `release` when it may be sent."""
         batch = self.parts
         self.parts = []
-        if self._large or self._must_part:
+        if self._large or self._cannot_join:
             self._large = 0
-            self._must_part = False
+            self._cannot_join = False
             self.held_bytes += _size(batch)
-            batch.append(b"")  # so that one part alone is always bytes that may be sent as they are
+            batch.append(b"")  # so that a batch of one part is always bytes that may be sent as they are
             return batch
         data = b"".join(batch)
         self.held_bytes += len(data)
@@ -176,7 +177,7 @@ class Outbox:
     # When it is committed
 
     def release(self, batch: Batch) -> None:
-        """Let what was gathered in one turn be sent, behind all that was released before."""
+        """Allow a batch to be sent, after all that was released before."""
         size = _size(batch)
         self.held_bytes -= size
         self.waiting_bytes += size
@@ -188,7 +189,7 @@ class Outbox:
                 self.released.append(part)
 
     def next_chunk(self) -> bytes:
-        """Take the next bytes that may be sent, up to `CHUNK`; none if a reply that comes later stands before them."""
+        """Take the next bytes that may be sent, at most `CHUNK`; empty if a slot without its reply comes first."""
         parts: List[Any] = []
         room = CHUNK
         released = self.released
@@ -211,17 +212,17 @@ class Outbox:
     # The end
 
     def clear(self) -> None:
-        """Owe nothing any more: nobody would get it."""
+        """Discard everything and abandon the promises: the client is gone."""
         slots = list(self.slots)
         self.slots.clear()
         self.parts = []
         self.released.clear()
         self.waiting_bytes = self.held_bytes = self._large = 0
-        self._must_part = False
+        self._cannot_join = False
         for slot in slots:
             slot.promise.abandon()
 
 
 def _size(batch: Batch) -> int:
-    """Count the bytes of what was gathered in one turn."""
+    """Count the bytes of a batch."""
     return sum([len(part.data) if type(part) is Filling else len(part) for part in batch if type(part) is not Slot])

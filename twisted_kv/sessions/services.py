@@ -1,14 +1,12 @@
-"""What commands ask of others: saving, waiting, the ports, what runs by itself.
+"""The services that commands use: persistence, execution, waiting, background work, the ports.
 
-Each is a protocol with a null object, which stands for it where nobody does it (a cache without a folder, a server that
-a test has made).  So no command asks whether there is one.
+Each is a protocol with a null object, which takes its place where the service is missing (a cache without a folder, a
+server made by a test).  So no command needs to check whether a service exists.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Protocol, Sequence, Tuple
-
-import attrs
 
 from twisted_kv.declaring.table import TableEntry
 from twisted_kv.store.database import Database
@@ -16,40 +14,40 @@ from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
 from twisted_kv.vocabulary.replies import NO_REPLY, Reply
 
 Session = Any
-"""A `session.Session`, whose module stands on this one."""
+"""A `session.Session`, whose module imports this one."""
 
 Effect = Tuple[int, Tuple[bytes, ...]]
-"""What was done: the number of a database, and a request that does it again."""
+"""A change: the index of a database, and a request that repeats the change."""
 
 
 class Persistence(Protocol):
-    """What outlasts the process.  Each method raises `CommandError` for what cannot be now."""
+    """Snapshots and the append-only file.  Each method raises `CommandError` for what is impossible at present."""
 
     @property
     def takes_time(self) -> bool:
-        """Whether what saves is done later than it is asked for."""
+        """Whether saving completes later than it is requested."""
 
     @property
     def last_save(self) -> int:
-        """Seconds since 1970 at which a snapshot was last saved; at the start, of the start."""
+        """When a snapshot was last saved, in seconds since 1970; before the first one, when the process started."""
 
     def save(self) -> Reply:
-        """Save a snapshot; the reply comes when it is on the disk."""
+        """Save a snapshot; the reply is sent when it is on the disk."""
 
     def background_save(self, *, schedule: bool) -> Reply:
-        """Begin to save a snapshot, or schedule one if that cannot be now."""
+        """Start saving a snapshot, or schedule one if that is impossible at present."""
 
     def reload(self) -> Reply:
-        """Forget all data and load them from the append-only file; the reply comes when that is done."""
+        """Discard all data and load them from the append-only file; the reply is sent when that is done."""
 
     def rewrite(self) -> Reply:
-        """Begin to write the append-only file anew."""
+        """Start a rewrite of the append-only file."""
 
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
-        """Save as the save points say (or always, or never), and stop the process; the reply says why that failed."""
+        """Save as the save points require (or always, or never) and stop the process; the reply is the error."""
 
     def abort_shutdown(self) -> bool:
-        """Go on serving; False if nothing was about to stop."""
+        """Abort a shutdown; return False if none was under way."""
 
     def flushed(self) -> None:
         """React to the removal of all keys of all databases."""
@@ -59,7 +57,7 @@ class Persistence(Protocol):
 
 
 class NoPersistence:
-    """Nothing outlasts the process; `stop` stops it."""
+    """No persistence; `stop` stops the process."""
 
     takes_time = False
 
@@ -99,10 +97,10 @@ class NoPersistence:
 
 
 class Effects(Protocol):
-    """Takes what commands say that they have done, for the append-only file."""
+    """Receives the effects that commands report, for the append-only file."""
 
     def append(self, effect: Effect, /) -> None:
-        """Record an effect of the command that runs."""
+        """Record an effect of the command that is running."""
 
 
 class NoEffects:
@@ -113,17 +111,17 @@ class NoEffects:
 
 
 class Execution(Protocol):
-    """What runs requests.  An error is a value."""
+    """Runs requests.  An error is a reply value, not an exception."""
 
     def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
         """Run a request whose command was admitted before."""
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
-        """Run a request within another, as a part of what that does."""
+        """Run a request within another, as a part of the same unit."""
 
 
 class NoExecution:
-    """Nobody runs requests."""
+    """Requests are refused."""
 
     def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
         return CommandError("nobody runs requests here")
@@ -136,10 +134,10 @@ class Waiting(Protocol):
     """The requests that wait for a key."""
 
     def unblock(self, session: Session, *, error: bool) -> bool:
-        """End the wait of a session's request as if its time was up, or with an error; False if none waits."""
+        """End the wait of a session's request, as if it had timed out or with an error; return False if none waits."""
 
     def look_again(self, database: Database, key: bytes) -> None:
-        """Run those again that wait for a key, though it has not changed for who watches it."""
+        """Rerun the requests that wait for a key, although its watchers were not notified of a change."""
 
 
 class NobodyWaits:
@@ -153,17 +151,17 @@ class NobodyWaits:
 
 
 class Upkeep(Protocol):
-    """What a cache does by itself."""
+    """The background work of a cache."""
 
     def set_active_expire(self, active: bool) -> None:
-        """Remove keys when their time comes, or only when somebody asks for them."""
+        """Set whether keys are removed as they expire, or only when a request accesses them."""
 
     def track_use(self) -> None:
-        """Begin to keep account of when keys are used, whatever the policy."""
+        """Start tracking when keys are used, whatever the policy."""
 
 
 class NoUpkeep:
-    """Nothing is done that nobody asks for."""
+    """No background work."""
 
     def set_active_expire(self, active: bool) -> None:
         pass
@@ -173,14 +171,14 @@ class NoUpkeep:
 
 
 class Ports(Protocol):
-    """The ports that are open."""
+    """The open ports."""
 
     @property
     def port(self) -> int | None:
         """The TCP port, or None."""
 
     def count_drops(self) -> int:
-        """Count the datagrams that the system has dropped before anybody could read them."""
+        """Return the number of datagrams that the system has dropped before they were read."""
 
 
 class NoPorts:
@@ -192,13 +190,13 @@ class NoPorts:
         return 0
 
 
-@attrs.define
 class Services:
-    """What commands ask of others."""
+    """The services that commands use; each is a null object until its provider replaces it."""
 
-    persistence: Persistence
-    effects: Effects = attrs.field(factory=NoEffects)
-    execution: Execution = attrs.field(factory=NoExecution)
-    waiting: Waiting = attrs.field(factory=NobodyWaits)
-    upkeep: Upkeep = attrs.field(factory=NoUpkeep)
-    ports: Ports = attrs.field(factory=NoPorts)
+    def __init__(self, persistence: Persistence) -> None:
+        self.persistence = persistence
+        self.effects: Effects = NoEffects()
+        self.execution: Execution = NoExecution()
+        self.waiting: Waiting = NobodyWaits()
+        self.upkeep: Upkeep = NoUpkeep()
+        self.ports: Ports = NoPorts()

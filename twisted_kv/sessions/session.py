@@ -1,4 +1,4 @@
-"""One conversation, and what all conversations of one cache share: the state that commands work on."""
+"""One session, and what all sessions of a cache share: the state that commands work on."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from twisted_kv.vocabulary.logs import Repeated
 from twisted_kv.vocabulary.replies import Push, Reply
 
 REDIS_VERSION = "7.0.15"
-"""The Redis whose behaviour is answered; HELLO and INFO say so, because clients choose what to send by it."""
+"""The Redis version whose behaviour is reproduced.  HELLO and INFO report it, since clients choose commands by it."""
 
 DEFAULT_USER = "default"
 
-_NOTHING_AT_ONCE: Final[Dict[bytes, TableEntry]] = {}
+_NO_ENTRIES: Final[Dict[bytes, TableEntry]] = {}
 
 
 class Server:
-    """The databases, the settings, the sessions, the command table and the counts of one cache.
+    """The databases, the settings, the sessions, the command table and the statistics of one cache.
 
-    `shutdown` stops the process for SHUTDOWN; where it is None, as in somebody's application, SHUTDOWN is refused.
+    `shutdown` stops the process for SHUTDOWN; where it is None, as in an embedding application, SHUTDOWN is refused.
     """
 
     def __init__(
@@ -52,45 +52,45 @@ class Server:
         self.shutdown = shutdown
         self.statistics = Statistics()
         self.started = self.now.elapsed
-        """When it was made; what is measured from here are durations."""
+        """When the server was made, on the clock for durations."""
         self.run_id = os.urandom(20).hex()
         self.random = Random()
         self.packing = packing.Packing()
-        """How small collections have to be to stay packed, in all databases."""
+        """The size limits up to which collections stay packed, in all databases."""
         self.databases = [
             Database(index, now, alarm, discard, self.random, self.packing) for index in range(settings.databases)
         ]
         self.services = Services(NoPersistence(self.stop))
         self.silent_ports: Counter[int] = Counter(dict.fromkeys(settings.udp_refuse_port, 1))
-        """Source ports whose datagrams get no answer: those that are named, and our own."""
+        """Source ports whose datagrams get no reply: those in the settings, and the cache's own."""
         self.repeated = Repeated(lambda: now.elapsed)
-        """What clients bring about, and how often it was logged."""
+        """Limits how often events that clients can cause are logged."""
         self.sessions: dict[int, Session] = {}
-        """The sessions that have a link, by their id: what CLIENT LIST lists."""
+        """The sessions that have a link, by id: what CLIENT LIST lists."""
         self.setting_changed: dict[str, Callable[[], None]] = {}
-        """Called after CONFIG SET has changed a setting; may raise ValueError to have the old value put back."""
+        """Callbacks by setting, called after CONFIG SET; one may raise ValueError to have the old value restored."""
         self._last_session = 0
         for name in packing.NAMES:
             self.setting_changed[name.replace("_", "-")] = self._pack
         self._pack()
 
     def _pack(self) -> None:
-        """Take over the settings that say how small collections have to be."""
+        """Copy the size limits of packed collections from the settings."""
         for name in packing.NAMES:
             setattr(self.packing, name, getattr(self.settings, name))
 
     def stop(self) -> None:
-        """Stop the process; SHUTDOWN is refused where that is somebody else's."""
+        """Stop the process; never called where SHUTDOWN is refused, in an embedding application."""
         assert self.shutdown is not None  # or SHUTDOWN would have been refused
         self.shutdown()
 
     def next_session_id(self) -> int:
-        """Give a number that no session had before."""
+        """Return an id that no session had before."""
         self._last_session += 1
         return self._last_session
 
     def change_settings(self, wanted: Mapping[str, str]) -> None:
-        """Change settings by their redis.conf names: all of them, or none if one cannot be; raises `SettingError`."""
+        """Set settings by their redis.conf names: all of them, or none and raise `SettingError` if one is refused."""
         settings = self.settings
         before = {name: KNOWN[name].get(settings) for name in wanted}
         name = ""
@@ -98,21 +98,21 @@ class Server:
             for name, text in wanted.items():
                 KNOWN[name].put(settings, KNOWN[name].kind.parse(text))
             for name in wanted:
-                self._tell_of(name)
+                self._notify_changed(name)
         except ValueError as error:
             for each, value in before.items():
                 KNOWN[each].put(settings, value)
             for each in wanted:
-                with suppress(ValueError):  # which it was refused for
-                    self._tell_of(each)
+                with suppress(ValueError):  # the error that it was refused with
+                    self._notify_changed(each)
             raise SettingError(name, str(error)) from None
 
-    def _tell_of(self, name: str) -> None:
-        """Tell whoever wants to know that a setting was changed; raises ValueError if it cannot be so."""
-        self.setting_changed.get(KNOWN[name].alias_of or name, _nothing)()
+    def _notify_changed(self, name: str) -> None:
+        """Call the callback for a changed setting; raise ValueError if it refuses the value."""
+        self.setting_changed.get(KNOWN[name].alias_of or name, _no_callback)()
 
     def reset_statistics(self) -> None:
-        """Begin to count anew, as CONFIG RESETSTAT does."""
+        """Reset all counters, as CONFIG RESETSTAT does."""
         self.statistics.reset()
         for database in self.databases:
             database.hits = database.misses = database.expired = database.evicted = 0
@@ -120,12 +120,12 @@ class Server:
             entry.reset_statistics()
 
 
-def _nothing() -> None:
-    """Nobody needs to know."""
+def _no_callback() -> None:
+    """Do nothing: the setting has no callback."""
 
 
 class SettingError(ValueError):
-    """A setting that cannot be changed: `name` is its redis.conf name, `str()` says why."""
+    """A setting cannot be changed: `name` is its redis.conf name, `str()` the reason."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(why)
@@ -146,24 +146,24 @@ class Link(Protocol):
 
     @property
     def waiting_input(self) -> int:
-        """Bytes received that belong to no whole request yet."""
+        """Bytes received that do not form a complete request yet."""
 
     @property
     def waiting_output(self) -> int:
-        """Bytes of replies that the client has not taken."""
+        """Bytes of replies that the client has not read."""
 
     def push(self, message: Reply) -> None:
-        """Send a message that no request asked for."""
+        """Send a message that answers no request."""
 
     def close(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
 
 
 class Session:
-    """What one client has selected, told and given.
+    """What the server remembers of one client: its database, name, password check, transaction and so on.
 
-    A session with a link is listed by CLIENT LIST; a trusted one is never asked for the password.  `closing` asks
-    whoever holds the link to close it after the reply.
+    A session with a link is listed by CLIENT LIST; a trusted one needs no password.  `closing` makes the owner of the
+    link close it after the reply.
     """
 
     __slots__ = (
@@ -205,7 +205,7 @@ class Session:
         self.lasting = lasting
         self.scope = Scope(lasting)
         self.is_replay = is_replay
-        """Whether it does again what a log says: nobody has asked for it, and nobody gets a reply."""
+        """Whether the session replays a journal: no client has issued its requests, and none gets a reply."""
         self.link = link
         self.trusted = trusted
         self.id = server.next_session_id()
@@ -215,18 +215,18 @@ class Session:
         self.library_version = b""
         self.closing = False
         self.may_wait = True
-        """Whether a reply may come later; if not, a command that has to wait raises `WouldWait`."""
+        """Whether a reply may come later; if not, a command that must wait raises `WouldWait`."""
         self.waiting = 0
-        """How many of its requests wait for a key."""
+        """The number of its requests that wait for a key."""
         self.transaction: Transaction | None = None
-        """What was begun with MULTI."""
+        """The transaction begun with MULTI."""
         self.watches: Watches | None = None
         self.pushed: list[Push] | None = None
-        """What is pushed to it while a request of its EXEC runs: that stands among the replies."""
+        """Pushes to it while a request of its EXEC runs: these appear among the replies."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget what the client has selected, told and given, as RESET does."""
+        """Restore the state of a new session, as RESET does."""
         self.db: Database = self.server.databases[0]
         self.resp = 2
         self.name = b""
@@ -234,46 +234,46 @@ class Session:
         self.end_transaction()
 
     def share(self) -> None:
-        """Let callers who know nothing of each other use it: then no command may change it."""
+        """Share the session between independent callers: from now on no command may change it."""
         self.scope = Scope.SHARED
         self.refresh()
 
     def refresh(self) -> None:
-        """React to a password that was given, or a transaction that was begun or ended.
+        """Update `at_once` after authentication, or the beginning or end of a transaction.
 
-        `at_once` holds the commands that are called with no more questions than the number of their words.
+        `at_once` holds the commands for which only the number of arguments needs checking.
         """
         is_direct = self.authenticated and self.transaction is None
-        self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NOTHING_AT_ONCE
+        self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NO_ENTRIES
 
     def end_transaction(self) -> None:
-        """Forget what was queued since MULTI, and the keys that were watched."""
+        """Discard the requests queued since MULTI, and unwatch all keys."""
         self.transaction = None
         self.unwatch()
         self.refresh()
 
     def watch(self, key: bytes) -> None:
-        """Have the next transaction aborted if a key changes before it."""
+        """Watch a key: if it changes before the next transaction, EXEC aborts."""
         if self.watches is None:
             self.watches = Watches()
         self.watches.add(self.db, key)
 
     def unwatch(self) -> None:
-        """Watch keys no more."""
+        """Stop watching all keys."""
         if self.watches is not None:
             self.watches.end()
             self.watches = None
 
     def must_wait(self, command: str) -> None:
-        """Say that a command will answer later, before it begins; raises `WouldWait` where that cannot be."""
+        """Check, before a command begins, that it may reply later; raise `WouldWait` if not."""
         if not self.may_wait:
             raise WouldWait(command)
 
     def call(self, *words: bytes) -> Reply:
-        """Run another command from within one, as a part of it; returns the reply value, raises `CommandError`.
+        """Run another command from within one, as a part of it; return the reply value or raise `CommandError`.
 
-        Both are one unit: one record of the log, and nobody sees the first without the second.  What would wait for a
-        key does not.
+        Both are one unit: one record of the journal, and no client sees the first without the second.  Blocking
+        commands do not wait.
         """
         reply = self.server.services.execution.call(self, words)
         if isinstance(reply, CommandError):
@@ -281,14 +281,15 @@ class Session:
         return reply
 
     def log(self, *words: bytes) -> None:
-        """Name a request that does again what this one has done, for the log, where its own words would not.
+        """Record in the journal a request that repeats this one's effect, where the request itself would not.
 
-        A relative time, a random choice: whatever depends on more than the data.  Several follow one another.
+        That concerns everything that depends on more than the data, such as a relative time or a random choice.
+        Several calls append several requests.
         """
         self.server.services.effects.append((self.db.index, words))
 
     def authenticate(self, user: bytes, password: bytes) -> bool:
-        """Check a password; the session is authenticated if it is right.
+        """Check a password and authenticate the session if it is correct; return whether it was.
 
         The comparison takes the same time wherever the first difference is.
         """
@@ -302,10 +303,10 @@ class Session:
 
     @property
     def must_authenticate(self) -> bool:
-        """Whether the password is asked for and was not given."""
+        """Whether a password is required and the session is not authenticated."""
         return not self.authenticated and bool(self.server.settings.requirepass)
 
     @property
     def now(self) -> int:
-        """The present in milliseconds since 1970, the same for all of one request."""
+        """The current time in milliseconds since 1970, constant during one request."""
         return self.server.now.milliseconds

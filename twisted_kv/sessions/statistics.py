@@ -1,4 +1,4 @@
-"""What a cache counts about itself, for INFO."""
+"""The counters of a cache, for INFO."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 
 
 class Statistics:
-    """Counts since the start, or since CONFIG RESETSTAT."""
+    """Counters since the start, or since CONFIG RESETSTAT."""
 
     __slots__ = (
         "bytes_received",
@@ -26,19 +26,19 @@ class Statistics:
         self.reset()
 
     def reset(self) -> None:
-        """Begin to count anew."""
+        """Set all counters to 0."""
         self.connections_received = 0
         self.connections_rejected = 0
         self.bytes_received = 0
         self.bytes_sent = 0
         self.datagrams_received = 0
         self.datagrams_refused = 0
-        """Datagrams of peers that are not allowed, or without the password."""
+        """Datagrams from peers that are not allowed, or without the password."""
         self.datagram_sets_refused = 0
-        """Sets in the `equals` dialect that failed: that dialect has no reply to say so."""
+        """Sets in the `equals` dialect that failed: that dialect has no error reply."""
         self.late_datagrams_given_up = 0
-        """Datagrams whose answer was to come later, and took too long."""
+        """Datagrams whose reply was promised and took too long."""
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
         self.errors: Counter[str] = Counter()
-        """Error replies by their code."""
+        """Error replies by code."""

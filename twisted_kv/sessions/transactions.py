@@ -1,4 +1,4 @@
-"""What a session remembers between MULTI and EXEC, and between WATCH and EXEC."""
+"""The state of a session between MULTI and EXEC, and between WATCH and EXEC."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted_kv.store.observers import Event
 
 
 class Transaction:
-    """Requests that are to be run one after the other, with nothing in between.
+    """Queued requests that EXEC runs one after the other, with nothing in between.
 
-    `is_spoilt`: one that came was refused, so none will be run.
+    `is_spoilt`: a request was refused, so EXEC will run none.
     """
 
     __slots__ = ("is_spoilt", "queue")
@@ -23,7 +23,7 @@ class Transaction:
 
     @property
     def denies_oom(self) -> bool:
-        """Whether one of the requests is refused when there is no memory."""
+        """Whether one of the requests is refused when memory is short."""
         return any(entry.command.denies_oom for entry, _ in self.queue)
 
     @property
@@ -33,7 +33,7 @@ class Transaction:
 
 
 class Watches:
-    """The keys of a session that must not change before its transaction; `broken` when one has."""
+    """The watched keys of a session, which must not change before its transaction; `broken` is set when one has."""
 
     __slots__ = ("_keys", "broken")
 
@@ -42,20 +42,20 @@ class Watches:
         self.broken = False
 
     def add(self, database: Database, key: bytes) -> None:
-        """Watch a key; a second time changes nothing."""
+        """Watch a key, unless it is watched already."""
         if (database.index, key) not in self._keys:
-            database.peek(key)  # one whose time has come goes now, which is no change
+            database.peek(key)  # remove it now if it has expired, which does not count as a change
             self._keys[database.index, key] = database
             database.watch(key, self._break)
 
     def check(self) -> bool:
-        """Tell whether no key has changed; one whose time has come has."""
+        """Check that no key has changed; an expired key counts as changed."""
         for (_, key), database in self._keys.items():
             database.peek(key)
         return not self.broken
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching all keys."""
         for (_, key), database in self._keys.items():
             database.unwatch(key, self._break)
         self._keys.clear()

@@ -1,1 +1,1 @@
-"""The settings of a cache: what there is, how texts become values, and what Redis has besides."""
+"""The settings of a cache: the table, how texts are parsed into values, and Redis's other settings."""

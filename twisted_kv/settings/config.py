@@ -1,7 +1,7 @@
-"""The settings: the one place where each is named, typed, bounded and described.
+"""The settings: the single place where each is named, typed, bounded and described.
 
-`Settings` is the table.  Its fields bear redis.conf's names, with underscores for the hyphens; the options of
-`twistd owncache`, the lines of a configuration file and CONFIG GET and SET are all made from it.
+`Settings` is the table.  Its fields have redis.conf's names, with underscores for the hyphens; the options of
+`twistd owncache`, the lines of a configuration file and CONFIG GET and SET are all derived from it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ENDS: Final = ("default", "save", "nosave", "now", "force")
 
 
 def setting(kind: Kind, default: str, purpose: str, *, fixed: str = "") -> Any:
-    """Declare a setting; one that CONFIG SET cannot change says why not, in Redis's word."""
+    """Declare a setting; `fixed` says, in Redis's term, why CONFIG SET cannot change it."""
     return attrs.field(factory=lambda: kind.parse(default), metadata={"kind": kind, "purpose": purpose, "fixed": fixed})
 
 
@@ -70,7 +70,7 @@ class Settings:
     bind: tuple[str, ...] = setting(
         Words("ADDRESS"),
         "127.0.0.1 -::1",
-        "addresses to listen on; a leading - permits failure, * is all",
+        "addresses to listen on; a leading - makes one optional, * is all",
         fixed=FIXED,
     )
     tcp: bool = setting(YesNo(), "yes", "listen for Redis clients", fixed=FIXED)
@@ -78,25 +78,28 @@ class Settings:
     endpoint: tuple[str, ...] = setting(
         Words("ENDPOINT"),
         "",
-        "one more Twisted endpoint for Redis clients, as unix:/run/owncache.sock",
+        "an additional Twisted endpoint for Redis clients, such as unix:/run/owncache.sock",
         fixed=FIXED,
     )
     unixsocket: str = setting(
-        FilePath(), "", "a Unix socket for Redis clients; one that was left by another process is removed", fixed=FIXED
+        FilePath(), "", "a Unix socket for Redis clients; one left by another process is replaced", fixed=FIXED
     )
-    unixsocketperm: int = setting(Permissions(), "0", "its permissions, in octal; 0 is 700", fixed=FIXED)
+    unixsocketperm: int = setting(Permissions(), "0", "permissions of the Unix socket, in octal; 0 is 700", fixed=FIXED)
     address_file: str = setting(
-        FilePath(), "", "a file that tells where it listens, from then on until it ends", fixed=FIXED
+        FilePath(), "", "a file that lists the listening addresses while the server runs", fixed=FIXED
     )
     udp_dialect: str = setting(
-        Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are understood", fixed=FIXED
+        Choice(("auto", "equals", "command", "resp")), "auto", "how datagrams are parsed", fixed=FIXED
     )
-    udp_binary: bool = setting(YesNo(), "no", "take a line ending at the end of a datagram as data", fixed=FIXED)
+    udp_binary: bool = setting(YesNo(), "no", "treat a line ending at the end of a datagram as data", fixed=FIXED)
     udp_allow: tuple[Network, ...] = setting(
-        Networks("NETWORK"), "", "a network that is served by UDP besides this machine, as 10.0.0.0/8", fixed=FIXED
+        Networks("NETWORK"), "", "a network served by UDP besides this machine, such as 10.0.0.0/8", fixed=FIXED
     )
     udp_refuse_port: tuple[int, ...] = setting(
-        Ports("PORT"), "", "a source port whose datagrams get no answer, as of another such server", fixed=FIXED
+        Ports("PORT"),
+        "",
+        "a source port whose datagrams get no answer, such as that of another server like this",
+        fixed=FIXED,
     )
     protected_mode: bool = setting(YesNo(), "yes", "without a password, serve only clients of this machine")
     enable_debug_command: str = setting(
@@ -119,110 +122,147 @@ class Settings:
     maxmemory: int = setting(
         Memory(0, UINT64_MAX), "0", "bytes that keys and values may take by estimate; 0 is no limit"
     )
-    maxmemory_policy: str = setting(Choice(POLICIES), "noeviction", "which keys go when maxmemory is reached")
-    maxmemory_samples: int = setting(Integer(1, 2**31 - 1), "5", "keys that are looked at for each that goes")
-    lfu_log_factor: int = setting(Integer(0, 2**31 - 1), "10", "how much more seldom the use count grows as it grows")
+    maxmemory_policy: str = setting(Choice(POLICIES), "noeviction", "which keys are evicted when maxmemory is reached")
+    maxmemory_samples: int = setting(Integer(1, 2**31 - 1), "5", "keys that are sampled for each key evicted")
+    lfu_log_factor: int = setting(
+        Integer(0, 2**31 - 1), "10", "how much more slowly the use count grows the larger it is"
+    )
     lfu_decay_time: int = setting(Integer(0, 2**31 - 1), "1", "minutes without use until the use count falls by one")
     dir: str = setting(
-        FolderPath(), "", "folder of the files; without it, save and appendonly, no file is touched", fixed=PROTECTED
+        FolderPath(), "", "folder of the files; without dir, save and appendonly, no file is touched", fixed=PROTECTED
     )
     save: tuple[SavePoint, ...] = setting(
-        SavePoints(), "", "save a snapshot when there were so many changes and the last is so many seconds old"
+        SavePoints(), "", "save a snapshot after this many changes, if the last one is this many seconds old"
     )
     dbfilename: str = setting(FileName("dbfilename", "filename"), "dump.rdb", "file of the snapshot", fixed=PROTECTED)
     rdbcompression: bool = setting(YesNo(), "no", "compress long strings in snapshots; it is slow")
     rdbchecksum: bool = setting(YesNo(), "yes", "end snapshots with a checksum, and check it", fixed=FIXED)
     sanitize_dump_payload: str = setting(
-        Choice(("no", "yes", "clients")), "no", "look closely at what is restored; yes: also at what is loaded"
+        Choice(("no", "yes", "clients")), "no", "check restored values thoroughly; yes: loaded ones too"
     )
     stop_writes_on_bgsave_error: bool = setting(YesNo(), "yes", "refuse writes while snapshots cannot be saved")
-    appendonly: bool = setting(YesNo(), "no", "log every write, and replay the log at the start")
+    appendonly: bool = setting(YesNo(), "no", "append every write to the append-only file, and replay it at startup")
     appendfsync: str = setting(
-        Choice(("everysec", "always", "no")), "everysec", "when the log is forced to the disk; always: before a reply"
+        Choice(("everysec", "always", "no")),
+        "everysec",
+        "when the append-only file is synced to disk; always: before a reply",
     )
     appenddirname: str = setting(
-        FileName("appenddirname", "dirname"), "appendonlydir", "folder of the log, inside dir", fixed=FIXED
+        FileName("appenddirname", "dirname"),
+        "appendonlydir",
+        "folder of the append-only files, inside dir",
+        fixed=FIXED,
     )
     appendfilename: str = setting(
         FileName("appendfilename", "filename"),
         "appendonly.aof",
-        "what the files of the log are named by",
+        "base name of the append-only files",
         fixed=FIXED,
     )
-    no_appendfsync_on_rewrite: bool = setting(YesNo(), "no", "do not force the log to the disk during a snapshot")
+    no_appendfsync_on_rewrite: bool = setting(
+        YesNo(), "no", "do not sync the append-only file to disk during a snapshot"
+    )
     auto_aof_rewrite_percentage: int = setting(
-        Integer(0, 2**31 - 1), "100", "rewrite the log when it grew by so many percent; 0 is never"
+        Integer(0, 2**31 - 1), "100", "rewrite the append-only file when it has grown by this percentage; 0 is never"
     )
-    auto_aof_rewrite_min_size: int = setting(Memory(0, INT64_MAX), "64mb", "but not before it has so many bytes")
+    auto_aof_rewrite_min_size: int = setting(
+        Memory(0, INT64_MAX), "64mb", "minimum bytes of an append-only file that is rewritten automatically"
+    )
     aof_load_truncated: bool = setting(YesNo(), "yes", "load a log whose end is torn, less that end")
-    aof_use_rdb_preamble: bool = setting(YesNo(), "yes", "rewrite the log to a snapshot instead of to commands")
-    aof_timestamp_enabled: bool = setting(YesNo(), "no", "note in the log when what was written")
-    hash_max_listpack_entries: int = setting(Integer(0, INT64_MAX), "512", "fields of a hash that is kept packed")
-    hash_max_listpack_value: int = setting(Memory(0, INT64_MAX), "64", "bytes of each of them, and of their values")
-    list_max_listpack_size: int = setting(
-        Integer(-INT32_MAX - 1, INT32_MAX), "-2", "elements of a list that is one node in files; -1 to -5: 4 to 64 KiB"
+    aof_use_rdb_preamble: bool = setting(
+        YesNo(), "yes", "rewrite the append-only file as a snapshot instead of as commands"
     )
-    set_max_intset_entries: int = setting(Integer(0, INT64_MAX), "512", "integers of a set that is kept packed")
-    zset_max_listpack_entries: int = setting(Integer(0, INT64_MAX), "128", "members of a sorted set kept packed")
-    zset_max_listpack_value: int = setting(Memory(0, INT64_MAX), "64", "bytes of each of them")
-    hll_sparse_max_bytes: int = setting(Memory(0, INT64_MAX), "3000", "bytes of a HyperLogLog that is kept sparse")
-    stream_node_max_bytes: int = setting(Memory(0, INT64_MAX), "4096", "bytes of a node of a stream; 0 is no limit")
-    stream_node_max_entries: int = setting(Integer(0, INT64_MAX), "100", "and its entries; 0 is no limit")
+    aof_timestamp_enabled: bool = setting(YesNo(), "no", "record in the append-only file when each change was written")
+    hash_max_listpack_entries: int = setting(
+        Integer(0, INT64_MAX), "512", "maximum fields of a hash that is kept packed"
+    )
+    hash_max_listpack_value: int = setting(
+        Memory(0, INT64_MAX), "64", "maximum bytes of each field and value of a hash that is kept packed"
+    )
+    list_max_listpack_size: int = setting(
+        Integer(-INT32_MAX - 1, INT32_MAX),
+        "-2",
+        "maximum elements of a list that is one node in files; -1 to -5: 4 to 64 KiB",
+    )
+    set_max_intset_entries: int = setting(Integer(0, INT64_MAX), "512", "maximum integers of a set that is kept packed")
+    zset_max_listpack_entries: int = setting(
+        Integer(0, INT64_MAX), "128", "maximum members of a sorted set that is kept packed"
+    )
+    zset_max_listpack_value: int = setting(
+        Memory(0, INT64_MAX), "64", "maximum bytes of each member of a sorted set that is kept packed"
+    )
+    hll_sparse_max_bytes: int = setting(
+        Memory(0, INT64_MAX), "3000", "maximum bytes of a HyperLogLog that is kept sparse"
+    )
+    stream_node_max_bytes: int = setting(
+        Memory(0, INT64_MAX), "4096", "maximum bytes of a node of a stream; 0 is no limit"
+    )
+    stream_node_max_entries: int = setting(
+        Integer(0, INT64_MAX), "100", "maximum entries of a node of a stream; 0 is no limit"
+    )
     loglevel: str = setting(
-        Choice(("debug", "verbose", "notice", "warning")), "notice", "what is logged, by the whole process"
+        Choice(("debug", "verbose", "notice", "warning")),
+        "notice",
+        "lowest level of messages that the whole process logs",
     )
     syslog_enabled: bool = setting(YesNo(), "no", "log to the system's log, too", fixed=FIXED)
-    syslog_ident: str = setting(Kind(), "redis", "under which name", fixed=FIXED)
+    syslog_ident: str = setting(Kind(), "redis", "name used in the system's log", fixed=FIXED)
     syslog_facility: str = setting(
-        Choice(("user", *(f"local{number}" for number in range(8)))), "local0", "and which facility", fixed=FIXED
+        Choice(("user", *(f"local{number}" for number in range(8)))),
+        "local0",
+        "facility used in the system's log",
+        fixed=FIXED,
     )
     shutdown_on_sigterm: tuple[str, ...] = setting(
-        Several(ENDS), "default", "what SIGTERM does about a last snapshot; default: as the save points say"
+        Several(ENDS), "default", "what SIGTERM does about a final snapshot; default: as the save points say"
     )
-    shutdown_on_sigint: tuple[str, ...] = setting(Several(ENDS), "default", "the same of SIGINT")
+    shutdown_on_sigint: tuple[str, ...] = setting(Several(ENDS), "default", "the same for SIGINT")
     transport: str = setting(
-        Choice(("fast", "plain")), "fast", "plain: each connection by itself, as any Twisted server", fixed=FIXED
+        Choice(("fast", "plain")),
+        "fast",
+        "plain: serve each connection on its own, as any Twisted server does",
+        fixed=FIXED,
     )
 
     others: dict[str, Any] = attrs.field(factory=dict)
-    """Values of settings of Redis's that have nothing to do here, by their names."""
+    """Values of Redis's settings that have no effect here, by name."""
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Settings:
-        """Make settings from redis.conf names and Python values; raises ValueError that names the setting."""
+        """Build settings from redis.conf names and Python values; raises ValueError that names the setting."""
         settings = cls()
         for name, value in values.items():
             settings.set(name, _as_text(name, value))
         return settings
 
     def get(self, name: str) -> str:
-        """Return a setting in the form that redis.conf has it in; raises KeyError for a name that is none."""
-        described = KNOWN[name]
-        return described.kind.format(described.get(self))
+        """Return a setting as redis.conf writes it; raises KeyError for an unknown name."""
+        found = KNOWN[name]
+        return found.kind.format(found.get(self))
 
     def set(self, name: str, text: str) -> None:
         """Change a setting; raises ValueError that names it."""
-        described = KNOWN.get(name)
-        if described is None:
+        found = KNOWN.get(name)
+        if found is None:
             raise ValueError(f"unknown setting '{name}'")
         try:
-            described.put(self, described.kind.parse(text))
+            found.put(self, found.kind.parse(text))
         except ValueError as error:
             raise ValueError(f"setting '{name}': {error}") from None
 
     def notes(self) -> list[str]:
-        """Return what somebody should know who gave settings that have nothing to do here."""
-        different = [
+        """Return log messages about settings that were given but have no effect here."""
+        changed = [
             name for name, value in self.others.items() if value != KNOWN[name].kind.parse(FOREIGN[name].default)
         ]
-        twistds = [name for name in different if name in TWISTD]
-        idle = [name for name in different if name not in TWISTD]
+        twistd_names = [name for name in changed if name in TWISTD]
+        without_effect = [name for name in changed if name not in TWISTD]
         notes = []
-        if idle:
-            notes.append(f"these settings of Redis's have nothing to do here: {', '.join(sorted(idle))}")
-        if twistds:
+        if without_effect:
+            notes.append(f"these settings of Redis's have nothing to do here: {', '.join(sorted(without_effect))}")
+        if twistd_names:
             notes.append(
-                f"{', '.join(sorted(twistds))}: that is twistd's business, whose options are -n (stay in the "
+                f"{', '.join(sorted(twistd_names))}: that is twistd's business, whose options are -n (stay in the "
                 "foreground), --pidfile and -l (the file of the log)"
             )
         return notes
@@ -233,17 +273,17 @@ SETTINGS: Final[dict[str, Setting]] = {
     for field in attrs.fields(Settings)
     if field.metadata
 }
-"""Every setting that has something to do here, by its redis.conf name."""
+"""Every setting that has an effect here, by its redis.conf name."""
 
-_EARLIER: Final = {name: name.replace("listpack", "ziplist") for name in SETTINGS if "-max-listpack-" in name}
+_EARLIER_NAMES: Final = {name: name.replace("listpack", "ziplist") for name in SETTINGS if "-max-listpack-" in name}
 
 ALIASES: Final = {
-    earlier: attrs.evolve(SETTINGS[name], name=earlier, alias_of=name) for name, earlier in _EARLIER.items()
+    earlier: attrs.evolve(SETTINGS[name], name=earlier, alias_of=name) for name, earlier in _EARLIER_NAMES.items()
 }
-"""Settings by names that they had in earlier versions of Redis."""
+"""Settings by the names that they had in earlier versions of Redis."""
 
 KNOWN: Final[dict[str, Setting]] = {**SETTINGS, **FOREIGN, **ALIASES}
-"""Every setting that has a value, also those of Redis's that have nothing to do here."""
+"""Every setting that has a value, including those of Redis's that have no effect here."""
 
 
 def apply_config(
@@ -253,19 +293,19 @@ def apply_config(
     include: Callable[[str], Iterable[bytes]] | None = None,
     unknown: Callable[[str], None] | None = None,
 ) -> None:
-    """Give each setting of a file in redis.conf's syntax to `apply`.
+    """Call `apply` with each setting of a file in redis.conf's syntax.
 
-    Raises ValueError with a line for everything that is wrong in the file; what is right has been applied then.
-    `include` opens the files that are included, and `unknown` is told of names that nobody knows; without it, such a
-    name is wrong.
+    Raises ValueError with one line for each error in the file; the valid settings have been applied by then.
+    `include` opens the included files, and `unknown` is called with each unknown name; without it, an unknown name is
+    an error.
     """
     points: list[str] = []
 
-    def one(text: bytes) -> None:
+    def apply_line(text: bytes) -> None:
         name, values = _read_line(text)
         if name == "include" and include is not None:
             for path in values:
-                every(include(path))
+                apply_lines(include(path))
         elif name in REFUSED:
             raise ValueError(f"'{name}': there is no {REFUSED[name]} here")
         elif name not in KNOWN:
@@ -273,36 +313,36 @@ def apply_config(
                 raise ValueError(f"unknown setting '{name}'")
             unknown(name)
         else:
-            value = _one_value(name, values)
+            value = _join_values(name, values)
             if isinstance(KNOWN[name].kind, SavePoints):
-                points[:] = [*points, value] if value else []  # they add up, and an empty one clears
+                points[:] = [*points, value] if value else []  # they accumulate, and an empty one clears them
                 value = " ".join(points)
             apply(name, value)
 
-    def every(lines: Iterable[bytes]) -> None:
+    def apply_lines(lines: Iterable[bytes]) -> None:
         errors: list[str] = []
         for number, line in enumerate(lines, 1):
             stripped = line.strip()
             if not stripped or stripped.startswith(b"#"):
                 continue
             try:
-                one(stripped)
+                apply_line(stripped)
             except ValueError as error:
                 errors += (f"line {number}: {each}" for each in str(error).split("\n"))
         if errors:
             raise ValueError("\n".join(errors))
 
-    every(lines)
+    apply_lines(lines)
 
 
 def _read_line(text: bytes) -> tuple[str, list[str]]:
-    """Read a line of a configuration file: the name of a setting, and its values."""
+    """Parse a line of a configuration file into the name of a setting and its values."""
     name, *values = (word.decode() for word in split_words(text))
     return name.lower(), values
 
 
-def _one_value(name: str, values: list[str]) -> str:
-    """Put the values of a line together; raises ValueError if there are too few, or too many."""
+def _join_values(name: str, values: list[str]) -> str:
+    """Join the values of a line; raises ValueError if there are too few or too many."""
     if not values:
         raise ValueError(f"setting '{name}' has no value")
     if len(values) > 1 and isinstance(KNOWN[name].kind, (Integer, YesNo, Choice)):
@@ -311,7 +351,7 @@ def _one_value(name: str, values: list[str]) -> str:
 
 
 def _as_text(name: str, value: object) -> str:
-    """Write a value as a configuration file has it; raises ValueError for one that has no such form, as None."""
+    """Format a value as in a configuration file; raises ValueError for one that has no such form, such as None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):

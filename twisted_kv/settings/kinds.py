@@ -1,4 +1,4 @@
-"""How the values of settings are read and written, each kind in a class of its own."""
+"""How the values of settings are parsed and formatted: one class for each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_kv.vocabulary.numbers import INT32_MAX, parse_integer
 
 
 class Kind:
-    """How the value of a setting is read and written.  `parse` raises ValueError with Redis's text."""
+    """Parses and formats the value of a setting.  `parse` raises ValueError with Redis's text."""
 
     placeholder = "TEXT"
     repeatable = False
@@ -24,7 +24,7 @@ class Kind:
         return str(value)
 
     def merge(self, old: Any, new: Any) -> Any:
-        """Return what a setting is when it is given another value: that value, for most kinds."""
+        """Return the value of a setting after `new` is assigned to it: for most kinds, `new`."""
         return new
 
 
@@ -59,7 +59,7 @@ class Memory(Integer):
 
 
 def parse_memory(text: str) -> int:
-    """Read a number of bytes with or without a unit; raises ValueError."""
+    """Parse a number of bytes with or without a unit; raises ValueError."""
     digits = text.rstrip("bBkKmMgG")
     unit = Memory._UNITS.get(text[len(digits) :].lower())
     if unit is None or (digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 20)):
@@ -68,7 +68,7 @@ def parse_memory(text: str) -> int:
 
 
 def _until_nul(text: str) -> str:
-    """Cut a text where C's strings end, as Redis does for all but whole numbers."""
+    """Truncate a text at the first NUL, where C's strings end, as Redis does for all but whole numbers."""
     return text.partition("\0")[0]
 
 
@@ -99,7 +99,7 @@ class Choice(Kind):
 
     def parse(self, text: str) -> str:
         word = _until_nul(text)
-        if not word.isascii() or word.lower() not in self.words:  # a Kelvin sign in lower case is a k
+        if not word.isascii() or word.lower() not in self.words:  # the lower case of a Kelvin sign is a k
             raise ValueError("argument(s) must be one of the following: " + ", ".join(self.words))
         return word.lower()
 
@@ -120,7 +120,7 @@ class Words(Kind):
 
 
 class Ports(Words):
-    """Numbers of ports."""
+    """Port numbers."""
 
     def parse(self, text: str) -> tuple[Any, ...]:
         ports = tuple(parse_integer(word.encode("utf-8", "surrogateescape")) for word in text.split())
@@ -172,7 +172,7 @@ class Networks(Words):
 
 @attrs.frozen
 class BufferLimit:
-    """How many bytes of replies may wait for a client: never over `hard`, nor over `soft` for `seconds`; 0 is none."""
+    """Limits in bytes of a client's unsent replies: never over `hard`, nor over `soft` for `seconds`; 0 is no limit."""
 
     hard: int
     soft: int
@@ -181,7 +181,7 @@ class BufferLimit:
 
 @attrs.frozen
 class BufferLimits:
-    """The limits of each class of clients; None for one that is not named."""
+    """The limits of each class of clients; None for a class that is not named."""
 
     normal: BufferLimit | None = None
     slave: BufferLimit | None = None
@@ -189,9 +189,9 @@ class BufferLimits:
 
 
 class BufferLimitKind(Kind):
-    """`normal HARD SOFT SECONDS`, as in redis.conf, also several of them; classes that are not named stay as they are.
+    """One or more `normal HARD SOFT SECONDS`, as in redis.conf; classes that are not named keep their limits.
 
-    There are no replicas and no subscribers yet, so that the limits of `normal` hold for all clients.
+    There are no replicas and no subscribers yet, so the limits of `normal` apply to all clients.
     """
 
     placeholder = "LIMITS"
@@ -202,11 +202,11 @@ class BufferLimitKind(Kind):
         if len(words) % 4:
             raise ValueError("Wrong number of arguments in buffer limit configuration.")
         limits = BufferLimits()
-        for at in range(0, len(words), 4):
-            name = self._CLASSES.get(words[at].lower())
+        for start in range(0, len(words), 4):
+            name = self._CLASSES.get(words[start].lower())
             if name is None:
                 raise ValueError("Invalid client class specified in buffer limit configuration.")
-            limits = attrs.evolve(limits, **{name: self._limit(*words[at + 1 : at + 4])})
+            limits = attrs.evolve(limits, **{name: self._limit(*words[start + 1 : start + 4])})
         return limits
 
     @staticmethod
@@ -217,7 +217,7 @@ class BufferLimitKind(Kind):
             sizes = []
         number = parse_integer(seconds.encode("utf-8", "surrogateescape"))
         if number is not None:
-            number = (number + 2**31) % 2**32 - 2**31  # as C's int
+            number = (number + 2**31) % 2**32 - 2**31  # wraps as C's int does
         if not sizes or number is None or number < 0:
             raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
         hard_size, soft_size = sizes
@@ -234,14 +234,14 @@ class BufferLimitKind(Kind):
 
 @attrs.frozen
 class SavePoint:
-    """A snapshot is saved when so many changes were made and the last was saved so many seconds ago."""
+    """A snapshot is saved after `changes` changes, if the last one was saved `seconds` seconds ago."""
 
     seconds: int
     changes: int
 
 
 class SavePoints(Kind):
-    """Pairs of seconds and changes: `3600 1 300 100`; several in a file or on the command line add up."""
+    """Pairs of seconds and changes: `3600 1 300 100`; several in a file or on the command line accumulate."""
 
     placeholder = '"SECONDS CHANGES"'
     repeatable = True
@@ -261,7 +261,7 @@ class SavePoints(Kind):
 
 
 class FolderPath(Kind):
-    """A folder of this machine; a relative path is completed at once, because a daemon changes its own."""
+    """A folder on this machine; a relative path is made absolute at once, because a daemon changes its directory."""
 
     placeholder = "PATH"
 
@@ -270,7 +270,7 @@ class FolderPath(Kind):
 
 
 class FilePath(FolderPath):
-    """A file of this machine; a relative path is completed at once, as a folder's."""
+    """A file on this machine; a relative path is made absolute at once, as for a folder."""
 
 
 @attrs.frozen

@@ -1,7 +1,8 @@
-"""The settings of Redis 7.0 that have no effect here, so that its configuration files are understood.
+"""The settings of Redis 7.0 that have no effect here, so that its configuration files are accepted.
 
-`_inert` are those that would change nothing here: any value is taken and given back.  `_absent` belong to what is not
-there: they are taken at Redis's own default or at the value that switches it off, and tell what is true here.
+`_inert` declares those that would change nothing here: any value is accepted and returned.  `_absent` declares those of
+features that do not exist here: they accept only Redis's own default or the value that switches the feature off, and
+return what is true here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ UINT32_MAX: Final = 2**32 - 1
 _TLS: Final = "TLS by this name (--endpoint ssl:... has it)"
 
 TWISTD: Final = ("daemonize", "logfile", "pidfile", "supervised")
-"""Settings whose matter is twistd's, which has options of its own for it."""
+"""Settings that are twistd's responsibility: it has options of its own for them."""
 
 REFUSED: Final = {
     "loadmodule": "module",
@@ -26,24 +27,24 @@ REFUSED: Final = {
     "sentinel": "sentinel mode",
     "user": "ACL",
 }
-"""Lines of a configuration file that are no settings, and what they ask for that is not there."""
+"""Configuration file lines that are not settings, and the missing feature that each one asks for."""
 
 
 @attrs.frozen(kw_only=True)
 class Foreign(Setting):
-    """A setting of Redis's: its default there, and what is missing here, or nothing if it would change nothing."""
+    """A setting of Redis's: its default there, and the feature missing here (empty if it would change nothing)."""
 
     default: str
     missing: str = ""
     off: str | None = None
-    """The value that switches off what is missing, where that is not the default: it is what is true here."""
+    """The value that switches the missing feature off, if that is not the default: it is what is true here."""
 
     def get(self, settings: Any) -> Any:
         return settings.others.get(self.name, self.kind.parse(self.truth))
 
     @property
     def truth(self) -> str:
-        """What is so here, unless somebody says otherwise."""
+        """The value that is true here unless another one is set."""
         return self.default if self.off is None else self.off
 
     def put(self, settings: Any, value: Any) -> None:
@@ -55,12 +56,12 @@ class Foreign(Setting):
 
 
 def _inert(name: str, kind: Kind, default: str, *, fixed: str = "") -> Foreign:
-    return Foreign(name=name, kind=kind, purpose="nothing to do here", fixed=fixed, default=default)
+    return Foreign(name=name, kind=kind, purpose="has no effect here", fixed=fixed, default=default)
 
 
 def _absent(name: str, kind: Kind, default: str, missing: str, *, off: str | None = None, fixed: str = "") -> Foreign:
     return Foreign(
-        name=name, kind=kind, purpose="not there yet", fixed=fixed, default=default, missing=missing, off=off
+        name=name, kind=kind, purpose="not implemented yet", fixed=fixed, default=default, missing=missing, off=off
     )
 
 
@@ -208,4 +209,4 @@ _SETTINGS: Final = (
     _absent("tracking-table-max-keys", Integer(0, INT64_MAX), "1000000", "client tracking"),
 )
 FOREIGN: Final = {each.name: each for each in _SETTINGS}
-"""By their names."""
+"""The settings above, by name."""

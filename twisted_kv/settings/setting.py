@@ -1,4 +1,4 @@
-"""What is known of one setting."""
+"""The description of one setting."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PROTECTED: Final = "protected"
 
 @attrs.frozen
 class Setting:
-    """One setting: its redis.conf name, how it is read, what it is for, and why CONFIG SET cannot change it, if so."""
+    """One setting: its redis.conf name, its kind, its purpose, and why CONFIG SET cannot change it, if it cannot."""
 
     name: str
     kind: Kind
     purpose: str
     fixed: str = ""
     alias_of: str = ""
-    """The name that it has today, if this one is of an earlier Redis."""
+    """Its current name, if `name` is from an earlier version of Redis."""
 
     @property
     def attribute(self) -> str:
-        """The name of its field."""
+        """The name of its field in `Settings`."""
         return (self.alias_of or self.name).replace("-", "_")
 
     def get(self, settings: Any) -> Any:
-        """Return its value."""
+        """Return the value in `settings`."""
         return getattr(settings, self.attribute)
 
     def put(self, settings: Any, value: Any) -> None:
-        """Give it another value; raises ValueError for one that it cannot have."""
+        """Set the value in `settings`; raises ValueError for an invalid one."""
         setattr(settings, self.attribute, self.kind.merge(self.get(settings), value))

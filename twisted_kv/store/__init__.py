@@ -1,1 +1,1 @@
-"""Keys and what they hold: look-up, change and expiry.  Nothing here knows a command or a client."""
+"""Keys and their values: look-up, change and expiry.  Nothing here depends on commands or clients."""

@@ -1,11 +1,11 @@
 """One numbered database: keys, their values and their deadlines.
 
-Every look-up and every change of a key goes through the methods here, and a key whose time has come is never seen
-through them, whether or not it has been removed yet.  This is the one place that counts changes and memory; whatever
-must hear of them (snapshots, watching clients, events) hooks in here.
+Every look-up and every change of a key goes through the methods here.  They hide a key whose deadline has passed,
+whether or not it has been removed yet.  This is the one place that counts changes and memory; whatever must be notified
+of changes (snapshots, watching clients, events) hooks in here.
 
-Most keys are a value and nothing else, and the table holds just that value.  A key that is to go, or whose use is kept
-account of, has an `Entry` there in its place.
+Most keys have a value and nothing else, and the table holds that value itself.  For a key that has a deadline, or whose
+use is recorded, the table holds an `Entry` instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import WrongTypeError
 
 Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
-"""What is changed in place."""
+"""The values that are changed in place."""
 COLLECTIONS: Final = (LongString, Hash, List, Set, SortedSet, Stream)
 Value = Union[bytes, Collection]
 V = TypeVar("V", bytes, LongString, Hash, List, Set, SortedSet, Stream)
@@ -47,21 +47,21 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
     SortedSet: b"zset",
     Stream: b"stream",
 }
-"""What TYPE answers for each kind of value."""
+"""The reply of TYPE for each kind of value."""
 
-_UNLUCKY_DRAWS: Final = 100
+_MAX_DRAWS: Final = 100
 
 ENTRY_SIZE: Final = 96
-"""Bytes of an `Entry` and its number."""
+"""Bytes of an `Entry` and its mark."""
 DEADLINE_SIZE: Final = 96
-"""Bytes that a deadline takes in the order of deadlines."""
+"""Bytes of a deadline in the order of deadlines."""
 
 
 @final
 class Entry:
-    """A value with what else is known of its key.
+    """A value with the deadline and the use of its key.
 
-    `deadline` is the date in milliseconds at which the key goes, or None; `mark` tells how it was used, see `Usage`.
+    `deadline` is the date in milliseconds at which the key expires, or None; `mark` records how it was used (`Usage`).
     """
 
     __slots__ = ("deadline", "mark", "value")
@@ -73,30 +73,30 @@ class Entry:
 
 
 class Releasable(Protocol):
-    """Something large that nobody uses any more.  To drop it in one go would stop the process for long."""
+    """Something large that is no longer used.  Freeing it all at once would block the process for a long time."""
 
     def release(self) -> Sequence[object] | None:
-        """Take a small part out; gives what was in it, None when nothing is left."""
+        """Remove a small part and return its contents, or None when nothing is left."""
 
 
 def is_large(value: Collection) -> bool:
-    """Tell whether a value is so large that what takes it as a whole is better done in steps."""
+    """Check whether a value is so large that work on all of it is better done in steps."""
     return len(value) > SHARD_SIZE
 
 
-def _ignore_alarm(deadline: int) -> None:
-    """Nobody waits for deadlines: keys expire when they are asked for."""
+def _ignore_deadline(deadline: int) -> None:
+    """Schedule nothing: keys expire only when they are looked up."""
 
 
-def _drop(value: Releasable) -> None:
-    """Nobody releases things in steps: they go at once."""
+def _free_at_once(value: Releasable) -> None:
+    """Do nothing: the value is freed at once, not in steps."""
 
 
 class Database:
     """The keys of one database.
 
-    `now` tells the time; `alarm` is called with each deadline (milliseconds since 1970) that is nearer than all others;
-    `discard` is given what is large and used no more.
+    `now` is the clock; `alarm` is called with each deadline (milliseconds since 1970) that is nearer than all others;
+    `discard` is called with large values that are no longer used.
     """
 
     __slots__ = (
@@ -125,28 +125,28 @@ class Database:
         self,
         index: int,
         now: Now,
-        alarm: Callable[[int], None] = _ignore_alarm,
-        discard: Callable[[Releasable], None] = _drop,
+        alarm: Callable[[int], None] = _ignore_deadline,
+        discard: Callable[[Releasable], None] = _free_at_once,
         random: Random | None = None,
         packing: Packing = DEFAULTS,
     ) -> None:
         self.index = index
         self.random = random or Random()
         self.packing = packing
-        """How small its collections have to be to stay packed."""
+        """The limits within which its collections stay packed."""
         self.changes = 0
         self.memory = 0
-        """The bytes that the keys take, as an estimate."""
+        """Bytes of memory of the keys and their values, as an estimate."""
         self.usage: Usage | None = None
-        """Keeps account of the use of keys, while a policy asks for it."""
+        """Records the use of keys, while the eviction policy needs it."""
         self.witness: Witness | None = None
-        """Is told of every change before it is made, while a snapshot is taken."""
+        """Is notified of every change before it is made, while a snapshot is taken."""
         self.watched: dict[bytes, list[Watcher]] = {}
-        """Who is told when a key changes, by the keys."""
+        """The watchers to notify when a key changes, by key."""
         self.lost: LostKey | None = None
-        """Is told of each key that is removed though no request asked for it: expired, or evicted."""
+        """Is called with each key that is removed without a request for it: expired, or evicted."""
         self.deaf_to_time = False
-        """Keys stay though their time has come, while a log is replayed: it says itself when each was gone."""
+        """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -163,32 +163,32 @@ class Database:
     # Look-up
 
     def peek(self, key: bytes) -> Value | None:
-        """Give the value of a key of any type, or None; counted neither as a hit or miss, nor as a use of the key."""
+        """Return the value of a key of any type, or None, without counting a hit, a miss or a use of the key."""
         entry = self._keys.get(key)
         if type(entry) is not Entry:
             return entry
         return None if self._has_expired(key, entry) else entry.value
 
     def lookup(self, key: bytes) -> Value | None:
-        """Give the value of a key of any type, or None, and count it as used; not counted as a hit or miss."""
+        """Return the value of a key of any type, or None, and count a use of the key, but neither a hit nor a miss."""
         entry = self._keys.get(key)
         if type(entry) is not Entry and self.usage is None:
             return entry
         return self._use(key, entry)
 
     def lookup_as(self, key: bytes, kind: Type[V]) -> V | None:
-        """Like `lookup` for one type of value; raises `WrongTypeError` for another."""
+        """Do the same as `lookup` for one type of value; raises `WrongTypeError` if the value is of another type."""
         return _as_kind(self.lookup(key), kind)
 
     def edit(self, key: bytes, kind: Type[V]) -> V | None:
-        """Like `lookup_as`, for one who is about to change the value in place, and says `changed` when it is done."""
+        """Do the same as `lookup_as`, for a caller that changes the value in place and then calls `changed`."""
         value = self.lookup_as(key, kind)
         if self.witness is not None:
             self.witness.before(self.index, key, self._keys.get(key))
         return value
 
     def edit_or_make(self, key: bytes, kind: Type[V]) -> V:
-        """Like `edit`; a key that is not there gets an empty value."""
+        """Do the same as `edit`, and create an empty value if the key does not exist."""
         value = self.edit(key, kind)
         if value is not None:
             return value
@@ -198,7 +198,7 @@ class Database:
         return made
 
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
-        """Give the value of a key of any type, or None, and count a hit or a miss, and by default a use of the key."""
+        """Return the value of a key of any type, or None; count a hit or a miss, and by default a use of the key."""
         value = self.lookup(key) if use else self.peek(key)
         if value is None:
             self.misses += 1
@@ -207,16 +207,16 @@ class Database:
         return value
 
     def read_as(self, key: bytes, kind: Type[V]) -> V | None:
-        """Like `read` for one type of value; raises `WrongTypeError` for another."""
+        """Do the same as `read` for one type of value; raises `WrongTypeError` if the value is of another type."""
         keys = self._keys
         held = keys.shards[hash(key) >> keys.shift].get(key)
-        if type(held) is kind and self.usage is None:  # the way of most requests, as short as it can be
+        if type(held) is kind and self.usage is None:  # the path of most requests, as short as possible
             self.hits += 1
             return held
         return _as_kind(self.read(key), kind)
 
     def read_string(self, key: bytes) -> bytes | LongString:
-        """Give the string of a key in the form that it is kept in, for who needs a part of it; empty if there is none.
+        """Return the string of a key as it is stored, for a caller that needs a part of it; empty if there is no key.
 
         Raises `WrongTypeError`.
         """
@@ -228,7 +228,7 @@ class Database:
         raise WrongTypeError
 
     def weight(self, key: bytes) -> int | None:
-        """Give the bytes that a key takes with its value, as an estimate, or None if there is none."""
+        """Return the bytes of memory of a key with its value, as an estimate, or None if there is no key."""
         value = self.peek(key)
         if value is None:
             return None
@@ -239,27 +239,27 @@ class Database:
         return weight
 
     def deadline(self, key: bytes) -> int | None:
-        """Give the date in milliseconds at which a key goes, or None if it stays."""
+        """Return the date in milliseconds at which a key expires, or None if it has no deadline."""
         entry = self._keys.get(key)
         return entry.deadline if type(entry) is Entry else None
 
     @property
     def table(self) -> ShardedDict[Held]:
-        """All keys, those among them whose time has come; only for a snapshot, which changes nothing."""
+        """All keys, including expired ones; only for a snapshot, which changes nothing."""
         return self._keys
 
     def mark(self, key: bytes) -> int | None:
-        """Give what is known of the use of a key: a number for `usage`, or None."""
+        """Return the recorded use of a key, a number for `usage`, or None."""
         entry = self._keys.get(key)
         return entry.mark if type(entry) is Entry else None
 
     def type_name(self, key: bytes) -> bytes:
-        """Give the name of the type of a key's value, as TYPE has it; `none` for no key."""
+        """Return the name of the type of a key's value, as TYPE replies it; `none` if there is no key."""
         value = self.read(key, use=False)
         return b"none" if value is None else TYPE_NAMES[type(value)]
 
     def live_keys(self) -> Iterator[bytes]:
-        """Give all keys; the database must not be changed meanwhile."""
+        """Iterate over all keys that have not expired; the database must not be changed meanwhile."""
         if not self.expiry:
             return iter(self._keys)
         now = self._now.milliseconds
@@ -270,9 +270,9 @@ class Database:
         )
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, Value]]]:
-        """Give some keys with their values from a cursor on, about `count`, and the cursor to go on with.
+        """Return the next cursor, and about `count` keys with their values from a cursor on.
 
-        The walk begins and ends with 0.  A key that is there from its start to its end is given exactly once.
+        A scan begins and ends with 0.  It returns a key that exists from its start to its end exactly once.
         """
         cursor, items = self._keys.scan(cursor, count)
         found = []
@@ -284,19 +284,19 @@ class Database:
         return cursor, found
 
     def random_key(self) -> bytes | None:
-        """Give any key, each as likely as the others, or None if there is none."""
-        for _ in range(_UNLUCKY_DRAWS):
+        """Return a key chosen uniformly at random, or None if there is none."""
+        for _ in range(_MAX_DRAWS):
             key = self._keys.random_key(self.random)
             if key is None or self.peek(key) is not None:
                 return key
-        return next(self.live_keys(), None)  # nearly all have expired at once, and are not removed yet
+        return next(self.live_keys(), None)  # nearly all have expired at once and are not removed yet
 
     def draw(self, *, volatile: bool = False) -> bytes | None:
-        """Give any key, or any that is to go, each as likely as the others; it may have expired already."""
+        """Return a key, or a volatile key, chosen uniformly at random, or None; it may have expired already."""
         return self.expiry.random_key(self.random) if volatile else self._keys.random_key(self.random)
 
     def holds(self, key: bytes, *, volatile: bool = False) -> bool:
-        """Tell whether there is a key, or one that is to go; it may have expired already."""
+        """Check whether a key exists, or exists and is volatile; it may have expired already."""
         return self.deadline(key) is not None if volatile else key in self._keys
 
     # Change
@@ -304,11 +304,11 @@ class Database:
     def set(self, key: bytes, value: Value, deadline: int | None = None, *, keep_deadline: bool = False) -> None:
         """Set the value of a key, whatever it held.
 
-        It goes at `deadline`, a date in milliseconds, or stays; with `keep_deadline` the one it had holds on.
+        It expires at `deadline`, a date in milliseconds, or never; with `keep_deadline` it keeps the deadline it had.
         """
         self.changes += 1
         old = self._keys.set(key, value)
-        # The way of most requests:
+        # The path of most requests:
         if (
             type(value) is bytes
             and deadline is None
@@ -325,7 +325,7 @@ class Database:
         self._replaced(key, value, old, deadline, keep_deadline)
 
     def write_string(self, key: bytes, offset: int, data: bytes) -> int:
-        """Put bytes into the string of a key from an offset on, zeros before it if need be; gives the new length.
+        """Write bytes into the string of a key at an offset, after zero padding if needed; returns the new length.
 
         A long string is not copied.  Raises `WrongTypeError`.
         """
@@ -349,21 +349,21 @@ class Database:
         return length
 
     def keep_raw(self, key: bytes) -> None:
-        """Keep the string of a key as one that was changed in place, though nothing about it has changed."""
+        """Mark the string of a key as changed in place, though nothing about it has changed."""
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
         if isinstance(value, bytes) and type(value) is not Raw:
             self._put(key, entry, raw(value))
 
     def store(self, key: bytes, value: Collection) -> None:
-        """Set the value of a key to a collection; without members, there is no such key then."""
+        """Set the value of a key to a collection, or remove the key if the collection is empty."""
         if value:
             self.set(key, value)
         else:
             self.delete(key)
 
     def load(self, key: bytes, value: Value, deadline: int | None = None, mark: int | None = None) -> bool:
-        """Put a key where it was before the process began, which is no change; False if it is there already."""
+        """Restore a key from before the process started, which counts as no change; False if it exists already."""
         held: Held = value if deadline is None and mark is None else Entry(value, deadline, mark)
         if self._keys.set(key, held) is not None:
             return False
@@ -376,7 +376,7 @@ class Database:
         return True
 
     def reload(self, key: bytes, value: Value) -> None:
-        """Put an equal value in the place of the one of an existing key: a change only for who watches it."""
+        """Replace the value of an existing key by an equal one, which is a change only for its watchers."""
         entry = self._keys.get(key)
         old = entry.value if type(entry) is Entry else entry
         assert old is not None
@@ -385,21 +385,21 @@ class Database:
         self.memory -= _counted(old)
         self.memory += _memory(value)
         self._put(key, entry, value)
-        self._dispose(old)
+        self._discard_large(old)
         if self.watched:
             self._touch(key, Event.RELOADED)
 
     def changed(self, key: bytes, count: int = 1, *, quietly: bool = False) -> None:
-        """Say that the value of a key was changed in place, in so many of its members.
+        """Record that the value of a key was changed in place, in `count` of its members.
 
-        A value that became empty takes its key along.  With `quietly`, nobody who watches the key is told: what the
-        consumer groups of a stream do is no change of the stream for others, as in Redis.
+        If the value became empty, the key is removed.  With `quietly`, the watchers of the key are not notified: what
+        the consumer groups of a stream do does not count as a change of the stream, as in Redis.
         """
         self.changes += count
         entry = self._keys.get(key)
         value = entry.value if type(entry) is Entry else entry
         if value:
-            assert not isinstance(value, bytes)  # those are never changed in place
+            assert not isinstance(value, bytes)  # bytes are never changed in place
             weight = value.memory
             self.memory += weight - value.counted
             value.counted = weight
@@ -409,12 +409,12 @@ class Database:
             self._remove(key)
 
     def emptied(self, key: bytes, count: int) -> None:
-        """Say that all members of a value are taken, which are so many: its key goes, and the value in steps."""
+        """Record that all `count` members of a value were taken: remove its key, and release the value in steps."""
         self.changes += count
         self._remove(key)
 
     def delete(self, key: bytes) -> bool:
-        """Remove a key; True if there was one."""
+        """Remove a key; return True if it existed."""
         if self.peek(key) is None:
             return False
         self.changes += 1
@@ -422,7 +422,7 @@ class Database:
         return True
 
     def set_mark(self, key: bytes, mark: int) -> None:
-        """Say how an existing key was used: a number of `usage`."""
+        """Set the recorded use of an existing key, a number of `usage`."""
         entry = self._keys.get(key)
         assert entry is not None
         if type(entry) is not Entry:
@@ -430,17 +430,17 @@ class Database:
         entry.mark = mark
 
     def has_passed(self, deadline: int) -> bool:
-        """Tell whether a key with such a deadline goes at once."""
+        """Check whether a key with such a deadline expires at once."""
         return deadline <= self._now.milliseconds and not self.deaf_to_time
 
     def expire_at(self, key: bytes, deadline: int) -> None:
-        """Let an existing key go at a date in milliseconds; at once, if that has passed."""
+        """Set the deadline of an existing key, a date in milliseconds; remove the key at once if that has passed."""
         self.changes += 1
-        if self._let_go_at(key, deadline) and self.watched:
+        if self._expire_at(key, deadline) and self.watched:
             self._touch(key, Event.EXPIRE)
 
     def persist(self, key: bytes) -> bool:
-        """Let a key stay; True if it was to go."""
+        """Remove a key's deadline; return True if it had one."""
         if self.lookup(key) is None or self.deadline(key) is None:
             return False
         self.changes += 1
@@ -450,7 +450,7 @@ class Database:
         return True
 
     def rename(self, source: bytes, target: bytes) -> bool:
-        """Give the value and the deadline of a key to another, whatever that held; False if there is no such key."""
+        """Move the value and the deadline of a key to another, whatever that held; False if there is no such key."""
         value = self.lookup(source)
         if value is None:
             return False
@@ -460,7 +460,7 @@ class Database:
         return True
 
     def move(self, key: bytes, other: Database) -> bool:
-        """Move a key with its deadline to another database; False if it is not here, or one of that name is there."""
+        """Move a key with its deadline to another database; False if it is missing here, or exists there."""
         value = self.lookup(key)
         if value is None or other.lookup(key) is not None:
             return False
@@ -478,9 +478,9 @@ class Database:
         touched = []
         for each in (self, other):
             for key in list(each.watched):
-                # Both are looked at: a key whose time has come goes now, before the numbers have another meaning.
-                value, another = self.peek(key), other.peek(key)
-                if value is not None or another is not None:
+                # Look up both: an expired key has to be removed now, before the indexes refer to other data.
+                value, other_value = self.peek(key), other.peek(key)
+                if value is not None or other_value is not None:
                     touched.append((each, key))
         self._keys, other._keys = other._keys, self._keys
         self.expiry, other.expiry = other.expiry, self.expiry
@@ -506,7 +506,7 @@ class Database:
         for key in touched:
             self._touch(key, Event.FLUSHED)
 
-    # Who wants to know
+    # Watchers
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
         """Call a watcher whenever a key changes."""
@@ -519,30 +519,30 @@ class Database:
         if not watchers:
             del self.watched[key]
         if not self.watched:
-            self.watched = {}  # a dict that was large stays so
+            self.watched = {}  # a dict that was large does not shrink
 
     def _touch(self, key: bytes, event: Event) -> None:
-        """Notify the watchers of a key of what happened to it."""
+        """Notify the watchers of a key of an event."""
         for watcher in self.watched.get(key, ()):
             watcher(key, event)
 
-    # What nobody asked for
+    # Removal without a request
 
     def evict(self, key: bytes) -> None:
-        """Remove an existing key to make room."""
+        """Remove an existing key to free memory."""
         self.changes += 1
         self.evicted += 1
         self._lose(key, Event.EVICTED)
 
     def expire_due(self, most: int) -> int:
-        """Remove up to `most` keys whose time has come; gives how many they were."""
+        """Remove up to `most` expired keys; returns how many."""
         keys = self.expiry.due(self._now.milliseconds, most)
         for key in keys:
             self._expire(key)
         return len(keys)
 
     def _use(self, key: bytes, entry: Held | None) -> Value | None:
-        """Give the value that the table holds for a key, and count it as used."""
+        """Return the value of what the table holds for a key, None if it has expired, and count a use of the key."""
         usage = self.usage
         if type(entry) is Entry:
             if self._has_expired(key, entry):
@@ -556,7 +556,7 @@ class Database:
         return entry
 
     def _has_expired(self, key: bytes, entry: Entry) -> bool:
-        """Tell whether a key's time has come, and remove it then."""
+        """Check whether a key has expired, and remove it if so."""
         deadline = entry.deadline
         if deadline is None or deadline > self._now.milliseconds or self.deaf_to_time:
             return False
@@ -568,13 +568,13 @@ class Database:
         self._lose(key, Event.EXPIRED)
 
     def _lose(self, key: bytes, event: Event) -> None:
-        """Remove a key though no request asked for it."""
+        """Remove a key without a request for it, and report it to `lost`."""
         self._remove(key, event)
         if self.lost is not None:
             self.lost(self.index, key, event)
 
     def _remove(self, key: bytes, event: Event = Event.REMOVED) -> None:
-        self._dispose(self._take_out(key, event))
+        self._discard_large(self._take_out(key, event))
 
     def _take_out(self, key: bytes, event: Event = Event.REMOVED) -> Value:
         if self.witness is not None:
@@ -593,32 +593,32 @@ class Database:
         return value
 
     def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
-        """Do what there is to do when a value was put in the place of another: of one with an entry, or a large one."""
+        """Account for a value that was set in place of another, in all cases but the simplest ones."""
         if self.witness is not None:
             self.witness.before(self.index, key, old)
-        before, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
+        old_value, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
         if type(old) is Entry:
             self.memory -= ENTRY_SIZE
-        if before is None:
+        if old_value is None:
             self.memory += ITEM + bytes_size(key)
         else:
-            self.memory -= _counted(before)
-            self._dispose(before)
+            self.memory -= _counted(old_value)
+            self._discard_large(old_value)
         self.memory += _memory(value)
         if self.usage is not None:
             self._put_entry(key, Entry(value, old_deadline, self.usage.used(mark)))
         elif old_deadline is not None:
             self._put_entry(key, Entry(value, old_deadline))
-        is_there = True
+        exists = True
         if deadline is not None:
-            is_there = self._let_go_at(key, deadline)
+            exists = self._expire_at(key, deadline)
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
-        if is_there and self.watched:
+        if exists and self.watched:
             self._touch(key, Event.SET)
 
-    def _let_go_at(self, key: bytes, deadline: int) -> bool:
-        """Set the deadline of an existing key, or remove the key if that has passed; False if so."""
+    def _expire_at(self, key: bytes, deadline: int) -> bool:
+        """Set the deadline of an existing key, or remove the key if that has passed; return False if so."""
         if self.has_passed(deadline):
             self._remove(key)
             return False
@@ -645,26 +645,26 @@ class Database:
             self.memory -= ENTRY_SIZE
 
     def _put_entry(self, key: bytes, entry: Entry) -> Entry:
-        """Put an entry in the place of its value."""
+        """Store an entry in place of its value."""
         self._keys.set(key, entry)
         self.memory += ENTRY_SIZE
         return entry
 
     def _put(self, key: bytes, entry: Held | None, value: Value) -> None:
-        """Put another value in the place of the one of a key, which keeps all else that is known of it."""
+        """Replace the value of a key, which keeps its deadline and its recorded use."""
         if type(entry) is Entry:
             entry.value = value
         else:
             self._keys.set(key, value)
 
-    def _dispose(self, value: Value) -> None:
-        """Let go of a value that no key holds any more."""
+    def _discard_large(self, value: Value) -> None:
+        """Discard a value that no key holds any more, if it is large."""
         if not isinstance(value, bytes) and is_large(value):
             self.discard(value)
 
 
 def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
-    """Give a value that is of a type, or None if there is none; raises `WrongTypeError` if it is of another."""
+    """Return a value of a type, or None if there is none; raises `WrongTypeError` if it is of another type."""
     if value is None or type(value) is kind:
         return value
     plain: Any = string_bytes(value) if kind is bytes else None
@@ -674,12 +674,12 @@ def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
 
 
 def _memory(value: Value) -> int:
-    """Bytes of memory that a value takes, which are counted from now on."""
+    """Return the bytes of memory of a value, and record them as counted."""
     if not isinstance(value, bytes):
         value.counted = value.memory
     return _counted(value)
 
 
 def _counted(value: Value) -> int:
-    """Bytes of memory that were counted of a value; a collection may have grown since."""
+    """Return the bytes of memory that were counted for a value; a collection may have grown since."""
     return bytes_size(value) if isinstance(value, bytes) else value.counted

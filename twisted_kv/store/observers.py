@@ -1,8 +1,8 @@
-"""Who hears of what happens to the keys of a database, and of which event it was.
+"""The interfaces of observers of the keys of a database, and the events that are reported to them.
 
-Three kinds, as each needs something else: a witness is asked before anything changes (a snapshot), a watcher after a
-key that it names has changed (WATCH, requests that wait), and one for keys that nobody has asked to remove (the
-journal).
+There are three kinds, because their needs differ: a witness is notified before anything changes (a snapshot), a watcher
+after a particular key has changed (WATCH, requests that wait), and `LostKey` of keys that are removed without a request
+for it (the journal).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Callable, Protocol
 from twisted_kv.values.sharded import ShardedDict
 
 Held = Any
-"""What the table of a database holds for a key: `database.Held`, whose module stands on this one."""
+"""What the table of a database holds for a key: `database.Held`, whose module imports this one."""
 
 
 class Event(Enum):
@@ -32,20 +32,20 @@ class Event(Enum):
 
 
 Watcher = Callable[[bytes, Event], None]
-"""Is called with a key when that has changed, perhaps in the midst of a command."""
+"""Is called with a key and the event after the key has changed, perhaps in the middle of a command."""
 
 LostKey = Callable[[int, bytes, Event], None]
-"""Is called with the number of a database and a key that was removed though no request asked for it."""
+"""Is called with a database's index, a key that was removed without a request for it, and the event."""
 
 
 class Witness(Protocol):
-    """Whoever needs what the keys held before they change."""
+    """An observer that needs what the keys hold before they change."""
 
     def before(self, index: int, key: bytes, held: Held | None) -> None:
-        """React to a key of a database that is about to change, and to what it holds; None if it is new."""
+        """React to a key that is about to change; `held` is what it holds, None if it is new."""
 
     def flushed(self, index: int, keys: ShardedDict[Held]) -> None:
-        """Take over the keys that a database had: it begins anew."""
+        """Take over the keys that a database held before it was flushed."""
 
     def swapped(self, index: int, other: int) -> None:
-        """React to two databases that have exchanged their keys."""
+        """React to two databases exchanging their keys."""

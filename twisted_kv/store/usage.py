@@ -1,8 +1,8 @@
-"""How much a key is used, for the policies of `maxmemory-policy` that ask for it.
+"""How much a key is used, for the policies of `maxmemory-policy` that need to know.
 
-What is kept of a key is one number in its entry.  `LastUse` keeps the date; `UseCount` keeps Redis's logarithmic count,
-which grows ever more seldom (`lfu-log-factor`) and falls by one with every `lfu-decay-time` minutes without use.  The
-numbers of the two are told apart by their sign, so a policy that is changed does not misread what the other left.
+The use of a key is recorded as one number in its entry, the mark.  `LastUse` keeps the date; `UseCount` keeps Redis's
+logarithmic count, which grows ever more rarely (`lfu-log-factor`) and falls by one for every `lfu-decay-time` minutes
+without use.  The sign tells the marks of the two apart, so after a change of policy neither misreads the other's marks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from twisted_kv.settings.config import Settings
 from twisted_kv.vocabulary.clock import Now
 
 FIRST_COUNT: Final = 5
-"""What the count of a new key begins with, as Redis's LFU_INIT_VAL: a new key should not go at once."""
+"""The initial count of a new key, as Redis's LFU_INIT_VAL: a new key should not be evicted at once."""
 MOST_COUNT: Final = 255
 
 _MINUTE: Final = 60_000
@@ -22,13 +22,13 @@ _COUNT_BITS: Final = 8
 
 
 class Usage(Protocol):
-    """A way to keep in one number how a key is used; None is the number of a key of which nothing is known."""
+    """A way to record the use of a key in one number, its mark; None is the mark of a key with no recorded use."""
 
     def used(self, mark: int | None) -> int:
-        """Give the number of a key that is used now, from the one it had."""
+        """Return the new mark of a key that is used now, from its old one."""
 
     def idleness(self, mark: int | None) -> int:
-        """Tell how dispensable a key is: more is more."""
+        """Return how idle a key is: the higher, the sooner it is evicted."""
 
 
 class LastUse:
@@ -36,7 +36,7 @@ class LastUse:
 
     def __init__(self, now: Now) -> None:
         self._now = now
-        self._since = now.milliseconds  # keys of which nothing is known have not been used since
+        self._since = now.milliseconds  # keys with no recorded use count as last used then
 
     def used(self, mark: int | None) -> int:
         return self._now.milliseconds
@@ -45,12 +45,12 @@ class LastUse:
         return self._now.milliseconds - (self._since if mark is None or mark < 0 else mark)
 
     def mark(self, idle: int) -> int:
-        """Give the number of a key that was not used for so many seconds."""
+        """Return the mark of a key that has been idle for `idle` seconds."""
         return max(0, self._now.milliseconds - idle * 1000)
 
 
 class UseCount:
-    """How often a key is used, by and large (LFU): the minute of the last decay, and the count of 0 to 255."""
+    """Approximately how often a key is used (LFU): the minute of the last decay, and a count of 0 to 255."""
 
     def __init__(self, now: Now, settings: Settings, random: Random) -> None:
         self._now = now
@@ -71,7 +71,7 @@ class UseCount:
         return MOST_COUNT - self.count(mark)
 
     def count(self, mark: int | None) -> int:
-        """Give the count of a key as it is now."""
+        """Return the current count of a key, with its decay."""
         if mark is None or mark >= 0:
             return FIRST_COUNT
         minute, count = divmod(-mark, 1 << _COUNT_BITS)
@@ -79,5 +79,5 @@ class UseCount:
         return max(0, count - (self._now.milliseconds // _MINUTE - minute) // decay) if decay else count
 
     def mark(self, count: int) -> int:
-        """Give the number of a key that is used now and has a count of 0 to 255."""
+        """Return the mark of a key that is used now and has a count of 0 to 255."""
         return -((self._now.milliseconds // _MINUTE) << _COUNT_BITS | count)

@@ -1,1 +1,1 @@
-"""Twisted's ports, made faster; addresses, and what is asked of sockets."""
+"""Faster versions of Twisted's ports; addresses and socket options."""

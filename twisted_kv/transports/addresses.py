@@ -1,4 +1,4 @@
-"""Addresses: how Redis writes them, and which are of this machine."""
+"""Addresses: how Redis writes them, and which belong to this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 @lru_cache(maxsize=4096)
 def parse_address(host: str) -> Address | None:
-    """Read an address; None for a text that is none.  An IPv4 address in IPv6 clothes comes out as IPv4."""
+    """Parse an address; return None for an invalid one.  An IPv4-mapped IPv6 address is returned as IPv4."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -23,13 +23,13 @@ def parse_address(host: str) -> Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is of this machine alone."""
+    """Return whether an address is a loopback address."""
     address = parse_address(host)
     return address is not None and address.is_loopback
 
 
 def is_served(host: str, allowed: Iterable[Network]) -> bool:
-    """Tell whether datagrams of an address are answered: it is loopback, or in one of the networks."""
+    """Return whether datagrams from an address are answered: it is loopback, or in one of the networks."""
     address = parse_address(host)
     if address is None:
         return False
@@ -37,7 +37,7 @@ def is_served(host: str, allowed: Iterable[Network]) -> bool:
 
 
 def address_name(address: Any) -> str:
-    """Write a TCP or UDP address as Redis does: `127.0.0.1:6379`, `[::1]:6379`."""
+    """Format a TCP or UDP address as Redis does: `127.0.0.1:6379`, `[::1]:6379`."""
     host = getattr(address, "host", None)
     if host is None:
         return "?:0"

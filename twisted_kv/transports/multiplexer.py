@@ -1,22 +1,25 @@
-"""Many connections behind one descriptor: a stand-in for the reactor that makes each of its turns serve all of them.
+"""Many connections behind one descriptor: a stand-in for the reactor that serves all of them in each reactor turn.
 
-Twisted pays some 12 us for each descriptor that is ready, and two more system calls for each reply.  So our connections
-are registered with an epoll object of our own, and only that one descriptor with the reactor.  When it is readable, one
-call serves all that is ready, in the phases of a wake-up (`engine/wakeup.py`).  Ports and connections stay Twisted's:
-they take a `reactor` argument, and this stands in for it.  Buffers, producers, half-close and TLS are Twisted's too;
-what is added is that a connection with nothing to send before sends at once.
+Twisted needs some 12 us for each descriptor that is ready, and two more system calls for each reply.  So our
+connections are registered with an epoll object of our own, and only that one descriptor with the reactor.  When it is
+readable, one call serves everything that is ready, in the phases of a wake-up (`engine/wakeup.py`).  Ports and
+connections are still Twisted's classes: they take a `reactor` argument, and get the multiplexer instead.  Buffers,
+producers, half-close and TLS are Twisted's too; the one addition is that a connection with an empty buffer sends at
+once.
 
 Measured (50 clients, one GET at a time, CPython 3.11): 7.1 us of CPU for a GET, 17.0 with `listenTCP`, 5 for Redis.
-Without it, on a system that has no epoll or with the setting `transport plain`, everything works the same, slower.
+Without it (no epoll, or the setting `transport plain`) everything works the same, only slower.
 
-What must hold here, because it went wrong before:
+Invariants, each of which was once violated:
 
 * a callback that raises ends its own connection; nothing may escape `doRead`, or the reactor would drop all of them.
-* an event of a closed descriptor may arrive when the number belongs to a new connection already: HUP and ERR only lead
-  to the read or the write that was wanted, which finds out by itself.  A descriptor nobody asks about is unregistered.
-* a connection leaves the epoll object before it is closed, and the reactor leaves this before its epoll is closed.
-* nothing is created before the first descriptor comes: a program that forks first must not share an epoll.
-* what one wake-up reads is bounded, in connections and in bytes, and those that had to wait are first in the next.
+* an event for a closed descriptor may arrive when its number already belongs to a new connection: HUP and ERR only
+  trigger the read or the write that was wanted, which detects the error itself.  A descriptor without any interest is
+  unregistered.
+* a connection is unregistered from the epoll object before it is closed, and the multiplexer from the reactor before
+  the epoll object is closed.
+* nothing is created before the first descriptor is added: a program that forks first must not share an epoll object.
+* what one wake-up reads is bounded, in connections and in bytes, and those left over are served first in the next.
 """
 
 from __future__ import annotations
@@ -41,35 +44,35 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 
 CONNECTIONS_AT_ONCE: Final = 64
-"""Descriptors that are served before the host program has its turn; more of them gained nothing (15.8 to 15.4 us)."""
+"""Descriptors served before control returns to the host program; more of them gained nothing (15.8 to 15.4 us)."""
 
 BYTES_AT_ONCE: Final = 64 * 1024
-"""Bytes that are read before the host program has its turn: some 3 ms of GETs.  Inline PINGs, the worst, take 26."""
+"""Bytes read before control returns to the host program: about 3 ms of GETs, or 26 of inline PINGs, the worst."""
 
 IN: Final = getattr(select, "EPOLLIN", 1)
 OUT: Final = getattr(select, "EPOLLOUT", 4)
 
 is_possible: Final = hasattr(select, "epoll")
-"""Whether this system has what the multiplexer needs."""
+"""Whether this system supports the multiplexer."""
 
 
 class _DirectSend:
-    """A connection that sends at once when it has nothing to send before; mixed in before Twisted's class.
+    """Mixed in before Twisted's connection class: sends at once if nothing is buffered.
 
-    Sending belongs here and not into a protocol: under TLS a protocol that reaches past its transport sends plain text.
+    This belongs in the transport, not in a protocol: under TLS, a protocol that bypasses its transport sends plaintext.
     """
 
     bufferSize = READ_SIZE
-    _direct = True  # until something comes that Twisted's own way is needed for
+    _direct = True  # until something requires Twisted's own way of writing
 
     def write(self: Any, data: bytes) -> None:
         if not self._direct or self.dataBuffer or self._tempDataBuffer or self.disconnecting or not self.connected:
-            super().write(data)  # type: ignore[misc]  # of the class that this is mixed into
+            super().write(data)  # type: ignore[misc]  # of the class this is mixed into
             return
         try:
             sent = self.socket.send(data)
         except OSError:
-            sent = 0  # it is full, or broken: what waits to be written will tell
+            sent = 0  # it is full or broken: the next write of the buffer finds out
         if sent < len(data):
             super().write(data[sent:])  # type: ignore[misc]  # as above
 
@@ -82,7 +85,7 @@ class _DirectSend:
         super().abortConnection()  # type: ignore[misc]  # as above
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self._direct = self._direct and streaming  # one that is asked for data is asked when some was sent
+        self._direct = self._direct and streaming  # a pull producer is asked for more when buffered data was sent
         super().registerProducer(producer, streaming)  # type: ignore[misc]  # as above
 
 
@@ -106,7 +109,7 @@ class UnixConnection(_DirectSend, unix.Server):
     """A connection over a Unix socket, behind a multiplexer."""
 
     def sendFileDescriptor(self, descriptor: int) -> None:
-        self._direct = False  # it goes with the bytes that are written next
+        self._direct = False  # it is sent with the bytes written next
         super().sendFileDescriptor(descriptor)
 
 
@@ -120,7 +123,7 @@ class _UnixPort(unix.Port):
 
 @implementer(IReadDescriptor, IReactorFDSet)
 class Multiplexer:
-    """Serves descriptors as a reactor does, while itself being one descriptor of `reactor`."""
+    """Serves descriptors as a reactor does, and is itself one descriptor of `reactor`."""
 
     _log = Logger()
 
@@ -128,13 +131,13 @@ class Multiplexer:
         self._reactor = reactor
         self._wakeup = wakeup
         self._epoll: Any = None
-        self._interests: dict[Any, tuple[int, int]] = {}  # of each selectable, its descriptor and what it waits for
-        self._selectables: dict[int, Any] = {}  # by their descriptors
-        self._readers: dict[int, Any] = {}  # those of them that wait for something to read
+        self._interests: dict[Any, tuple[int, int]] = {}  # each selectable's descriptor and event mask
+        self._selectables: dict[int, Any] = {}  # by descriptor
+        self._readers: dict[int, Any] = {}  # those that wait for input, by descriptor
         self._unserved: list[tuple[int, int]] = []  # events that the last wake-up left over
 
     def close(self) -> None:
-        """Leave the reactor.  Whoever is still here is served no more."""
+        """Leave the reactor.  Descriptors still registered are no longer served."""
         self._interests.clear()
         self._selectables.clear()
         self._readers.clear()
@@ -153,7 +156,7 @@ class Multiplexer:
         return "owncache"
 
     def doRead(self) -> None:
-        """Serve what is ready: read all, run all, commit once, answer all."""
+        """Serve everything that is ready: read all, run all, commit once, answer all."""
         if self._epoll is None:
             return
         wakeup = self._wakeup
@@ -171,7 +174,7 @@ class Multiplexer:
                 try:
                     why = selectable.doRead()
                 except BaseException as error:
-                    why = self._fault(error)
+                    why = self._log_fault(error)
                 if why:
                     self._end(selectable, why, True)
                 if wakeup.load > BYTES_AT_ONCE:
@@ -181,30 +184,30 @@ class Multiplexer:
             wakeup.close()
 
     def connectionLost(self, reason: Failure) -> None:
-        """End everything: the reactor stops."""
+        """Disconnect everything: the reactor is stopping."""
         for selectable in self.getReaders() + self.getWriters():
             if selectable in self._interests:
                 self._lose(selectable, reason)
         self.close()
 
-    # What ports and connections call: the reactor's part
+    # What ports and connections call: the reactor's interface
 
     def addReader(self, reader: Any) -> None:
-        self._want(reader, IN, 0)
+        self._change_interest(reader, IN, 0)
 
     def addWriter(self, writer: Any) -> None:
-        self._want(writer, OUT, 0)
+        self._change_interest(writer, OUT, 0)
 
     def removeReader(self, reader: Any) -> None:
-        self._want(reader, 0, IN)
+        self._change_interest(reader, 0, IN)
 
     def removeWriter(self, writer: Any) -> None:
-        self._want(writer, 0, OUT)
+        self._change_interest(writer, 0, OUT)
 
     def removeAll(self) -> list[Any]:
         removed = list(self._interests)
         for selectable in removed:
-            self._want(selectable, 0, IN | OUT)
+            self._change_interest(selectable, 0, IN | OUT)
         return removed
 
     def getReaders(self) -> list[Any]:
@@ -215,7 +218,7 @@ class Multiplexer:
 
     @property
     def callLater(self) -> Callable[..., IDelayedCall]:
-        """Time is the reactor's."""
+        """The reactor's own `callLater`."""
         later: Callable[..., IDelayedCall] = self._reactor.callLater
         return later
 
@@ -227,7 +230,7 @@ class Multiplexer:
     def listenSSL(
         self, port: int, factory: IProtocolFactory, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> Any:
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which only those who ask for TLS have
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which is only there for TLS
 
         wrapped = TLSMemoryBIOFactory(contextFactory, False, factory, clock=self._reactor)
         return self.listenTCP(port, wrapped, backlog, interface)
@@ -261,15 +264,15 @@ class Multiplexer:
         port.startListening()
         return port
 
-    # The rest is our own
+    # Internals
 
-    def _want(self, selectable: Any, more: int, less: int) -> None:
-        """Change what a selectable waits for."""
+    def _change_interest(self, selectable: Any, add: int, remove: int) -> None:
+        """Change the events that a selectable waits for."""
         interest = self._interests.get(selectable)
-        if interest is None and not more:
+        if interest is None and not add:
             return
         descriptor, mask = interest or (selectable.fileno(), 0)
-        wanted = (mask | more) & ~less
+        wanted = (mask | add) & ~remove
         if wanted == mask:
             return
         if self._epoll is None:
@@ -277,17 +280,17 @@ class Multiplexer:
             self._reactor.addReader(self)
         if not wanted:
             del self._interests[selectable]
-            if self._selectables.get(descriptor) is selectable:  # unless it was closed, and another has its number
+            if self._selectables.get(descriptor) is selectable:  # unless it was closed and its number reused
                 del self._selectables[descriptor]
                 self._readers.pop(descriptor, None)
-                with suppress(OSError, ValueError):  # it was closed behind our back
+                with suppress(OSError, ValueError):  # it was closed without unregistering
                     self._epoll.unregister(descriptor)
             return
         if mask:
             try:
                 self._epoll.modify(descriptor, wanted)
             except (OSError, ValueError):  # as above
-                if more:
+                if add:
                     raise
         else:
             self._epoll.register(descriptor, wanted)
@@ -299,44 +302,44 @@ class Multiplexer:
             self._readers.pop(descriptor, None)
 
     def _serve(self, descriptor: int, event: int) -> None:
-        """Do what a selectable waits for.  Any event but OUT may mean there is something to read, be it the end."""
+        """Read or write, as the selectable wants.  Any event but OUT may mean that there is input or its end."""
         selectable = self._selectables.get(descriptor)
         if selectable is None:
             return
         _, mask = self._interests[selectable]
         if mask & IN and event & ~OUT:
-            self._do(selectable, selectable.doRead, True)
+            self._perform(selectable, selectable.doRead, True)
             _, mask = self._interests.get(selectable, (0, 0))
         if mask & OUT and event & ~IN:
-            self._do(selectable, selectable.doWrite, False)
+            self._perform(selectable, selectable.doWrite, False)
 
-    def _do(self, selectable: Any, act: Callable[[], Any], is_read: bool) -> None:
-        """Let a selectable read or write; it is lost if it says so or fails."""
+    def _perform(self, selectable: Any, act: Callable[[], Any], is_read: bool) -> None:
+        """Have a selectable read or write; end it if it returns a reason or raises."""
         try:
             why = act()
         except BaseException as error:
-            why = self._fault(error)
+            why = self._log_fault(error)
         if why:
             self._end(selectable, why, is_read)
 
-    def _fault(self, error: BaseException) -> BaseException:
+    def _log_fault(self, error: BaseException) -> BaseException:
         self._log.failure("a connection is ended by a fault of its protocol")
         return error
 
     def _end(self, selectable: Any, why: Any, is_read: bool) -> None:
-        """End what a selectable said is over: its input, if only that is, or all of it."""
+        """Close a selectable's input if only that has ended, or else the whole selectable."""
         if is_read and isinstance(why, ConnectionDone) and IHalfCloseableDescriptor.providedBy(selectable):
-            self._want(selectable, 0, IN)
+            self._change_interest(selectable, 0, IN)
             try:
                 selectable.readConnectionLost(Failure(why))
             except BaseException as error:
-                self._lose(selectable, Failure(self._fault(error)))
+                self._lose(selectable, Failure(self._log_fault(error)))
         else:
             self._lose(selectable, Failure(why if isinstance(why, BaseException) else ConnectionLost()))
 
     def _lose(self, selectable: Any, reason: Failure) -> None:
-        """Tell a selectable that it is lost."""
-        self._want(selectable, 0, IN | OUT)
+        """Unregister a selectable and notify it that it is lost."""
+        self._change_interest(selectable, 0, IN | OUT)
         try:
             selectable.connectionLost(reason)
         except BaseException:

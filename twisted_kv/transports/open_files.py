@@ -6,11 +6,11 @@ import resource
 from typing import Final
 
 RESERVED: Final = 32
-"""Descriptors for the process itself: logs, the reactor's own, listening ports; as Redis keeps back."""
+"""Descriptors for the process itself (logs, the reactor's own, listening ports), as many as Redis reserves."""
 
 
 def allow_clients(wanted: int) -> int:
-    """Raise the soft limit of open files for so many clients; gives how many of them there can be, 1 at least."""
+    """Raise the soft limit of open files for `wanted` clients; return how many are possible, at least 1."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + RESERVED
     if soft == resource.RLIM_INFINITY or soft >= needed:

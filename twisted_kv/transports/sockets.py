@@ -1,4 +1,4 @@
-"""What is asked of the socket below a Twisted transport, and how its ends are named."""
+"""The options of the socket below a Twisted transport, and the names of its ends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from twisted_kv.vocabulary.errors import as_text
 
 
 def prepare(transport: Any, keep_alive: int) -> None:
-    """Have a TCP connection send at once, and the system ask a silent client every so many seconds whether it is there.
+    """Disable Nagle's algorithm on a TCP connection, and have the system probe a silent client.
 
-    It gives up after three times.  With 0 it never asks.
+    The first probe is sent after `keep_alive` seconds of silence; after three without a response the connection is
+    dropped.  0 disables probing.
     """
     if not ITCPTransport.providedBy(transport):
         return
@@ -30,15 +31,15 @@ def prepare(transport: Any, keep_alive: int) -> None:
 
 
 def peer_name(transport: Any) -> str:
-    """Name the far end as Redis does: `127.0.0.1:54321`, or the path of the Unix socket."""
+    """Return the name of the remote end as Redis writes it: `127.0.0.1:54321`, or the path of the Unix socket."""
     return _name(transport, transport.getPeer())
 
 
 def local_name(transport: Any) -> str:
-    """Name our end as Redis does."""
+    """Return the name of our end as Redis writes it."""
     try:
         return _name(transport, transport.getHost())
-    except AttributeError:  # the connection is lost, and Twisted's transport has no socket any more
+    except AttributeError:  # the connection is lost, and Twisted's transport no longer has a socket
         return "?:0"
 
 

@@ -1,1 +1,1 @@
-"""The data structures that keys hold.  Nothing here knows a key, a client or a command."""
+"""The data structures that keys hold.  Nothing here depends on keys, clients or commands."""

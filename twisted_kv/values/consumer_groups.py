@@ -1,4 +1,4 @@
-"""Groups of consumers that share a stream, and what each of these was given and has not acknowledged."""
+"""Groups of consumers that share a stream, with the entries each consumer has received and not acknowledged."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted_kv.values.stream_nodes import LAST_ID
 from twisted_kv.vocabulary.numbers import UINT64_MAX
 
 UNKNOWN: Final = -1
-"""How many entries a group has read, where that cannot be told."""
+"""How many entries a group has read, where that is not known."""
 
 GROUP_SIZE: Final = 1500
 PENDING_SIZE: Final = 330
 
 
 class Pending:
-    """An entry that a consumer has been given and has not acknowledged; in files there are some without a consumer."""
+    """An entry that a consumer has received and not acknowledged; in files there are some without a consumer."""
 
     __slots__ = ("consumer", "count", "delivered")
 
@@ -26,7 +26,7 @@ class Pending:
         self.delivered = delivered
         """The date in milliseconds."""
         self.count = count
-        """How often it was delivered: 64 bits without a sign, as in Redis."""
+        """How often it was delivered: an unsigned 64-bit number, as in Redis."""
 
     @property
     def owner(self) -> bytes:
@@ -34,21 +34,22 @@ class Pending:
         return b"" if self.consumer is None else self.consumer.name
 
     def give(self, entry_id: int, consumer: Consumer) -> None:
-        """Make it another consumer's."""
+        """Assign the entry to another consumer."""
         if self.consumer is not None:
             del self.consumer.pending[entry_id]
         consumer.pending[entry_id] = self
         self.consumer = consumer
 
     def deliver(self) -> None:
-        """Count one delivery more."""
+        """Count one more delivery."""
         self.count = self.count + 1 & UINT64_MAX
 
 
 class PendingList:
-    """Pending entries by their IDs, in the order of these.
+    """A mapping from ID to pending entry, in the order of the IDs.
 
-    They are kept by 16 bytes: the hash of a number has no seed, and clients choose IDs, which they could have collide.
+    The keys are the IDs as 16 bytes: the hash of a number has no seed, and clients, who choose the IDs, could choose
+    some that collide.
     """
 
     __slots__ = ("_entries",)
@@ -79,16 +80,16 @@ class PendingList:
         return self._entries.get(_key(entry_id))
 
     def pop(self, entry_id: int) -> Pending | None:
-        """Remove a pending entry and return it; None if there is none."""
+        """Remove and return a pending entry, or None if there is none."""
         return self._entries.pop(_key(entry_id), None)
 
     def pop_last(self) -> tuple[int, Pending]:
-        """Remove the entry with the largest ID; there has to be one."""
+        """Remove and return the entry with the largest ID; the list must not be empty."""
         key, pending = self._entries.popitem()
         return _number(key), pending
 
     def ids(self, start: int, end: int = LAST_ID) -> Iterator[int]:
-        """Return the IDs from one to another, both included."""
+        """Return the IDs from `start` to `end`, both included."""
         return map(_number, self._entries.irange(_key(start), _key(end))) if start <= LAST_ID else iter(())
 
     def items(self) -> Iterator[tuple[int, Pending]]:
@@ -96,7 +97,7 @@ class PendingList:
         return zip(self, self._entries.values())
 
     def edges(self) -> tuple[int, int]:
-        """Return the smallest and the largest ID; there has to be one."""
+        """Return the smallest and the largest ID; the list must not be empty."""
         return _number(self._entries.peekitem(0)[0]), _number(self._entries.peekitem(-1)[0])
 
 
@@ -109,21 +110,21 @@ def _number(key: bytes) -> int:
 
 
 class Consumer:
-    """One of those who share a stream."""
+    """One of the consumers of a group."""
 
     __slots__ = ("name", "pending", "seen")
 
     def __init__(self, name: bytes, seen: int) -> None:
         self.name = name
         self.seen = seen
-        """The date in milliseconds at which it asked last."""
+        """The date in milliseconds of its last request."""
         self.pending = PendingList()
 
 
 class ConsumerGroup:
-    """Consumers that share a stream: each entry goes to one of them.
+    """Consumers that share a stream: each entry is delivered to one of them.
 
-    `counted` is what its stream has counted of its memory.
+    `counted` is the part of its memory that its stream has counted.
     """
 
     __slots__ = ("consumers", "counted", "entries_read", "last_id", "pending")
@@ -141,13 +142,13 @@ class ConsumerGroup:
         return GROUP_SIZE * (1 + len(self.consumers)) + PENDING_SIZE * len(self.pending)
 
     def give(self, entry_id: int, consumer: Consumer, now: int) -> Pending:
-        """Give a consumer an entry for the first time, whoever had it before; returns what is pending then."""
+        """Assign an entry to a consumer for the first time, whoever had it before; returns the pending entry."""
         self.forget(entry_id)
         pending = self.pending[entry_id] = consumer.pending[entry_id] = Pending(consumer, now, 1)
         return pending
 
     def forget(self, entry_id: int) -> bool:
-        """Drop an entry that was acknowledged, or is gone; False if nobody had it."""
+        """Drop a pending entry that was acknowledged or deleted; return False if it was not pending."""
         pending = self.pending.pop(entry_id)
         if pending is None:
             return False

@@ -1,7 +1,7 @@
-"""What is wrong with a value."""
+"""Errors in the data of a value."""
 
 from __future__ import annotations
 
 
 class CorruptError(ValueError):
-    """A string that begins like a HyperLogLog, and is none."""
+    """A string begins like a HyperLogLog but is not a valid one."""

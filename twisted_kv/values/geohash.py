@@ -1,7 +1,8 @@
-"""The geohash: a place on the earth as one whole number of 52 bits, so that near places mostly have near numbers.
+"""The geohash: a point on the earth as one integer of 52 bits, so that nearby points mostly have nearby numbers.
 
-Longitude and latitude are each cut in halves 26 times, and the bits of the two stand by turns, those of the longitude
-first.  The arithmetic is that of Redis, operation for operation: its numbers are seen as scores, to the last bit.
+The ranges of longitude and latitude are each halved 26 times, and the bits of the two are interleaved, those of the
+longitude first.  The arithmetic is that of Redis, operation for operation: clients see the numbers as scores, to the
+last bit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ LONGITUDE_LIMIT: Final = 180.0
 EARTH_RADIUS: Final = 6372797.560856
 """Metres."""
 
-_MERCATOR_MOST: Final = 20037726.37
+_MERCATOR_MAX: Final = 20037726.37
 _RADIANS: Final = math.pi / 180.0
 
 _UINT32: Final = (1 << 32) - 1
@@ -26,7 +27,7 @@ _ALPHABET: Final = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
 class Box(NamedTuple):
-    """The places between two latitudes and two longitudes, in degrees."""
+    """The points between two latitudes and two longitudes, in degrees."""
 
     south: float
     north: float
@@ -36,7 +37,7 @@ class Box(NamedTuple):
 
 WORLD: Final = Box(-LATITUDE_LIMIT, LATITUDE_LIMIT, -LONGITUDE_LIMIT, LONGITUDE_LIMIT)
 STANDARD_WORLD: Final = Box(-90.0, 90.0, -180.0, 180.0)
-"""The world of the geohash strings of others, which has poles."""
+"""The world of standard geohash strings, which includes the poles."""
 
 _WORLD_CELLS: Final = 1 << STEPS
 _WORLD_SOUTH, _WORLD_WEST = WORLD.south, WORLD.west
@@ -45,7 +46,7 @@ _WORLD_WIDTH: Final = WORLD.east - WORLD.west
 
 
 def _spread(number: int) -> int:
-    """Put a zero before each of 32 bits."""
+    """Insert a zero bit before each of 32 bits."""
     number = (number | number << 16) & 0x0000FFFF0000FFFF
     number = (number | number << 8) & 0x00FF00FF00FF00FF
     number = (number | number << 4) & 0x0F0F0F0F0F0F0F0F
@@ -54,7 +55,7 @@ def _spread(number: int) -> int:
 
 
 def _gather(number: int) -> int:
-    """Take every second bit."""
+    """Extract every second bit: the reverse of `_spread`."""
     number &= 0x5555555555555555
     number = (number | number >> 1) & 0x3333333333333333
     number = (number | number >> 2) & 0x0F0F0F0F0F0F0F0F
@@ -64,14 +65,14 @@ def _gather(number: int) -> int:
 
 
 def encode(longitude: float, latitude: float, steps: int = STEPS, world: Box = WORLD) -> int:
-    """Give the number of a place in the world, of two bits a step."""
+    """Return the number of a point in the world, with two bits for each step."""
     north = (latitude - world.south) / (world.north - world.south) * (1 << steps)
     east = (longitude - world.west) / (world.east - world.west) * (1 << steps)
     return _spread(int(north)) | _spread(int(east)) << 1
 
 
 def area(number: int, steps: int = STEPS, world: Box = WORLD) -> Box:
-    """Give the places that have a number."""
+    """Return the box of the points that have a number."""
     north, east = _gather(number), _gather(number >> 1)
     height, width = world.north - world.south, world.east - world.west
     cells = 1 << steps
@@ -84,17 +85,17 @@ def area(number: int, steps: int = STEPS, world: Box = WORLD) -> Box:
 
 
 def number_of(score: float) -> int:
-    """Give the number that a score stands for: any score, as a processor of Redis's makes an unsigned integer of it."""
+    """Return the number for any score, converted to an unsigned integer as the processors that Redis runs on do it."""
     if math.isfinite(score) and -_SIGN <= score < 2 * _SIGN:
         return int(score) & _UINT64
     return 0 if score > 0 else _SIGN
 
 
 def decode(score: float) -> tuple[float, float]:
-    """Give the longitude and the latitude in the middle of the places that have a score."""
+    """Return the longitude and the latitude of the centre of the points that have a score."""
     number = int(score) if 0.0 <= score < _SIGN else number_of(score)
     north, east = _gather(number), _gather(number >> 1)
-    # The middle of `area`, without a box for each of thousands of places.
+    # The centre of `area`, without creating a box for each of thousands of points.
     south = _WORLD_SOUTH + (north * 1.0 / _WORLD_CELLS) * _WORLD_HEIGHT
     west = _WORLD_WEST + (east * 1.0 / _WORLD_CELLS) * _WORLD_WIDTH
     latitude = (south + (_WORLD_SOUTH + (((north + 1) & _UINT32) * 1.0 / _WORLD_CELLS) * _WORLD_HEIGHT)) / 2
@@ -107,15 +108,15 @@ def decode(score: float) -> tuple[float, float]:
 
 
 def text(score: float) -> bytes:
-    """Write a place as the eleven letters that others know it by."""
+    """Return the standard geohash string of a point, of eleven letters."""
     longitude, latitude = decode(score)
     bits = encode(longitude, latitude, world=STANDARD_WORLD)
-    letters = [_ALPHABET[bits >> (52 - 5 * (place + 1)) & 31] for place in range(10)]
+    letters = [_ALPHABET[bits >> (52 - 5 * (index + 1)) & 31] for index in range(10)]
     return ("".join(letters) + _ALPHABET[0]).encode()
 
 
 def distance(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:
-    """Give the metres between two places, over the surface of a sphere."""
+    """Return the distance between two points in metres, over the surface of a sphere."""
     start, end = longitude * _RADIANS, other_longitude * _RADIANS
     across = math.sin((end - start) / 2)
     if across == 0.0:
@@ -127,12 +128,12 @@ def distance(longitude: float, latitude: float, other_longitude: float, other_la
 
 
 def _distance_along(latitude: float, other_latitude: float) -> float:
-    """Give the metres between two places on one meridian."""
+    """Return the distance between two points on one meridian, in metres."""
     return EARTH_RADIUS * abs(other_latitude * _RADIANS - latitude * _RADIANS)
 
 
 class Shape(NamedTuple):
-    """A circle or, with a width, a rectangle around a place; lengths in a unit of so many metres."""
+    """A circle or, with a width, a rectangle around a point; lengths are in a unit of `unit` metres."""
 
     longitude: float
     latitude: float
@@ -142,7 +143,7 @@ class Shape(NamedTuple):
     height: float = 0.0
 
     def distance(self, longitude: float, latitude: float) -> float | None:
-        """Give the metres from the middle to a place, or None if that lies outside."""
+        """Return the distance from the centre to a point in metres, or None if the point lies outside."""
         if self.width is None:
             far = distance(self.longitude, self.latitude, longitude, latitude)
             return far if far <= self.radius * self.unit else None
@@ -153,58 +154,58 @@ class Shape(NamedTuple):
         return distance(self.longitude, self.latitude, longitude, latitude)
 
     def cells(self) -> Iterator[tuple[int, int]]:
-        """Give ranges of numbers, from one up to before another, that have all places of the shape, and some more."""
+        """Yield half-open ranges of numbers that cover all points of the shape, and some more."""
         bounds = self._bounds()
         steps = self._steps()
-        middle = encode(self.longitude, self.latitude, steps)
-        around = _around(middle, steps)
-        north, south, east, west = (area(around[at], steps) for at in range(1, 5))
-        is_short = (
+        centre = encode(self.longitude, self.latitude, steps)
+        around = _around(centre, steps)
+        north, south, east, west = (area(around[index], steps) for index in range(1, 5))
+        is_too_small = (
             north.north < bounds.north
             or south.south > bounds.south
             or east.east < bounds.east
             or west.west > bounds.west
         )
-        if steps > 1 and is_short:
+        if steps > 1 and is_too_small:
             steps -= 1
-            middle = encode(self.longitude, self.latitude, steps)
-            around = _around(middle, steps)
-        useless: set[int] = set()
+            centre = encode(self.longitude, self.latitude, steps)
+            around = _around(centre, steps)
+        excluded: set[int] = set()
         if steps >= 2:
-            box = area(middle, steps)
-            useless.update(_SOUTH if box.south < bounds.south else ())
-            useless.update(_NORTH if box.north > bounds.north else ())
-            useless.update(_WEST if box.west < bounds.west else ())
-            useless.update(_EAST if box.east > bounds.east else ())
+            box = area(centre, steps)
+            excluded.update(_SOUTH if box.south < bounds.south else ())
+            excluded.update(_NORTH if box.north > bounds.north else ())
+            excluded.update(_WEST if box.west < bounds.west else ())
+            excluded.update(_EAST if box.east > bounds.east else ())
         last = -1
-        for at, number in enumerate(around):
-            if at in useless or (last > 0 and number == around[last]):
+        for index, number in enumerate(around):
+            if index in excluded or (last > 0 and number == around[last]):
                 continue
-            last = at
+            last = index
             shift = 52 - steps * 2
             yield number << shift, (number + 1) << shift
 
     def _bounds(self) -> Box:
-        """Give a box that has all of it."""
+        """Return a box that contains the whole shape."""
         height = self.unit * (self.radius if self.width is None else self.height / 2)
         width = self.unit * (self.radius if self.width is None else self.width / 2)
         up = height / EARTH_RADIUS / _RADIANS
         nearer_pole = self.latitude - up if self.latitude < 0 else self.latitude + up
-        narrowed = math.cos(nearer_pole * _RADIANS) if math.isfinite(nearer_pole) else math.nan
-        across = width / EARTH_RADIUS / narrowed / _RADIANS
+        cosine = math.cos(nearer_pole * _RADIANS) if math.isfinite(nearer_pole) else math.nan
+        across = width / EARTH_RADIUS / cosine / _RADIANS
         return Box(self.latitude - up, self.latitude + up, self.longitude - across, self.longitude + across)
 
     def _steps(self) -> int:
-        """Tell how often to halve the world so that nine cells may do."""
-        far = self.radius
+        """Return how often to halve the world so that nine cells should cover the shape."""
+        reach = self.radius
         if self.width is not None:
-            far = math.sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2))
-        far *= self.unit
-        if far == 0:
+            reach = math.sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2))
+        reach *= self.unit
+        if reach == 0:
             return STEPS
         steps = 1
-        while far < _MERCATOR_MOST:
-            far *= 2
+        while reach < _MERCATOR_MAX:
+            reach *= 2
             steps += 1
         steps -= 2
         if abs(self.latitude) > 66:
@@ -218,14 +219,14 @@ _NORTH: Final = (1, 5, 6)
 _SOUTH: Final = (2, 7, 8)
 _EAST: Final = (3, 5, 7)
 _WEST: Final = (4, 6, 8)
-"""Where in the list of `_around` the cells of each side stand."""
+"""The indexes of the cells of each side in the list that `_around` returns."""
 
 
 def _around(number: int, steps: int) -> list[int]:
-    """Give a cell and those around it: north, south, east, west, and the corners north-east to south-west.
+    """Return a cell and its neighbours: north, south, east, west, and the corners north-east to south-west.
 
-    The world goes round, also over the poles.  A place on its northern or eastern rim is in a cell beyond all others,
-    which goes round only where it is moved: so Redis finds.
+    The world wraps around, also over the poles.  A point on its northern or eastern edge is in a cell beyond all
+    others, which wraps around only if it is moved, as in Redis.
     """
     cells = 1 << steps
     north, east = _gather(number), _gather(number >> 1)

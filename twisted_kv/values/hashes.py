@@ -12,9 +12,9 @@ class Hash(Table[bytes]):
     __slots__ = ()
 
     def set(self, key: bytes, value: bytes) -> bytes | None:
-        """Set the value of a field; gives the one it had, or None."""
+        """Set the value of a field; return its old value, or None."""
         if self._frozen is not None:
-            self._part(key)
+            self._own_shard(key)
         old = super().set(key, value)
         if old is not None:
             self.memory += bytes_size(value) - bytes_size(old)
@@ -30,16 +30,16 @@ class Hash(Table[bytes]):
         return old
 
     def pop(self, key: bytes) -> bytes | None:
-        """Remove a field and give the value it had, or None."""
+        """Remove a field and return its value, or None."""
         if self._frozen is not None:
-            self._part(key)
+            self._own_shard(key)
         value = super().pop(key)
         if value is not None:
             self.memory -= item_size(key, value)
         return value
 
     def copy(self) -> Hash:
-        """Give a hash of its own with the same fields."""
-        own = Hash()
-        self._copy_to(own)
-        return own
+        """Return an independent hash with the same fields."""
+        duplicate = Hash()
+        self._copy_to(duplicate)
+        return duplicate

@@ -1,15 +1,15 @@
-"""The HyperLogLog: an estimate of how many different elements were added, in a string of Redis's own form.
+"""The HyperLogLog: an estimate of how many different elements were added, in a string in Redis's own format.
 
-16,384 registers each keep the longest run of zeros seen in the hashes that fell to them.  A string has a head of 16
-bytes (`HYLL`, the encoding, three bytes of nothing, and the estimate made last, whose highest bit says that it is out
-of date), and behind it
+16,384 registers each keep the longest run of zeros seen in the hashes assigned to them.  A string has a header of 16
+bytes (`HYLL`, the encoding, three unused bytes, and the cached estimate, whose highest bit says that it is stale),
+followed by
 
 * dense: the registers in six bits each, the lowest bits first;
 * sparse: runs of equal registers.  `00xxxxxx` are x+1 zeros, `01xxxxxx yyyyyyyy` are xy+1 zeros, `1vvvvvxx` are x+1
   registers of v+1.
 
-Clients see these bytes (GET, DUMP), so runs are cut and joined where Redis does it, which is not everywhere they could
-be.  The estimate is Ertl's (O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017).
+Clients see these bytes (GET, DUMP), so runs are split and joined where Redis does it, which is not everywhere that is
+possible.  The estimator is Ertl's (O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HASH_BITS: Final = 50
 _ALPHA: Final = 0.721347520444481703680
 _LARGEST_SPARSE: Final = 32
 _MANY: Final = 200
-"""Elements for which it pays to take all registers apart."""
+"""Number of elements above which unpacking all registers is worth it."""
 _LONGEST_ZEROS: Final = 64
 _LONGEST_VALUES: Final = 4
 
@@ -57,7 +57,7 @@ _FACTOR: Final = 0xC6A4A7935BD1E995
 
 
 def murmur64a(data: bytes, seed: int = _SEED) -> int:
-    """Hash bytes as A. Appleby's MurmurHash64A does."""
+    """Return the hash of bytes by A. Appleby's MurmurHash64A."""
     value = seed ^ (len(data) * _FACTOR & _MASK)
     whole = len(data) & ~7
     for word in unpack_from(f"<{whole >> 3}Q", data) if whole else ():
@@ -70,16 +70,16 @@ def murmur64a(data: bytes, seed: int = _SEED) -> int:
 
 
 def place_and_run(element: bytes) -> tuple[int, int]:
-    """Give the register that an element falls to, and the run of zeros (and one more) that its hash shows there."""
+    """Return the index of the register of an element, and one more than the run of zeros in its hash."""
     value = murmur64a(element)
     rest = value >> 14 | 1 << _HASH_BITS
     return value & (REGISTERS - 1), (rest & -rest).bit_length()
 
 
 class HyperLogLog:
-    """Reads and changes one string.  Raises `CorruptError` where its runs are not what they should be.
+    """A reader and editor of one string.  Raises `CorruptError` where its runs are invalid.
 
-    A sparse one that would have more bytes than `sparse_most` becomes dense (`hll-sparse-max-bytes`).
+    A sparse string that would have more bytes than `sparse_most` becomes dense (`hll-sparse-max-bytes`).
     """
 
     __slots__ = ("_data", "_sparse_most")
@@ -92,7 +92,7 @@ class HyperLogLog:
 
     @staticmethod
     def is_one(data: bytes) -> bool:
-        """Tell whether a string begins like a HyperLogLog."""
+        """Check whether a string begins like a HyperLogLog."""
         if len(data) < HEAD or not data.startswith(_MAGIC) or data[4] > _SPARSE:
             return False
         return data[4] == _SPARSE or len(data) == DENSE_SIZE
@@ -104,56 +104,56 @@ class HyperLogLog:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether it is made of runs."""
+        """Whether it consists of runs."""
         return self._data[4] == _SPARSE
 
     def add(self, element: bytes) -> bool:
-        """Add an element; True if a register has changed."""
-        place, run = place_and_run(element)
-        changed, _ = self._set(place, run)
+        """Add an element; return True if a register has changed."""
+        index, run = place_and_run(element)
+        changed, _ = self._set(index, run)
         return changed
 
     def add_all(self, elements: Sequence[bytes]) -> int:
-        """Add elements; returns 0 if no register has changed.  Raises `CorruptError` as `add`."""
+        """Add elements; returns 0 if no register has changed.  Raises `CorruptError` as `add` does."""
         changes = 0
-        for number, element in enumerate(elements):
-            if not self.is_sparse and len(elements) - number > _MANY:
-                return changes + self._add_many(elements[number:])
+        for position, element in enumerate(elements):
+            if not self.is_sparse and len(elements) - position > _MANY:
+                return changes + self._add_many(elements[position:])
             changes += self.add(element)
         return changes
 
     def _add_many(self, elements: Sequence[bytes]) -> bool:
-        """Add elements to a dense string, whose registers are taken apart and put together but once."""
+        """Add elements to a dense string, unpacking and packing its registers only once."""
         before = self.registers()
         registers = bytearray(before)
         for element in elements:
-            place, run = place_and_run(element)
-            if run > registers[place]:
-                registers[place] = run
+            index, run = place_and_run(element)
+            if run > registers[index]:
+                registers[index] = run
         if registers == before:
             return False
         self._data[HEAD:] = _packed(bytes(registers))
         return True
 
     def merge_into(self, registers: bytearray) -> None:
-        """Let no register of others be smaller than the one in its place here."""
+        """Raise each of the given registers to the value of the same register here, if it is smaller."""
         if not self.is_sparse:
             registers[:] = largest(registers, self.registers())
             return
-        place = 0
+        index = 0
         for value, length in self._runs():
             if value:
-                for each in range(place, min(place + length, REGISTERS)):
-                    if registers[each] < value:
-                        registers[each] = value
-            place += length
-            if place > REGISTERS:
+                for register in range(index, min(index + length, REGISTERS)):
+                    if registers[register] < value:
+                        registers[register] = value
+            index += length
+            if index > REGISTERS:
                 break
-        if place != REGISTERS:
+        if index != REGISTERS:
             raise CorruptError("runs of another length than there are registers")
 
     def merge(self, registers: bytes) -> None:
-        """Let no register be smaller than the one in its place among others."""
+        """Raise each register to the value of the same one among `registers`, if it is smaller."""
         hint = HEAD, 0
         for used in _USED.finditer(registers):
             if not self.is_sparse:
@@ -163,20 +163,20 @@ class HyperLogLog:
             self._data[HEAD:] = _packed(largest(self.registers(), registers))
 
     def make_stale(self) -> None:
-        """Take note that the estimate that was made last does not hold any more."""
+        """Mark the cached estimate as stale."""
         self._data[15] |= _STALE
 
     @property
     def cached_count(self) -> int | None:
-        """The estimate that was made last, or None if it does not hold any more."""
+        """The cached estimate, or None if it is stale."""
         return None if self._data[15] & _STALE else int.from_bytes(self._data[8:16], "little")
 
     def cache_count(self, count: int) -> None:
-        """Keep an estimate; one that is out of range makes itself stale."""
+        """Cache an estimate; an estimate that is out of range sets the bit that makes it stale."""
         self._data[8:16] = (count & UINT64_MAX).to_bytes(8, "little")
 
     def registers(self) -> bytes:
-        """Give the registers, a byte each."""
+        """Return the registers, one byte each."""
         if not self.is_sparse:
             return _unpacked(bytes(self._data[HEAD:]))
         registers = bytearray()
@@ -193,7 +193,7 @@ class HyperLogLog:
         return bytes(registers)
 
     def make_dense(self) -> bool:
-        """Keep each register by itself from now on; False if that is so already."""
+        """Convert a sparse string to a dense one; return False if it is dense already."""
         if not self.is_sparse:
             return False
         registers = self.registers()
@@ -202,115 +202,120 @@ class HyperLogLog:
         return True
 
     def describe(self) -> bytes:
-        """Write the runs as PFDEBUG DECODE does."""
+        """Return a description of the runs, as the reply of PFDEBUG DECODE."""
         parts = []
-        at = HEAD
+        offset = HEAD
         for value, length in self._runs():
-            is_long = self._data[at] & 0xC0 == 0x40
-            at += 1 + is_long
+            is_long = self._data[offset] & 0xC0 == 0x40
+            offset += 1 + is_long
             parts.append(b"v:%d,%d" % (value, length) if value else b"%c:%d" % (b"Z" if is_long else b"z", length))
         return b" ".join(parts)
 
-    # The rest is our own
+    # Private helpers
 
     def _runs(self) -> Iterable[tuple[int, int]]:
-        at = HEAD
+        offset = HEAD
         data = self._data
-        while at < len(data):
-            value, length, size = _run(data, at)
+        while offset < len(data):
+            value, length, size = _run(data, offset)
             yield value, length
-            at += size
+            offset += size
 
-    def _set(self, place: int, value: int, start: tuple[int, int] = (HEAD, 0)) -> tuple[bool, tuple[int, int]]:
-        """Let a register not be smaller than a value; True if it was.
+    def _set(self, index: int, value: int, start: tuple[int, int] = (HEAD, 0)) -> tuple[bool, tuple[int, int]]:
+        """Raise a register to a value if it is smaller; return whether it was, and a `start` for a later register.
 
-        In a sparse string the search begins at `start`, the first run or one that is at least two before the one that
-        is looked for, and the register it begins with; gives one to begin with for a register further on.
+        `start` is the offset of a run in a sparse string, where the search begins, and the first register of that run:
+        either the first run of all, or one at least two before the run that is searched for.
         """
         if self.is_sparse:
             if value <= _LARGEST_SPARSE:
-                changed, start = self._set_sparse(place, value, start)
+                changed, start = self._set_sparse(index, value, start)
                 if changed is not None:
                     return changed, start
             self.make_dense()
-        return self._set_dense(place, value), (HEAD, 0)
+        return self._set_dense(index, value), (HEAD, 0)
 
-    def _set_dense(self, place: int, value: int) -> bool:
-        at, shift = divmod(place * 6, 8)
-        at += HEAD
-        pair = int.from_bytes(self._data[at : at + 2], "little")
+    def _set_dense(self, index: int, value: int) -> bool:
+        offset, shift = divmod(index * 6, 8)
+        offset += HEAD
+        pair = int.from_bytes(self._data[offset : offset + 2], "little")
         if pair >> shift & 63 >= value:
             return False
         pair = pair & ~(63 << shift) | value << shift
-        size = min(2, DENSE_SIZE - at)
-        self._data[at : at + size] = pair.to_bytes(2, "little")[:size]
+        size = min(2, DENSE_SIZE - offset)
+        self._data[offset : offset + size] = pair.to_bytes(2, "little")[:size]
         return True
 
-    def _set_sparse(self, place: int, value: int, start: tuple[int, int]) -> tuple[bool | None, tuple[int, int]]:
-        """Do the same to a sparse string; None if it has to become dense for that."""
+    def _set_sparse(self, index: int, value: int, start: tuple[int, int]) -> tuple[bool | None, tuple[int, int]]:
+        """Do the same as `_set` to a sparse string; return None if it has to become dense first."""
         data = self._data
-        at, first = start
+        offset, first = start
         before = last_but_one = start
         while True:
-            if at >= len(data):
+            if offset >= len(data):
                 raise CorruptError("runs of another length than there are registers")
-            length, size = _LENGTHS[data[at]], 1
+            length, size = _LENGTHS[data[offset]], 1
             if not length:
-                length, size = _long_length(data, at), 2
-            if place < first + length:
+                length, size = _long_length(data, offset), 2
+            if index < first + length:
                 break
-            last_but_one, before = before, (at, first)
-            at += size
+            last_but_one, before = before, (offset, first)
+            offset += size
             first += length
-        old = _RUNS[data[at]][0] if size == 1 else 0
+        old = _RUNS[data[offset]][0] if size == 1 else 0
         if old >= value:
             return False, last_but_one
         last = first + length - 1
         if length == 1:
-            data[at : at + size] = _values(value, 1)
+            data[offset : offset + size] = _values(value, 1)
         else:
             runs = _values(value, 1)
-            if place != first:
-                runs = _more(old, place - first) + runs
-            if place != last:
-                runs += _more(old, last - place)
+            if index != first:
+                runs = _more(old, index - first) + runs
+            if index != last:
+                runs += _more(old, last - index)
             if len(runs) > size and len(data) + len(runs) - size > self._sparse_most:
                 return None, last_but_one
-            data[at : at + size] = runs
+            data[offset : offset + size] = runs
         self._join(before[0])
         self.make_stale()
         return True, last_but_one
 
-    def _join(self, at: int) -> None:
-        """Join runs of equal values, among the next five from a place on."""
+    def _join(self, offset: int) -> None:
+        """Join runs of equal values among five runs from an offset on."""
         data = self._data
         for _ in range(5):
-            if at >= len(data):
+            if offset >= len(data):
                 return
-            if data[at] & 0xC0 == 0x40:
-                at += 2
+            if data[offset] & 0xC0 == 0x40:
+                offset += 2
                 continue
-            if data[at] & 0x80 and at + 1 < len(data) and data[at + 1] & 0x80 and data[at] >> 2 == data[at + 1] >> 2:
-                length = (data[at] & 3) + (data[at + 1] & 3) + 2
+            if (
+                data[offset] & 0x80
+                and offset + 1 < len(data)
+                and data[offset + 1] & 0x80
+                and data[offset] >> 2 == data[offset + 1] >> 2
+            ):
+                length = (data[offset] & 3) + (data[offset + 1] & 3) + 2
                 if length <= _LONGEST_VALUES:
-                    data[at : at + 2] = _values((data[at] >> 2 & 31) + 1, length)
+                    data[offset : offset + 2] = _values((data[offset] >> 2 & 31) + 1, length)
                     continue
-            at += 1
+            offset += 1
 
 
-def _run(data: bytearray, at: int) -> tuple[int, int, int]:
-    """Read a run: the value of its registers, how many they are, and how many bytes it takes."""
-    run = _RUNS[data[at]]
-    return (run[0], len(run), 1) if run else (0, _long_length(data, at), 2)
+def _run(data: bytearray, offset: int) -> tuple[int, int, int]:
+    """Read a run: return the value of its registers, their number, and the number of bytes of the run."""
+    run = _RUNS[data[offset]]
+    return (run[0], len(run), 1) if run else (0, _long_length(data, offset), 2)
 
 
-def _long_length(data: bytes | bytearray, at: int) -> int:
-    low = data[at + 1] if at + 1 < len(data) else 0  # C's string ends with a NUL
-    return ((data[at] & 0x3F) << 8 | low) + 1
+def _long_length(data: bytes | bytearray, offset: int) -> int:
+    low = data[offset + 1] if offset + 1 < len(data) else 0  # C's string ends with a NUL
+    return ((data[offset] & 0x3F) << 8 | low) + 1
 
 
 def _short_run(head: int) -> bytes:
-    """Give the registers of a run of one byte; none if that byte begins a run of two."""
+    """Return the registers of a run of one byte, or no bytes if that byte begins a run of two."""
     if head & 0x80:
         return bytes(((head >> 2 & 31) + 1,)) * ((head & 3) + 1)
     return b"" if head & 0x40 else bytes(head + 1)
@@ -321,22 +326,22 @@ _LENGTHS: Final = [len(run) for run in _RUNS]
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """Give a byte for each register of six bits.
+    """Convert registers of six bits each to one byte each.
 
-    These are the digits of a number in base 64 (BASE64 writes the highest first), and so made by a function in C.
+    They are the digits of a number in base 64 (BASE64 writes the highest first), so a function in C can do the work.
     """
     return binascii.b2a_base64(packed[::-1], newline=False).translate(_FROM_DIGITS)[::-1]
 
 
 def _packed(registers: bytes) -> bytes:
-    """Do the reverse."""
+    """Do the reverse of `_unpacked`."""
     return binascii.a2b_base64(registers[::-1].translate(_TO_DIGITS))[::-1]
 
 
 def largest(registers: bytes | bytearray, others: bytes) -> bytes:
-    """Give the larger of each two registers.
+    """Return the larger register of each pair.
 
-    They are compared at once, as bytes of two large numbers: where the highest bit survives, nothing was borrowed.
+    All are compared at once, as bytes of two large numbers: where the highest bit survives, nothing was borrowed.
     """
     one, other = int.from_bytes(registers, "little"), int.from_bytes(others, "little")
     wins = ((one | _HIGHEST_BITS) - other & _HIGHEST_BITS) >> 7
@@ -358,7 +363,7 @@ def _more(value: int, length: int) -> bytes:
 
 
 def estimate(registers: bytes) -> int:
-    """Estimate how many different elements were added; a number that 64 bits cannot hold is C's lowest, as in Redis."""
+    """Estimate how many different elements were added; INT64_MIN if 64 bits cannot hold it, as in C and Redis."""
     histogram = [0] * 64
     for value in set(registers):
         histogram[value] = registers.count(value)

@@ -1,4 +1,4 @@
-"""A long string that is changed in place: a row of chunks, of which a change copies one at the most."""
+"""A long string that is changed in place: a sequence of chunks, of which a change copies at most one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final, Iterable, Sequence, Union
 from twisted_kv.values.sizes import SLOT, TABLE
 
 CHUNK: Final = 32 * 1024
-"""Bytes of each chunk but the last."""
+"""Bytes of each chunk except the last."""
 
 LONG: Final = 64 * 1024
-"""A string of more bytes is kept as a row of chunks once it is changed in place."""
+"""A string of more bytes is kept as chunks once it is changed in place."""
 
 _RELEASED_AT_ONCE: Final = 64
 _ZEROS: Final = bytes(CHUNK)
 
 Chunk = Union[bytes, bytearray, memoryview]
-"""What can be written to in place is a bytearray; the others are replaced by one when they change."""
+"""A chunk that can be written to in place is a bytearray; the others are replaced by one when they change."""
 
 
 class LongString:
-    """Bytes of which parts can be read and written.
+    """A string of which parts can be read and written.
 
-    `memory` estimates what they take; `counted` is what its database has counted of them.  Zeros that nobody wrote
-    take next to nothing.
+    `memory` estimates its bytes; `counted` is the part of them that its database has counted.  Zeros that were never
+    written take next to no memory.
     """
 
     __slots__ = ("_chunks", "_frozen", "_length", "counted", "memory")
@@ -32,30 +32,30 @@ class LongString:
         view = memoryview(data)  # the chunks share the memory of the data until they change
         self._chunks: list[Chunk] = [view[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
         self._length = len(data)
-        self._frozen: set[int] | None = None  # chunks that must not change, by id(); whoever froze them holds them
+        self._frozen: set[int] | None = None  # id() of chunks that must not change; whoever froze them keeps them alive
         self.memory = TABLE + self._length
         self.counted = 0
 
     @classmethod
     def of(cls, chunks: Iterable[bytes | None], length: int) -> LongString:
-        """Make a string of its chunks, None for one of zeros that nobody wrote; all but the last have `CHUNK` bytes."""
-        own = cls()
-        own._chunks = [_ZEROS if chunk is None else chunk for chunk in chunks]
-        own._length = length
-        if length % CHUNK and own._chunks[-1] is _ZEROS:
-            own._chunks[-1] = bytes(length % CHUNK)
-        own.memory += sum([SLOT if chunk is _ZEROS else SLOT + len(chunk) for chunk in own._chunks])
-        return own
+        """Make a string from chunks, None for one of unwritten zeros; all but the last have `CHUNK` bytes."""
+        string = cls()
+        string._chunks = [_ZEROS if chunk is None else chunk for chunk in chunks]
+        string._length = length
+        if length % CHUNK and string._chunks[-1] is _ZEROS:
+            string._chunks[-1] = bytes(length % CHUNK)
+        string.memory += sum([SLOT if chunk is _ZEROS else SLOT + len(chunk) for chunk in string._chunks])
+        return string
 
     def __len__(self) -> int:
         return self._length
 
     def joined(self) -> bytes:
-        """Give all bytes, in one copy."""
+        """Return all bytes, in one copy."""
         return b"".join(self._chunks)
 
     def slice(self, start: int, stop: int) -> bytes:
-        """Give the bytes from a place up to before another; both from 0 to the length."""
+        """Return the bytes of a half-open range of offsets; both are from 0 to the length."""
         if stop <= start:
             return b""
         first, last = start // CHUNK, (stop - 1) // CHUNK
@@ -67,64 +67,64 @@ class LongString:
         return b"".join(parts)
 
     def zeros(self, offset: int) -> int:
-        """Return how many zeros that nobody wrote follow from an offset on; 0 if that byte may be another."""
-        at = first = offset // CHUNK
-        while at < len(self._chunks) and self._chunks[at] is _ZEROS:
-            at += 1
-        return at * CHUNK - offset if at > first else 0
+        """Return how many unwritten zeros there are from an offset on; 0 if that byte may be another."""
+        index = first = offset // CHUNK
+        while index < len(self._chunks) and self._chunks[index] is _ZEROS:
+            index += 1
+        return index * CHUNK - offset if index > first else 0
 
     def is_unwritten(self, start: int, stop: int) -> bool:
-        """Whether nobody wrote to the chunks from an offset up to before another."""
+        """Check whether the chunks of a half-open range of offsets were never written to."""
         return all(chunk is _ZEROS for chunk in self._chunks[start // CHUNK : (stop + CHUNK - 1) // CHUNK])
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put bytes where others are, or behind the end; what lies between is zeros."""
+        """Write bytes over others or after the end; the gap in between becomes zeros."""
         if offset > self._length:
             self._pad(offset)
-        at = 0
-        while at < len(data):
-            place, within = divmod(offset + at, CHUNK)
-            chunk = self._own(place)
-            size = min(CHUNK - within, len(data) - at)
-            chunk[within : within + size] = data[at : at + size]
-            at += size
+        written = 0
+        while written < len(data):
+            index, within = divmod(offset + written, CHUNK)
+            chunk = self._own(index)
+            size = min(CHUNK - within, len(data) - written)
+            chunk[within : within + size] = data[written : written + size]
+            written += size
         end = offset + len(data)
         if end > self._length:
             self.memory += end - self._length
             self._length = end
 
     def copy(self) -> LongString:
-        """Give a string of its own with the same bytes: what cannot be written to is shared, zeros stay none."""
-        own = LongString()
-        own._chunks = [bytearray(chunk) if isinstance(chunk, bytearray) else chunk for chunk in self._chunks]
-        own._length, own.memory = self._length, self.memory
-        return own
+        """Return an independent string with the same bytes: read-only chunks are shared, unwritten zeros stay so."""
+        duplicate = LongString()
+        duplicate._chunks = [bytearray(chunk) if isinstance(chunk, bytearray) else chunk for chunk in self._chunks]
+        duplicate._length, duplicate.memory = self._length, self.memory
+        return duplicate
 
     def pieces(self) -> Sequence[Chunk]:
-        """Give the chunks, which must not be changed, for as long as nothing else is."""
+        """Return the chunks, which the caller must not change; they are valid until the string changes."""
         return self._chunks
 
     def freeze(self) -> list[Chunk]:
-        """Give the chunks as they are now.  What is changed later is changed in a copy, until `thaw`."""
+        """Return the chunks as they are now.  Until `thaw`, later changes are made in copies of them."""
         self._frozen = {id(chunk) for chunk in self._chunks}
         return self._chunks.copy()
 
     def thaw(self) -> None:
-        """Let the chunks that were given change again."""
+        """Allow the frozen chunks to change in place again."""
         self._frozen = None
 
     def release(self) -> list[object] | None:
-        """Take a small part out of a string that nobody uses any more; None when nothing is left."""
+        """Remove and return a small part of a string that is no longer used, or None when nothing is left."""
         if not self._chunks:
             return None
-        gone = self._chunks[-_RELEASED_AT_ONCE:]
+        removed = self._chunks[-_RELEASED_AT_ONCE:]
         del self._chunks[-_RELEASED_AT_ONCE:]
-        return list(gone)
+        return list(removed)
 
-    # The rest is our own
+    # Private helpers
 
     def _pad(self, length: int) -> None:
-        """Let the string grow to a length with zeros."""
+        """Extend the string to a length with zeros."""
         if self._chunks and len(self._chunks[-1]) < CHUNK:
             last = len(self._chunks) - 1
             end = min(length, (last + 1) * CHUNK)
@@ -138,19 +138,19 @@ class LongString:
             self._length += size
             self.memory += SLOT if size == CHUNK else SLOT + size
 
-    def _own(self, place: int) -> bytearray:
-        """Give the chunk at a place as one that can be written to: a new one behind the end, a copy if need be."""
-        if place == len(self._chunks):
+    def _own(self, index: int) -> bytearray:
+        """Return the chunk at an index as a writable one: a new one after the end, a copy if needed."""
+        if index == len(self._chunks):
             chunk = bytearray()
             self._chunks.append(chunk)
             return chunk
-        known = self._chunks[place]
-        if isinstance(known, bytearray) and (self._frozen is None or id(known) not in self._frozen):
-            return known
-        if known is _ZEROS:
+        current = self._chunks[index]
+        if isinstance(current, bytearray) and (self._frozen is None or id(current) not in self._frozen):
+            return current
+        if current is _ZEROS:
             self.memory += CHUNK
-        chunk = bytearray(known)
-        self._chunks[place] = chunk
+        chunk = bytearray(current)
+        self._chunks[index] = chunk
         return chunk
 
 

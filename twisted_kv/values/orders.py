@@ -1,4 +1,4 @@
-"""What a sorted list of sortedcontainers does not have: to be let go of in small steps."""
+"""Release of a sorted list in small steps, which sortedcontainers does not offer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sortedcontainers import SortedList
 
 
 def release_part(order: SortedList[Any]) -> list[object] | None:
-    """Take some elements out of a sorted list that nobody uses any more; None when nothing is left.
+    """Remove and return some elements of a sorted list that is no longer used, or None when nothing is left.
 
-    It is one of the short lists that it is made of.  By the methods that it offers, each element would take 5 us, since
-    it keeps itself in order all the time.
+    They are one of the short lists that it consists of.  With its public methods each element would take 5 us, because
+    the list keeps itself in order all the time.
     """
-    parts: list[list[object]] = order._lists  # type: ignore[attr-defined]  # what it is made of
+    parts: list[list[object]] = order._lists  # type: ignore[attr-defined]  # the lists it consists of
     return parts.pop() if parts else None

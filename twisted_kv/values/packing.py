@@ -1,7 +1,7 @@
-"""How small collections have to be for Redis to keep them packed, and how large their nodes grow.
+"""The limits within which Redis keeps collections packed, and the limits of their nodes.
 
-Here they are kept otherwise, but what comes of it is seen: by OBJECT ENCODING, in files, by what a SCAN gives at once,
-and by what XTRIM with `~` leaves.
+Collections are stored differently here, but clients see the effects of the limits: in OBJECT ENCODING, in files, in
+what a SCAN returns at once, and in what XTRIM with `~` leaves.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ NAMES: Final = (
     "zset_max_listpack_entries",
     "zset_max_listpack_value",
 )
-"""The settings of Redis's by these names."""
+"""The limits, named as the settings of Redis."""
 
 
 class Packing:
-    """The limits of one server, each by the name of its setting; CONFIG SET changes them for all of its values."""
+    """The limits of one server, each named as its setting; CONFIG SET changes them for all its values."""
 
     __slots__ = NAMES
 
     def __init__(self) -> None:
         self.hash_max_listpack_entries = 512
         self.hash_max_listpack_value = 64
-        """Bytes of a field, or of its value."""
+        """Bytes of a field or of its value."""
         self.hll_sparse_max_bytes = 3000
         self.list_max_listpack_size = -2
-        """Elements of a node; or -1 to -5 for 4 to 64 KiB."""
+        """Elements of a node, or -1 to -5 for 4 to 64 KiB."""
         self.set_max_intset_entries = 512
         self.stream_node_max_bytes = 4096
-        """Bytes that a node may have before it gets another entry; 0 is no limit."""
+        """Bytes that a node may have before another entry is added to it; 0 is no limit."""
         self.stream_node_max_entries = 100
-        """Entries of a node, those that were deleted since among them; 0 is no limit."""
+        """Entries of a node, including deleted ones; 0 is no limit."""
         self.zset_max_listpack_entries = 128
         self.zset_max_listpack_value = 64
         """Bytes of a member."""
 
     def list_fits(self, elements: int, size: int) -> bool:
-        """Whether a listpack of so many elements and bytes is one node of a list."""
+        """Check whether a listpack of `elements` elements and `size` bytes fits into one node of a list."""
         limit = self.list_max_listpack_size
         if limit < 0:
             return size <= _NODE_BYTES[min(-limit, len(_NODE_BYTES)) - 1]
@@ -54,4 +54,4 @@ class Packing:
 _NODE_BYTES: Final = [4096 << power for power in range(5)]
 
 DEFAULTS: Final = Packing()
-"""Redis's own limits, for values that belong to no server."""
+"""Redis's default limits, for values that belong to no server."""

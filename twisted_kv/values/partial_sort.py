@@ -1,7 +1,7 @@
-"""The first of many in order, as Redis finds them where not all are wanted.
+"""Partial sorting: the first of many items in order, as Redis finds them where not all are needed.
 
-Which of several equal ones come first is for its quicksort to decide (J. Bentley and D. McIlroy, "Engineering a sort
-function", 1993), of which only the parts that are wanted are sorted further.  Clients see that order, so it is kept.
+The order of items with equal keys depends on Redis's quicksort (J. Bentley and D. McIlroy, "Engineering a sort
+function", 1993), which goes on sorting only the parts that are needed.  Clients see that order, so it is reproduced.
 """
 
 from __future__ import annotations
@@ -11,74 +11,74 @@ from typing import Callable, Final, List, TypeVar
 T = TypeVar("T")
 
 _FEW: Final = 7
-"""Fewer are sorted by insertion."""
+"""Fewer items are sorted by insertion."""
 _MANY: Final = 40
-"""For more, the pivot is looked for among nine."""
+"""With more items, the pivot is chosen among nine."""
 
 
 def first_in_order(
     items: list[T], stop: int, key: Callable[[T], float], *, start: int = 0, descending: bool = False
 ) -> list[T]:
-    """Give what stands from a place up to before another in the order of the keys."""
+    """Return the items of the half-open range `start` to `stop` in the order of their keys."""
     numbers = [-key(each) if descending else key(each) for each in items]
     if (not start and stop >= len(items)) or len(set(numbers)) == len(numbers):
-        return [items[place] for place in sorted(range(len(items)), key=numbers.__getitem__)][start:stop]
-    places = list(range(len(items)))
-    parts = [(0, len(places))]
+        return [items[index] for index in sorted(range(len(items)), key=numbers.__getitem__)][start:stop]
+    indexes = list(range(len(items)))
+    parts = [(0, len(indexes))]
     while parts:
         first, size = parts.pop()
         if size > 1 and first < stop and first + size > start:
-            parts += _partition(places, numbers, first, size)
-    return [items[place] for place in places[start:stop]]
+            parts += _partition(indexes, numbers, first, size)
+    return [items[index] for index in indexes[start:stop]]
 
 
-def _partition(places: List[int], numbers: List[float], start: int, size: int) -> list[tuple[int, int]]:
-    """Sort a few places; of more, put the smaller ones before the pivot, and give the two parts that are left."""
+def _partition(indexes: List[int], numbers: List[float], start: int, size: int) -> list[tuple[int, int]]:
+    """Sort a few items; partition more of them around a pivot, and return the two parts that are left."""
     if size < _FEW:
-        places[start : start + size] = sorted(places[start : start + size], key=numbers.__getitem__)
+        indexes[start : start + size] = sorted(indexes[start : start + size], key=numbers.__getitem__)
         return []
-    middle = _pivot(places, numbers, start, size)
-    _swap(places, start, middle)
-    pivot = numbers[places[start]]
+    middle = _pivot(indexes, numbers, start, size)
+    _swap(indexes, start, middle)
+    pivot = numbers[indexes[start]]
     same = low = start + 1
     last_same = high = start + size - 1
     while True:
-        while low <= high and numbers[places[low]] <= pivot:
-            if numbers[places[low]] == pivot:
-                _swap(places, same, low)
+        while low <= high and numbers[indexes[low]] <= pivot:
+            if numbers[indexes[low]] == pivot:
+                _swap(indexes, same, low)
                 same += 1
             low += 1
-        while low <= high and numbers[places[high]] >= pivot:
-            if numbers[places[high]] == pivot:
-                _swap(places, high, last_same)
+        while low <= high and numbers[indexes[high]] >= pivot:
+            if numbers[indexes[high]] == pivot:
+                _swap(indexes, high, last_same)
                 last_same -= 1
             high -= 1
         if low > high:
             break
-        _swap(places, low, high)
+        _swap(indexes, low, high)
         low += 1
         high -= 1
     end = start + size
-    _swap_rows(places, start, low, min(same - start, low - same))
-    _swap_rows(places, low, end, min(last_same - high, end - last_same - 1))
+    _swap_ranges(indexes, start, low, min(same - start, low - same))
+    _swap_ranges(indexes, low, end, min(last_same - high, end - last_same - 1))
     return [(start, low - same), (end - (last_same - high), last_same - high)]
 
 
-def _swap(places: List[int], one: int, other: int) -> None:
-    places[one], places[other] = places[other], places[one]
+def _swap(indexes: List[int], one: int, other: int) -> None:
+    indexes[one], indexes[other] = indexes[other], indexes[one]
 
 
-def _swap_rows(places: List[int], start: int, end: int, size: int) -> None:
-    """Exchange so many from a place on with as many up to before another."""
+def _swap_ranges(indexes: List[int], start: int, end: int, size: int) -> None:
+    """Exchange the `size` items from `start` on with the `size` items before `end`."""
     for step in range(size):
-        _swap(places, start + step, end - size + step)
+        _swap(indexes, start + step, end - size + step)
 
 
-def _pivot(places: List[int], numbers: List[float], start: int, size: int) -> int:
-    """Choose the place of the pivot."""
+def _pivot(indexes: List[int], numbers: List[float], start: int, size: int) -> int:
+    """Return the position of the pivot."""
 
     def median(one: int, two: int, three: int) -> int:
-        first, second, third = (numbers[places[at]] for at in (one, two, three))
+        first, second, third = (numbers[indexes[position]] for position in (one, two, three))
         if first < second:
             return two if second < third else three if first < third else one
         return two if second > third else one if first < third else three

@@ -1,4 +1,4 @@
-"""The set: members, and nothing of them but that they are there."""
+"""The set: members without values."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted_kv.vocabulary.numbers import parse_integer
 
 
 class Set(Table[bool]):
-    """Byte strings without an order."""
+    """An unordered collection of different byte strings."""
 
     __slots__ = ()
 
     def add(self, member: bytes) -> bool:
-        """Add a member; True if it is new."""
+        """Add a member; return True if it is new."""
         if self._frozen is not None:
-            self._part(member)
+            self._own_shard(member)
         if self.set(member, True) is not None:
             return False
         self.memory += ITEM + bytes_size(member)
@@ -27,9 +27,9 @@ class Set(Table[bool]):
         return True
 
     def remove(self, member: bytes) -> bool:
-        """Remove a member; True if it was there."""
+        """Remove a member; return True if it existed."""
         if self._frozen is not None:
-            self._part(member)
+            self._own_shard(member)
         if self.pop(member) is None:
             return False
         self.memory -= ITEM + bytes_size(member)
@@ -41,15 +41,15 @@ class Set(Table[bool]):
             self.add(member)
 
     def listed(self) -> list[bytes]:
-        """Give all members; integers that Redis packs in their order."""
+        """Return all members; integers that Redis keeps packed are in ascending order."""
         return sorted(self, key=int) if self.is_packed else list(self)
 
     def packed_items(self) -> list[tuple[bytes, bool]]:
-        """Give all members, which are integers, in their order."""
+        """Return all members, which are integers, in ascending order."""
         return [(member, True) for member in self.listed()]
 
     def copy(self) -> Set:
-        """Give a set of its own with the same members."""
-        own = Set()
-        self._copy_to(own)
-        return own
+        """Return an independent set with the same members."""
+        duplicate = Set()
+        self._copy_to(duplicate)
+        return duplicate

@@ -1,8 +1,9 @@
-"""Short strings that Redis would keep in a longer form than they need, because of how they came about.
+"""Short strings that Redis would keep in a longer form than necessary, because of how they were made.
 
-A string that is set is kept as a number (`int`) or together with what Redis knows of it (`embstr`) if it can be.  One
-that was changed in place is `raw`, and one that was computed as a decimal number never `int`.  OBJECT ENCODING tells it
-and COPY keeps it; all else takes these for the bytes that they are, and a file does not tell of it.
+Redis keeps a string that is set as a number (`int`) or in one piece with its object header (`embstr`) if possible.  A
+string that was changed in place is `raw`, and one that was computed as a decimal number is never `int`.  OBJECT
+ENCODING shows the difference and COPY keeps it; all else treats these strings as ordinary bytes, and files do not
+record it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 EMBEDDED_BYTES: Final = 44
-"""Bytes of a string that Redis keeps together with what it knows of it; a longer one is `raw` anyway."""
+"""Most bytes of a string that Redis keeps in one piece with its object header; a longer one is `raw` anyway."""
 
 
 class Raw(bytes):
@@ -26,5 +27,5 @@ class Computed(bytes):
 
 
 def raw(data: bytes) -> bytes:
-    """Give a string as one that was changed in place."""
+    """Return a string as one that was changed in place."""
     return Raw(data) if len(data) <= EMBEDDED_BYTES else data

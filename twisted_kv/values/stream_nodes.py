@@ -1,8 +1,8 @@
-"""The nodes of a stream: some entries that follow one another, as Redis packs them.
+"""The nodes of a stream: consecutive entries, grouped as Redis packs them.
 
-An ID is one number here, milliseconds in its upper 64 bits and a sequence number in its lower.  A node keeps its
-entries in the order in which they were added, those that were deleted since among them: XTRIM looks at these too, and a
-node that a file brings may have them in any order.
+An ID is one number here: milliseconds in the upper 64 bits, a sequence number in the lower 64.  A node keeps its
+entries in the order in which they were added, including deleted ones: XTRIM looks at these too, and a node from a file
+may have its entries in any order.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from twisted_kv.vocabulary.numbers import UINT64_MAX, parse_integer
 LAST_ID: Final = (1 << 128) - 1
 
 ENTRY_SIZE: Final = 44 + 40 + 2 * SLOT
-"""Bytes of an entry beside its fields: the ID, the tuple of the fields, and both places."""
+"""Bytes of an entry without its fields: the ID, the tuple of the fields, and a slot for each in a list."""
 PART_SIZE: Final = BYTES + 8
-"""Bytes of a field or a value beside its own."""
+"""Bytes of overhead of a field or a value."""
 
 Fields = Tuple[bytes, ...]
-"""Fields and values by turns."""
+"""Fields and values, alternating."""
 
 
 def make_id(milliseconds: int, sequence: int) -> int:
-    """Put the two parts of an ID together."""
+    """Return the ID made of its two parts."""
     return milliseconds << 64 | sequence
 
 
 def id_parts(entry_id: int) -> tuple[int, int]:
-    """Take an ID apart: milliseconds, and sequence number."""
+    """Return the milliseconds and the sequence number of an ID."""
     return entry_id >> 64, entry_id & UINT64_MAX
 
 
 def id_text(entry_id: int) -> bytes:
-    """Write an ID as clients see it."""
+    """Return an ID as clients see it."""
     return b"%d-%d" % (entry_id >> 64, entry_id & UINT64_MAX)
 
 
 def difference(number: int, start: int) -> int:
-    """Return how far a part of an ID is from another, as Redis notes it: in 64 bits with a sign."""
+    """Return the difference between two parts of IDs as Redis stores it: a signed 64-bit number."""
     return signed(number - start)
 
 
 def packed_size(entry: bytes) -> int:
-    """Bytes that a byte string takes in a listpack."""
+    """Return the bytes that a byte string takes in a listpack."""
     size = len(entry)
     if size <= 20 and entry[:1] < b":":
         number = parse_integer(entry)
@@ -61,7 +61,7 @@ def packed_size(entry: bytes) -> int:
 
 
 def number_size(number: int) -> int:
-    """Bytes that a number takes in a listpack."""
+    """Return the bytes that a number takes in a listpack."""
     if 0 <= number < 128:
         return 2
     if -4096 <= number < 4096:
@@ -71,53 +71,58 @@ def number_size(number: int) -> int:
 
 
 def signed(number: int) -> int:
-    """Wrap a number around the end of 64 bits with a sign, as C does."""
+    """Wrap a number around to a signed 64-bit number, as C does."""
     return (number + (1 << 63) & UINT64_MAX) - (1 << 63)
 
 
 class Node:
-    """Some entries that follow one another.
+    """Consecutive entries of a stream.
 
-    `size` is what they would take packed, the two counts at the front aside.
+    `size` is the bytes that they would take packed, without the two counts at the front.
     """
 
     __slots__ = ("count", "deleted", "holes", "ids", "items", "live", "names", "size", "start", "weight")
 
     def __init__(self, start: int, names: Fields) -> None:
         self.start = start
-        """The ID that all others of the node are told by: that of its first entry, also when that is deleted."""
+        """The ID that all others of the node are relative to: that of its first entry, even if that is deleted."""
         self.names = names
-        """The names of the fields of the first entry, which others with the same need not repeat."""
+        """The field names of the first entry, which other entries with the same names need not repeat."""
         self.ids: list[int] = []
         self.items: list[Fields] = []
         self.live = bytearray()
-        """1 for each entry that is there, 0 for one that was deleted."""
+        """1 for each entry that exists, 0 for each deleted one."""
         self.holes = 0
-        """How many of them are 0."""
+        """The number of zeros in `live`."""
         self.count = 0
-        """How many entries are there; a file may say anything, and Redis goes by what it says (64 bits, signed)."""
+        """The number of existing entries; a file may claim any number, and Redis relies on it (64 bits, signed)."""
         self.deleted = 0
-        """The same of those that were deleted."""
+        """The same for the deleted entries."""
         self.weight = 0
         """Bytes of memory of all entries, as an estimate."""
         self.size = 9 + sum([packed_size(name) for name in names]) + number_size(len(names))
 
     @property
     def is_plain(self) -> bool:
-        """Whether the entries are in the order of their IDs, and as many as the node says."""
+        """Whether the entries are in the order of their IDs, and the counts of the node are true."""
         ids = self.ids
         in_order = all(map(int.__lt__, ids, ids[1:])) and bool(ids) and ids[0] >= self.start
         return in_order and self.deleted == self.holes and self.count == len(ids) - self.holes
 
     def copy(self) -> Node:
-        """Return a node of its own with the same entries."""
-        own = Node(self.start, self.names)
-        own.ids = self.ids.copy()
-        own.items = self.items.copy()
-        own.live = self.live.copy()
-        own.holes, own.count, own.deleted, own.size = self.holes, self.count, self.deleted, self.size
-        own.weight = self.weight
-        return own
+        """Return an independent node with the same entries."""
+        duplicate = Node(self.start, self.names)
+        duplicate.ids = self.ids.copy()
+        duplicate.items = self.items.copy()
+        duplicate.live = self.live.copy()
+        duplicate.holes, duplicate.count, duplicate.deleted, duplicate.size = (
+            self.holes,
+            self.count,
+            self.deleted,
+            self.size,
+        )
+        duplicate.weight = self.weight
+        return duplicate
 
     def append(self, entry_id: int, fields: Fields) -> None:
         """Add an entry after all others."""
@@ -134,7 +139,7 @@ class Node:
         self.size += size
 
     def load(self, entry_id: int, fields: Fields, *, is_live: bool) -> None:
-        """Add an entry that the counts and the size know of already."""
+        """Add an entry that the counts and the size already include."""
         self.ids.append(entry_id)
         self.items.append(fields)
         self.live.append(is_live)
@@ -142,22 +147,22 @@ class Node:
         self.weight += ENTRY_SIZE + PART_SIZE * len(fields) + sum(map(len, fields))
 
     def delete(self, index: int) -> None:
-        """Mark an entry that is there as deleted."""
+        """Mark an existing entry as deleted."""
         self.live[index] = 0
         self.holes += 1
         self.count = signed(self.count - 1)
         self.deleted = signed(self.deleted + 1)
 
     def entries(self, start: int, end: int) -> Iterator[tuple[int, Fields]]:
-        """Return the entries that are there from one index up to before another."""
+        """Return the existing entries of a half-open index range."""
         pairs = zip(self.ids[start:end], self.items[start:end])
         return compress(pairs, self.live[start:end]) if self.holes else pairs
 
     def entries_reversed(self, start: int, end: int) -> Iterator[tuple[int, Fields]]:
-        """The same, the last one first."""
+        """Return the same as `entries`, the last one first."""
         pairs = zip(self.ids[start:end][::-1], self.items[start:end][::-1])
         return compress(pairs, self.live[start:end][::-1]) if self.holes else pairs
 
     def bounds(self, start: int, end: int) -> tuple[int, int]:
-        """Return the half-open index range of the IDs from one to another, both included, in a plain node."""
+        """Return the half-open index range of the IDs from `start` to `end` inclusive, in a plain node."""
         return bisect_left(self.ids, start), bisect_right(self.ids, end)

@@ -1,8 +1,8 @@
 """The stream: entries in the order of their IDs, and the groups of consumers that share them.
 
-An ID is one number here, milliseconds in its upper 64 bits and a sequence number in its lower.  Entries stand in nodes
-which are cut where Redis cuts its own: XTRIM with `~` removes whole nodes only, and what it
-leaves is seen by clients.  So each node keeps count of the bytes that its entries would take packed.
+An ID is one number here: milliseconds in the upper 64 bits, a sequence number in the lower 64.  Entries are kept in
+nodes, and a node ends where one of Redis would: XTRIM with `~` removes only whole nodes, and clients see what it
+leaves.  So each node tracks how many bytes its entries would take packed.
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ from twisted_kv.values.sizes import TABLE
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, Node, signed
 from twisted_kv.vocabulary.numbers import INT64_MAX, UINT64_MAX
 
-_NODE_MOST_BYTES: Final = 1 << 30
-"""Bytes that a node may have before it gets another entry, whatever the settings say."""
+_NODE_MAX_BYTES: Final = 1 << 30
+"""Bytes that a node may have before another entry is added to it, whatever the settings say."""
 _RELEASED_AT_ONCE: Final = 100
 _COUNTS_BYTES: Final = 4
-"""Bytes of the two counts at the front of a node that is not full: of its entries, and of those that were deleted."""
+"""Bytes of the two counts at the front of a node that is not full: of its entries, and of the deleted ones."""
 
 NODE_SIZE: Final = 400
 
 
 class StreamState(NamedTuple):
-    """What a stream is beside its entries: the last piece that a snapshot gets of it."""
+    """All of a stream except its entries: the last piece of it that a snapshot receives."""
 
     length: int
-    """64 bits without a sign, as all numbers of a stream, and kept by itself: a file may say anything."""
+    """An unsigned 64-bit number, as all numbers of a stream, and kept separately: a file may claim any length."""
     last_id: int
     first_id: int
     deleted_id: int
     entries_added: int
     groups: Sequence[Tuple[bytes, int, int, Sequence[Tuple[int, int, int]], Sequence[Tuple[bytes, int, Sequence[int]]]]]
-    """Of each group the name, last ID, entries read, the pending entries (ID, date, count), and the consumers (name,
-    date, IDs of pending entries)."""
+    """For each group its name, last ID, entries read, pending entries (ID, date, count), and consumers (name, date, IDs
+    of pending entries)."""
     is_plain: bool
-    """Whether XADD, XSETID, XGROUP and XCLAIM can make such a stream."""
+    """Whether XADD, XSETID, XGROUP and XCLAIM can create such a stream."""
 
 
 class Stream:
     """Entries in the order of their IDs.
 
-    XSETID may set the last ID below that of an entry that was deleted, and a file may say anything of a stream.  Then
-    nodes and entries are in any order, the walk over them is Redis's step by step, and so is all that comes of it
-    (`_is_plain` is False).
+    XSETID may set the last ID below that of a deleted entry, and a file may claim anything about a stream.  Then nodes
+    and entries may be in any order (`_is_plain` is False), and the walk over them follows Redis's own step by step, so
+    that all results are the same.
 
-    `counted` is what its database has counted of its memory.  A stream that is frozen shows a snapshot what it held
-    then, and goes on changing.
+    `counted` is the part of its memory that its database has counted.  A frozen stream shows a snapshot what it held
+    when it was frozen, and can still change.
     """
 
     __slots__ = (
         "_changing",
+        "_counts_match",
         "_frozen",
         "_is_plain",
         "_nodes",
         "_starts",
-        "_tallies",
         "_tree",
         "_weight",
         "counted",
@@ -76,31 +76,31 @@ class Stream:
 
     def __init__(self, packing: Packing = DEFAULTS) -> None:
         self.packing = packing
-        """How large its nodes grow."""
+        """The limits of its nodes."""
         self._nodes: list[Node] = []
-        self._starts: list[int] = []  # the first ID of each node, to look one up
+        self._starts: list[int] = []  # the first ID of each node, to find a node
         self._is_plain = True  # IDs ascend from entry to entry and from node to node
-        self._tree: tuple[Any, int] = None, 0  # for which nodes the tree was counted, and what came of it
-        self._tallies = True  # nodes and stream have the entries that they say they have
+        self._tree: tuple[Any, int] = None, 0  # the nodes for which the tree was counted, and the result
+        self._counts_match = True  # the counts of nodes and stream match their entries
         self.length = 0
-        """How many entries there are: 64 bits without a sign."""
-        self._frozen: set[int] | None = None  # nodes that must not change, by id(); whoever froze them holds them
-        self._weight = TABLE  # bytes of memory, but for what has changed in one group
+        """The number of entries: an unsigned 64-bit number."""
+        self._frozen: set[int] | None = None  # id() of nodes that must not change; whoever froze them keeps them alive
+        self._weight = TABLE  # bytes of memory, without the changes in one group
         self._changing: ConsumerGroup | None = None  # that group
         self.counted = 0
         self.last_id = 0
         self.first_id = 0
         self.deleted_id = 0
-        """The largest ID that was deleted."""
+        """The largest deleted ID."""
         self.entries_added = 0
         self.groups: SortedDict[bytes, ConsumerGroup] = SortedDict()
-        """The groups by their names, to be looked at; see `group`."""
+        """The groups by name, only for reading; to change one, see `group`."""
 
     def __len__(self) -> int:
         return self.length & INT64_MAX
 
     def __bool__(self) -> bool:
-        """Tell that a stream without entries is one: it still knows its last ID and its groups."""
+        """Return True even without entries: an empty stream still has its last ID and its groups."""
         return True
 
     @property
@@ -111,23 +111,23 @@ class Stream:
 
     @property
     def nodes(self) -> int:
-        """How many nodes there are."""
+        """The number of nodes."""
         return len(self._nodes)
 
     @property
     def largest(self) -> int:
-        """The largest ID of an entry that is there; 0 if there is none."""
+        """The largest ID of an existing entry; 0 if there is none."""
         return next((entry_id for entry_id, _ in self.range(0, LAST_ID, reverse=True)), 0)
 
     @property
     def oldest(self) -> int:
-        """The ID from which on there are nodes: of an entry that may have been deleted; `LAST_ID` if there are none."""
+        """The first ID of the first node, whose entry may have been deleted; `LAST_ID` if there are no nodes."""
         return self._starts[0] if self._starts else LAST_ID
 
     def tree_nodes(self) -> int:
-        """Tell how many nodes the radix tree has in which Redis keeps the nodes of a stream by their first IDs."""
+        """Return the number of nodes of the radix tree in which Redis keeps a stream's nodes by their first IDs."""
         ends = len(self._starts), self._starts[:1], self._starts[-1:]
-        if self._tree[0] != ends:  # nodes come at the end and go at the front; others are counted anew in any case
+        if self._tree[0] != ends:  # nodes come at the end and go at the front; other changes force a recount
             self._tree = ends, _tree_nodes([start.to_bytes(16, "big") for start in self._starts], 0)
         return self._tree[1]
 
@@ -138,7 +138,7 @@ class Stream:
         size = sum(map(len, fields))
         node = self._node_for(entry_id, fields, size)
         if self._is_plain and node.ids and node.ids[-1] >= entry_id:
-            self._is_plain = False  # XSETID has set the last ID below one that was deleted
+            self._is_plain = False  # XSETID has set the last ID below a deleted one
         before = node.weight
         node.append(entry_id, fields)
         self._weight += node.weight - before
@@ -149,18 +149,18 @@ class Stream:
             self.first_id = entry_id
 
     def load(self, node: Node) -> bool:
-        """Add a node of a file, False if there is one with that first ID; all else has to be set by itself."""
-        at = bisect_left(self._starts, node.start)
-        if at < len(self._starts):
-            if self._starts[at] == node.start:
+        """Add a node of a file; return False if one has the same first ID.  All else has to be set separately."""
+        index = bisect_left(self._starts, node.start)
+        if index < len(self._starts):
+            if self._starts[index] == node.start:
                 return False
             self._is_plain = False
         elif not node.is_plain or (self._nodes and self._nodes[-1].ids[-1:] >= node.ids[:1]):
             self._is_plain = False
-        self._nodes.insert(at, node)
-        self._starts.insert(at, node.start)
+        self._nodes.insert(index, node)
+        self._starts.insert(index, node.start)
         self._weight += NODE_SIZE + node.weight
-        self._tallies = self._tallies and node.is_plain
+        self._counts_match = self._counts_match and node.is_plain
         return True
 
     def get(self, entry_id: int) -> Fields | None:
@@ -169,84 +169,85 @@ class Stream:
         return None if found is None else self._nodes[found[0]].items[found[1]]
 
     def range(self, start: int, end: int, *, reverse: bool = False) -> Iterator[tuple[int, Fields]]:
-        """Return the entries from one ID to another, both included, in their order or in reverse."""
+        """Iterate over the entries from one ID to another, both included, in order or in reverse."""
         if start > end:
             return
         if not self._is_plain:
-            for at, index in self._walk(start, end, reverse=reverse):
-                yield self._nodes[at].ids[index], self._nodes[at].items[index]
+            for node_index, index in self._walk(start, end, reverse=reverse):
+                yield self._nodes[node_index].ids[index], self._nodes[node_index].items[index]
         elif reverse:
-            for at in range(bisect_right(self._starts, end) - 1, -1, -1):
-                node = self._nodes[at]
+            for node_index in range(bisect_right(self._starts, end) - 1, -1, -1):
+                node = self._nodes[node_index]
                 low, high = node.bounds(start, end)
                 yield from node.entries_reversed(low, high)
                 if low:
                     return
         else:
-            for at in range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes)):
-                node = self._nodes[at]
+            for node_index in range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes)):
+                node = self._nodes[node_index]
                 low, high = node.bounds(start, end)
                 yield from node.entries(low, high)
                 if high < len(node.ids):
                     return
 
     def delete(self, entry_ids: Iterable[int]) -> int:
-        """Remove entries; returns how many were there."""
+        """Remove entries; returns how many existed."""
         removed = 0
-        first_is_gone = False
+        first_was_removed = False
         for entry_id in entry_ids:
             found = self._find(entry_id)
             if found is None:
                 continue
-            at, index = found
-            if self._nodes[at].count == 1:
-                self._drop_nodes(at, at + 1)
+            node_index, index = found
+            if self._nodes[node_index].count == 1:
+                self._drop_nodes(node_index, node_index + 1)
             else:
-                self._own(at).delete(index)
+                self._own(node_index).delete(index)
             self.length = self.length - 1 & UINT64_MAX
             self.deleted_id = max(self.deleted_id, entry_id)
-            first_is_gone = first_is_gone or entry_id == self.first_id
+            first_was_removed = first_was_removed or entry_id == self.first_id
             removed += 1
-        if removed and (first_is_gone or not self.length):
+        if removed and (first_was_removed or not self.length):
             self._find_first()
         return removed
 
     def trim(self, *, length: int | None, least: int, approximately: bool, limit: int) -> int:
-        """Remove the oldest entries until there are `length` left, or none with an ID below `least`.
+        """Remove the oldest entries until `length` are left, or none with an ID below `least`.
 
-        `approximately`: whole nodes only, and no more than `limit` entries if that is not 0.  Returns how many went.
+        With `approximately`, remove only whole nodes, and no more than `limit` entries if that is not 0.  Returns how
+        many entries were removed.
         """
         removed = 0
-        whole = 0  # nodes that go
-        while whole < len(self._nodes):
+        whole_nodes = 0  # number of nodes to remove
+        while whole_nodes < len(self._nodes):
             if length is not None and self.length <= length:
                 break
-            node = self._nodes[whole]
+            node = self._nodes[whole_nodes]
             count = node.count
             if limit and removed + count > limit:
                 break
             if length is not None:
-                goes = self.length - count & UINT64_MAX >= length
+                is_removed = self.length - count & UINT64_MAX >= length
             else:
-                goes = not node.ids or node.ids[-1] < least
-            if goes:
+                is_removed = not node.ids or node.ids[-1] < least
+            if is_removed:
                 self.length = self.length - count & UINT64_MAX
                 removed = signed(removed + count)
-                whole += 1
+                whole_nodes += 1
                 continue
             if not approximately:
-                removed = signed(removed + self._trim_node(whole, length, least))
+                removed = signed(removed + self._trim_node(whole_nodes, length, least))
             break
-        if whole:
-            self._drop_nodes(0, whole)
+        if whole_nodes:
+            self._drop_nodes(0, whole_nodes)
         if removed or not self.length:
             self._find_first()
         return removed
 
-    def _trim_node(self, at: int, length: int | None, least: int) -> int:
-        """Remove the first entries of a node; returns how many."""
+    def _trim_node(self, node_index: int, length: int | None, least: int) -> int:
+        """Remove the first entries of a node; return how many."""
         removed = 0
-        node = self._own(at)
+        node = self._own(node_index)
         for index, entry_id in enumerate(node.ids):
             if self.length <= length if length is not None else entry_id >= least:
                 break
@@ -256,14 +257,14 @@ class Stream:
                 removed += 1
         return removed
 
-    # What is known of how far somebody has read
+    # How far a group has read
 
     def has_tombstones(self, start: int) -> bool:
-        """Tell whether an entry from an ID on may have been deleted."""
+        """Check whether an entry from an ID on may have been deleted."""
         return self.length > 0 and self.deleted_id >= max(start, self.first_id, 1)
 
     def entries_before(self, entry_id: int) -> int:
-        """Tell how many entries were ever added up to an ID, itself included; `UNKNOWN` if that cannot be told."""
+        """Return how many entries were ever added up to and including an ID; `UNKNOWN` if that is not known."""
         if not self.entries_added:
             return 0
         if entry_id == self.last_id or (not self.length and entry_id < self.last_id):
@@ -278,7 +279,7 @@ class Stream:
         return UNKNOWN
 
     def lag(self, group: ConsumerGroup) -> int | None:
-        """Tell how many entries a group has not been given yet; None if that cannot be told."""
+        """Return how many entries were not delivered to a group yet; None if that is not known."""
         if not self.entries_added:
             return 0
         if group.entries_read != UNKNOWN and not self.has_tombstones(group.last_id):
@@ -287,7 +288,7 @@ class Stream:
         return None if read == UNKNOWN else signed(self.entries_added - read)
 
     def advance(self, group: ConsumerGroup, entry_id: int) -> None:
-        """Take note that a group is given an entry, if it is one of those that it had not been given."""
+        """Record that an entry is delivered to a group, if it is after the last one delivered."""
         if entry_id <= group.last_id:
             return
         if group.entries_read != UNKNOWN and not self.has_tombstones(entry_id):
@@ -299,7 +300,7 @@ class Stream:
     # Groups
 
     def group(self, name: bytes) -> ConsumerGroup | None:
-        """Give a group that may be changed until the next one is asked for, or None."""
+        """Return a group, which may be changed until the next call for another group, or None."""
         group = self.groups.get(name)
         if group is not self._changing:
             self._count_changing()
@@ -307,12 +308,12 @@ class Stream:
         return group
 
     def add_group(self, name: bytes, group: ConsumerGroup) -> None:
-        """Add a group, which may be changed until the next one is asked for."""
+        """Add a group, which may be changed until the next call for another group."""
         self._count_changing()
         self.groups[name] = self._changing = group
 
     def drop_group(self, name: bytes) -> bool:
-        """Remove a group; False if there is none of that name."""
+        """Remove a group; return False if there is none of that name."""
         group = self.group(name)
         if group is None:
             return False
@@ -322,22 +323,22 @@ class Stream:
         del self.groups[name]
         return True
 
-    # As a whole
+    # The stream as a whole
 
     def copy(self) -> Stream:
-        """Return a stream of its own with the same entries and groups."""
-        own = Stream(self.packing)
-        own._nodes = [node.copy() for node in self._nodes]
-        own._starts = self._starts.copy()
-        own._is_plain, own._tallies = self._is_plain, self._tallies
-        own._weight = self.memory - sum([each.counted for each in self.groups.values()])
-        own.set_state(self.state())
-        return own
+        """Return an independent stream with the same entries and groups."""
+        duplicate = Stream(self.packing)
+        duplicate._nodes = [node.copy() for node in self._nodes]
+        duplicate._starts = self._starts.copy()
+        duplicate._is_plain, duplicate._counts_match = self._is_plain, self._counts_match
+        duplicate._weight = self.memory - sum([each.counted for each in self.groups.values()])
+        duplicate.set_state(self.state())
+        return duplicate
 
     def state(self) -> StreamState:
-        """Return all that a stream is beside its entries."""
+        """Return all of the stream except its entries."""
         groups = []
-        is_plain = self._is_plain and self._tallies and self.length == sum([node.count for node in self._nodes])
+        is_plain = self._is_plain and self._counts_match and self.length == sum([node.count for node in self._nodes])
         is_plain = is_plain and self.largest <= self.last_id >= self.deleted_id and self.entries_added >= self.length
         is_plain = is_plain and self.entries_added <= INT64_MAX
         for name, group in self.groups.items():
@@ -353,7 +354,7 @@ class Stream:
         )
 
     def set_state(self, state: StreamState) -> None:
-        """Take over all that another stream is beside its entries."""
+        """Take over all of another stream except its entries."""
         self.length, self.last_id, self.first_id = state.length, state.last_id, state.first_id
         self.deleted_id, self.entries_added = state.deleted_id, state.entries_added
         for name, last_id, entries_read, pending, consumers in state.groups:
@@ -367,35 +368,35 @@ class Stream:
                     group.pending[entry_id].give(entry_id, consumer)
 
     def pieces(self) -> list[Any]:
-        """Give the nodes and the state, which must not be changed, for as long as nothing else is."""
+        """Return the nodes and the state, which the caller must not change and which are valid until a change."""
         return [*self._nodes, self.state()]
 
     def freeze(self) -> list[Any]:
-        """Give the nodes and the state as they are now.  What is changed later is changed in a copy, until `thaw`."""
+        """Return the nodes and the state as they are now.  Until `thaw`, changes are made in copies."""
         self._frozen = {id(node) for node in self._nodes}
         return self.pieces()
 
     def thaw(self) -> None:
-        """Let the nodes that were given change again."""
+        """Allow the frozen nodes to change in place again."""
         self._frozen = None
 
     def release(self) -> Sequence[object] | None:
-        """Take a small part out of a stream that nobody uses any more; None when nothing is left."""
+        """Remove and return a small part of a stream that is no longer used, or None when nothing is left."""
         if self._nodes:
             return self._nodes.pop().items
         if self.groups:
             name = next(iter(self.groups))
             group = self.groups[name]
-            some = [group.pending.pop_last() for _ in range(min(_RELEASED_AT_ONCE, len(group.pending)))]
-            for entry_id, each in some:
+            removed = [group.pending.pop_last() for _ in range(min(_RELEASED_AT_ONCE, len(group.pending)))]
+            for entry_id, each in removed:
                 if each.consumer is not None:
                     del each.consumer.pending[entry_id]
-            if not some:
+            if not removed:
                 del self.groups[name]
-            return some
+            return removed
         return None
 
-    # The rest is our own
+    # Private helpers
 
     def _count_changing(self) -> None:
         group = self._changing
@@ -405,12 +406,12 @@ class Stream:
             group.counted = weight
 
     def _node_for(self, entry_id: int, fields: Fields, length: int) -> Node:
-        """Return the node that a new entry of so many bytes goes into: the last, or a new one if that is full."""
+        """Return the node for a new entry of `length` bytes: the last one, or a new one if that is full."""
         if self._nodes:
             node = self._nodes[-1]
-            most, most_bytes = self.packing.stream_node_max_entries, self.packing.stream_node_max_bytes
-            has_room = node.size + _COUNTS_BYTES + length < min(most_bytes or _NODE_MOST_BYTES, _NODE_MOST_BYTES)
-            if has_room and (not most or signed(node.count + node.deleted) < most):
+            max_entries, max_bytes = self.packing.stream_node_max_entries, self.packing.stream_node_max_bytes
+            has_room = node.size + _COUNTS_BYTES + length < min(max_bytes or _NODE_MAX_BYTES, _NODE_MAX_BYTES)
+            if has_room and (not max_entries or signed(node.count + node.deleted) < max_entries):
                 return node if self._frozen is None else self._own(len(self._nodes) - 1)
             if entry_id <= self._starts[-1] or (node.ids and entry_id <= node.ids[-1]):
                 return self._node_before(entry_id, fields[::2])
@@ -421,57 +422,57 @@ class Stream:
         return node
 
     def _node_before(self, entry_id: int, names: Fields) -> Node:
-        """Make a node that does not come after all others: in the place of one with the same first ID, as in Redis."""
+        """Make a node that does not come after all others; it replaces one with the same first ID, as in Redis."""
         self._is_plain = False
-        at = bisect_left(self._starts, entry_id)
-        if at < len(self._starts) and self._starts[at] == entry_id:
-            self._drop_nodes(at, at + 1)
-            self._tallies = False  # the length still counts what it had
+        index = bisect_left(self._starts, entry_id)
+        if index < len(self._starts) and self._starts[index] == entry_id:
+            self._drop_nodes(index, index + 1)
+            self._counts_match = False  # the length still includes its entries
         node = Node(entry_id, names)
         self._tree = None, 0
-        self._nodes.insert(at, node)
-        self._starts.insert(at, entry_id)
+        self._nodes.insert(index, node)
+        self._starts.insert(index, entry_id)
         self._weight += NODE_SIZE
         return node
 
     def _walk(self, start: int, end: int, *, reverse: bool) -> Iterator[tuple[int, int]]:
-        """Return where the entries from one ID to another are: nodes and indices, in the order of Redis's iterator.
+        """Yield the node index and entry index of the entries from one ID to another, in the order of Redis's iterator.
 
-        It begins with the node that the first ID should be in, passes over what is deleted or before that ID, and ends
-        at the first entry after the other one.
+        It begins with the node that should hold the first ID, skips entries that are deleted or before that ID, and
+        ends at the first entry after the other ID.
         """
         if reverse:
-            at = bisect_right(self._starts, end) - 1 if end else -1
-            nodes = range(at if at >= 0 else len(self._nodes) - 1, -1, -1)
+            node_index = bisect_right(self._starts, end) - 1 if end else -1
+            nodes = range(node_index if node_index >= 0 else len(self._nodes) - 1, -1, -1)
         else:
             nodes = range(max(0, bisect_right(self._starts, start) - 1), len(self._nodes))
-        for at in nodes:
-            node = self._nodes[at]
+        for node_index in nodes:
+            node = self._nodes[node_index]
             for index in reversed(range(len(node.ids))) if reverse else range(len(node.ids)):
                 entry_id = node.ids[index]
                 if not node.live[index] or (entry_id > end if reverse else entry_id < start):
                     continue
                 if entry_id < start if reverse else entry_id > end:
                     return
-                yield at, index
+                yield node_index, index
 
     def _find(self, entry_id: int) -> tuple[int, int] | None:
-        """Return the node and the index of an entry, None if it is not there."""
+        """Return the node index and the entry index of an entry, or None if it does not exist."""
         if not self._is_plain:
             return next(self._walk(entry_id, entry_id, reverse=False), None)
-        at = bisect_right(self._starts, entry_id) - 1
-        if at >= 0:
-            node = self._nodes[at]
+        node_index = bisect_right(self._starts, entry_id) - 1
+        if node_index >= 0:
+            node = self._nodes[node_index]
             index = bisect_left(node.ids, entry_id)
             if index < len(node.ids) and node.ids[index] == entry_id and node.live[index]:
-                return at, index
+                return node_index, index
         return None
 
-    def _own(self, at: int) -> Node:
-        """Give a node that is to be changed: a copy of its own, if it is frozen."""
-        node = self._nodes[at]
+    def _own(self, index: int) -> Node:
+        """Return a node that may be changed: replaced by a copy first if it is frozen."""
+        node = self._nodes[index]
         if self._frozen is not None and id(node) in self._frozen:
-            node = self._nodes[at] = node.copy()
+            node = self._nodes[index] = node.copy()
         return node
 
     def _drop_nodes(self, start: int, stop: int) -> None:
@@ -489,10 +490,10 @@ class Stream:
 
 
 def _tree_nodes(keys: Sequence[bytes], start: int) -> int:
-    """Count the nodes of a radix tree for keys in their order that are the same up to a place."""
+    """Count the nodes of a radix tree for sorted keys that are equal up to an offset."""
     if len(keys) < 2:
         return 1 + (start < 16 and bool(keys))
-    shared = next(place for place in range(start, 16) if keys[0][place] != keys[-1][place])
+    shared = next(offset for offset in range(start, 16) if keys[0][offset] != keys[-1][offset])
     count = 1 + (shared > start)
     for _, branch in groupby(keys, lambda key: key[shared]):
         count += _tree_nodes(list(branch), shared + 1)

@@ -1,1 +1,1 @@
-"""What everything else speaks of: replies, errors, numbers, patterns, time."""
+"""The basic types and functions that all other packages use: replies, errors, numbers, patterns, time."""

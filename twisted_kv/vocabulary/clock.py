@@ -1,11 +1,11 @@
 """Time: the only module that reads the system's clocks.
 
-Everything that passes with time follows one clock, which is given to the constructor: anything with `seconds()` and
-`callLater()`, and `monotonic()` if its date can be set.  A test gives `twisted_kv.testing.Clock`.
+Everything that depends on time uses one clock, which is passed to the constructor: any object with `seconds()` and
+`callLater()`, and `monotonic()` if its date can be set.  Tests pass `twisted_kv.testing.Clock`.
 
-Two kinds of time are kept apart.  Dates (the deadlines of keys, TIME, LASTSAVE) follow the wall clock, which somebody
-may set.  Durations (time-outs, `everysec`, how long a client has been idle) follow a clock that only goes forward, and
-so do the calls that are made later: a clock that is set back by an hour delays none of them.
+Two kinds of time are kept apart.  Dates (the deadlines of keys, TIME, LASTSAVE) follow the wall clock, which may be
+set.  Durations (timeouts, `everysec`, a client's idle time) and delayed calls follow a monotonic clock: setting the
+wall clock back by an hour delays none of them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
 TOLERANCE = 0.001
-"""Milliseconds.  A date in seconds is a float that is exact to 0.24 microseconds only: 1.1 may be kept as 1.0999999."""
+"""Milliseconds.  A date in seconds is a float, exact to 0.24 microseconds only: 1.1 may be stored as 1.0999999."""
 
 
 class Clock(Protocol):
-    """Seconds since 1970, and calls at a later time.  Twisted's `IReactorTime` without what we do not need.
+    """Seconds since 1970, and delayed calls: the part of Twisted's `IReactorTime` that is needed here.
 
-    It may have `monotonic()` as well: seconds that only go forward, from any beginning.  Without it `seconds()` is
-    taken for both, as with Twisted's `task.Clock`, which nobody sets back.
+    It may also have `monotonic()`: seconds that never go back, from an arbitrary origin.  Without it `seconds()`
+    serves both purposes, as with Twisted's `task.Clock`, which is never set back.
     """
 
     def seconds(self) -> float: ...
@@ -35,10 +35,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real time; the calls are made in the thread of a reactor, Twisted's own if none is given.
+    """The system's clocks; delayed calls run in the thread of a reactor, Twisted's global one if none is given.
 
-    Not `reactor.seconds()`: some reactors count from the start of the machine, and EXPIREAT needs the date; others
-    count by the wall clock, and their calls are late when that is set back (see `timers`).
+    This does not use `reactor.seconds()`: some reactors count from the start of the machine, and EXPIREAT needs the
+    date; others follow the wall clock, and their calls are late when that is set back (see `timers`).
     """
 
     def __init__(self, reactor: Any = None) -> None:
@@ -62,10 +62,10 @@ class SystemClock:
 
 
 class Now:
-    """The present in whole milliseconds: the same for all who ask during one request, and read only if somebody asks.
+    """The current time in whole milliseconds: constant during one request, and read only on demand.
 
-    Whoever begins something new (a request, a timer) sets `stale`; the next who asks then reads the clock.  Most
-    requests are about keys that stay, and never ask: reading the clock took a tenth of the time of a GET.
+    The code that starts a request or a timer sets `stale`; the next access then reads the clock.  Most requests concern
+    keys without a deadline and never access it: reading the clock took a tenth of the time of a GET.
     """
 
     __slots__ = ("_milliseconds", "_monotonic", "_seconds", "clock", "stale")
@@ -83,16 +83,16 @@ class Now:
         return self.read() if self.stale else self._milliseconds
 
     def read(self) -> int:
-        """Read the clock and give the milliseconds since 1970."""
+        """Read the clock and return the milliseconds since 1970."""
         self._milliseconds = now = int(self._seconds() * 1000.0 + TOLERANCE)
         self.stale = False
         return now
 
     @property
     def elapsed(self) -> int:
-        """Milliseconds on the clock that only goes forward: what durations are measured by; the zero means nothing."""
+        """Milliseconds on the monotonic clock, which measures durations; its origin is arbitrary."""
         return int(self._monotonic() * 1000.0 + TOLERANCE)
 
     def until(self, milliseconds: int) -> float:
-        """Seconds from this very moment to a date, at least 0; half the tolerance early, never late by a rounding."""
+        """Return the seconds from now to a date, at least 0; half the tolerance early, so never late by rounding."""
         return max(0.0, (milliseconds - TOLERANCE / 2) / 1000.0 - self._seconds())

@@ -1,6 +1,6 @@
-"""What clients have to know of commands by their names, without loading any command.
+"""What clients need to know about commands, by name, without loading any command.
 
-A test holds these lists equal to the declarations.
+A test checks that these lists agree with the declarations.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ READ_ONLY: Final = frozenset(
     zscore zunion
     """.split()
 )
-"""Commands that may be sent twice: they change nothing."""
+"""Commands that may safely be sent twice, because they change nothing."""
 
 LAST_WORD: Final = frozenset(b"blpop brpop blmove brpoplpush bzpopmin bzpopmax".split())
-"""Commands that may wait as many seconds as their last argument says."""
+"""Commands whose last argument is their timeout in seconds."""
 FIRST_WORD: Final = frozenset(b"blmpop bzmpop".split())
-"""Commands that may wait as many seconds as their first argument says."""
+"""Commands whose first argument is their timeout in seconds."""
 BLOCK_OPTION: Final = frozenset(b"xread xreadgroup".split())
-"""Commands that may wait as many milliseconds as the option BLOCK says."""
+"""Commands whose option BLOCK is their timeout in milliseconds."""
 
 OF_CONNECTION: Final = frozenset(b"auth hello reset select".split())
-"""Commands whose effect is gone when a client connects again."""
+"""Commands whose effect is lost when a client reconnects."""
 
 
 def waiting_seconds(words: Sequence[bytes]) -> float | None:
-    """Return how long a request may have the server wait, 0 for ever; None for one that is answered at once."""
+    """Return a request's timeout in seconds, 0 for no limit; None for a request that does not wait."""
     name = words[0].lower()
     try:
         if name in LAST_WORD:
@@ -43,8 +43,8 @@ def waiting_seconds(words: Sequence[bytes]) -> float | None:
             return parse_double(words[1])
         if name in BLOCK_OPTION:
             options = [word.upper() for word in words]
-            behind = options.index(b"STREAMS")
-            return int(words[options.index(b"BLOCK", 0, behind) + 1]) / 1000
+            end = options.index(b"STREAMS")
+            return int(words[options.index(b"BLOCK", 0, end) + 1]) / 1000
     except (ValueError, IndexError):
-        pass  # it does not wait, or is refused at once
+        pass  # the request does not wait, or is refused at once
     return None

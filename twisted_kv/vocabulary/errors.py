@@ -13,22 +13,22 @@ STRING_TOO_LONG: Final = "string exceeds maximum allowed size (proto-max-bulk-le
 
 
 def as_text(data: bytes) -> str:
-    """Decode bytes of a client for an error text, so that `CommandError.line` gives the same bytes back."""
+    """Decode a client's bytes for an error text, so that `CommandError.line` returns the same bytes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def c_string(word: bytes) -> bytes:
-    """Cut a word where C's strings end: at its first NUL.  So Redis reads the names of options."""
+    """Cut bytes at the first NUL, where a C string ends.  Redis reads the names of options this way."""
     return word.partition(b"\0")[0]
 
 
 def c_text(word: bytes) -> str:
-    """Decode a word of a client for an error text as C prints it."""
+    """Decode a client's argument for an error text, as C prints it."""
     return as_text(c_string(word))
 
 
 class CommandError(Exception):
-    """An error reply: `code` is its first word (ERR, WRONGTYPE, NOAUTH, ...), `message` all that follows it."""
+    """An error reply: `code` is its first word (ERR, WRONGTYPE, NOAUTH, ...), `message` the rest."""
 
     def __init__(self, message: str, code: str = "ERR") -> None:
         super().__init__(f"{code} {message}" if message else code)
@@ -36,19 +36,19 @@ class CommandError(Exception):
         self.message = message
 
     def bare(self) -> CommandError:
-        """Return the error without the frames that it was raised through: their words would stay as long as it does."""
+        """Return the error without its traceback, whose frames would keep arguments alive as long as the error."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
 
     @property
     def line(self) -> bytes:
-        """The error as one line of bytes; line ends inside it become blanks, and those at its end go, as in Redis."""
+        """The error as one line of bytes; as in Redis, inner line ends become spaces and those at the end are cut."""
         text = str(self).encode("utf-8", "surrogateescape").rstrip(b"\r\n")
         return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
     @classmethod
     def parse(cls, line: bytes) -> CommandError:
-        """Read the error that a server sent: the first word is its code."""
+        """Parse an error that a server sent: the first word is its code."""
         code, _, message = as_text(line).partition(" ")
         return cls(message, code)
 
@@ -67,7 +67,7 @@ class WrongTypeError(CommandError):
 
 
 class ArityError(CommandError):
-    """A command was given too few or too many words; `command` is its full name in lower case, as `config|get`."""
+    """Too few or too many arguments; `command` is the command's full name in lower case, as `config|get`."""
 
     def __init__(self, command: str) -> None:
         super().__init__(f"wrong number of arguments for '{command}' command")
@@ -75,22 +75,22 @@ class ArityError(CommandError):
 
 
 class SubcommandError(CommandError):
-    """A subcommand was given words that it does not understand.
+    """A subcommand was called with arguments that it does not accept.
 
-    Redis names it as the client has spelled it, so whoever has the whole request asks for the reply with `spelled`.
+    Redis names it as the client spelled it, so the caller that has the whole request makes the reply with `spelled`.
     """
 
     def __init__(self) -> None:
         super().__init__("unknown subcommand or wrong number of arguments")
 
     def spelled(self, words: Sequence[bytes]) -> CommandError:
-        """Give the error of a request."""
+        """Return the error reply for a request."""
         name, container = c_text(words[1][:128]), c_text(words[0].upper())
         return CommandError(f"{self.message} for '{name}'. Try {container} HELP.")
 
 
 class PayloadError(CommandError):
-    """What RESTORE was given cannot be read; `lost` says why, if it is whole and all the same cannot be kept."""
+    """The payload of RESTORE cannot be read; `lost` is the reason if it is intact but cannot be stored."""
 
     def __init__(self, lost: str = "") -> None:
         super().__init__("Bad data format")
@@ -98,14 +98,14 @@ class PayloadError(CommandError):
 
 
 class ExpireTimeError(CommandError):
-    """A time to live is not positive, or lies too far off to be kept as milliseconds."""
+    """A TTL is not positive, or its deadline is too far off to be stored as milliseconds."""
 
     def __init__(self, command: str) -> None:
         super().__init__(f"invalid expire time in '{command}' command")
 
 
 class SaveError(CommandError):
-    """A snapshot could not be saved: Redis answers `-ERR` alone, and so do we; in process the reason is told."""
+    """A snapshot could not be saved: clients get `-ERR` alone, as in Redis; an in-process caller gets the reason."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the snapshot could not be saved: {why}")
@@ -115,8 +115,8 @@ class SaveError(CommandError):
         return b"ERR"
 
 
-class WouldWait(CommandError):  # noqa: N818  # it names what would happen
-    """A command would have to wait, and whoever called it cannot: nothing was changed."""
+class WouldWait(CommandError):  # noqa: N818  # the name says what would happen
+    """A command would have to wait, and its caller cannot; nothing was changed."""
 
     def __init__(self, command: str) -> None:
         name = command.upper().replace("|", " ")
@@ -124,14 +124,14 @@ class WouldWait(CommandError):  # noqa: N818  # it names what would happen
 
 
 class SessionEnded(CommandError):  # noqa: N818  # as above
-    """The conversation has ended in which a request still waited."""
+    """A session has ended in which a request still waited."""
 
     def __init__(self) -> None:
         super().__init__("the conversation has ended in which the request waited", "ENDED")
 
 
 class SharedSessionError(CommandError):
-    """A command would change a conversation that is shared with others."""
+    """A command would change a session that is shared between callers."""
 
     def __init__(self, command: str) -> None:
         name = command.upper().replace("|", " ")
@@ -139,8 +139,8 @@ class SharedSessionError(CommandError):
 
 
 class AttackError(Exception):
-    """A request that gets no reply, because it is not meant for us; its connection is closed."""
+    """A request that gets no reply, because it is not meant for this server; its connection is closed."""
 
 
 class ProtocolError(Exception):
-    """What a peer sent is not RESP: nothing after it can be read.  `str()` is Redis's own text for it."""
+    """A peer sent bytes that are not RESP; nothing after them can be read.  `str()` is Redis's own text for it."""

@@ -1,11 +1,11 @@
 r"""Patterns of KEYS, SCAN, HSCAN and CONFIG GET: `*`, `?`, `[a-z]`, `[^a]` and `\` as Redis matches them.
 
-A pattern is cut at its stars into pieces of fixed length.  The first piece must open the text, the last must close it,
-and each between is looked for from the left, which is right for globs and never backtracks: a hostile pattern such as
-`*a*a*a*a*b` costs no more than one walk over the text for each piece.
+A pattern is split at its stars into pieces of fixed length.  The first piece must match at the beginning of the text,
+the last one at its end, and each between is searched for from the left, which is correct for globs and never
+backtracks: a hostile pattern such as `*a*a*a*a*b` costs no more than one pass over the text for each piece.
 
-A piece without `?` and classes is looked for as it stands; others become regular expressions, none of them long, and
-none before there is a text that is long enough for the whole pattern.
+A piece without `?` and classes is searched for literally.  Others become short regular expressions, which are compiled
+only when there is a text that is long enough for the whole pattern.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ONE_BYTE: Final = re.compile(rb"\\.|\[\^?(?:\\.|[^\]]-.|[^\]])*(?:\]|\Z)", re.DOTALL)
-"""What stands for one byte of a text and is longer itself."""
+"""A class or an escaped byte: it matches one byte of a text, but is longer itself."""
 _LONGEST_EXPRESSION: Final = 200
-"""Atoms of a regular expression: compiling one takes longer than matching it."""
-_MOST_STARS: Final = 1000
-"""Stars with something behind them: of more, Redis finds that nothing matches."""
-_LOOKED_AT: Final = 4096
-"""Bytes of a pattern that are looked at until there is a text as long as they ask for."""
-_LONGEST_KEPT: Final = 200
-"""Bytes of a pattern that is remembered: clients ask for the same ones again and again."""
+"""Atoms of one regular expression: compiling takes longer than matching."""
+_MAX_STARS: Final = 1000
+"""Stars that something follows: with more, Redis reports that nothing matches."""
+_SCANNED_FIRST: Final = 4096
+"""Bytes of a pattern that are scanned before there is a text as long as they require."""
+_LONGEST_CACHED: Final = 200
+"""Bytes of a pattern that is cached: clients use the same ones again and again."""
 
 
 def compile_pattern(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """Return a function that tells whether a text matches the whole pattern.
+    """Return a function that checks whether a text matches the whole pattern.
 
-    As in Redis, of all patterns that could, only the empty one and a single star match the empty text.
+    As in Redis, the empty text is matched only by the empty pattern and a single star, and not by `**`.
     """
-    return _kept(pattern, ignore_case) if len(pattern) <= _LONGEST_KEPT else _compile(pattern, ignore_case)
+    return _cached(pattern, ignore_case) if len(pattern) <= _LONGEST_CACHED else _compile(pattern, ignore_case)
 
 
 def _compile(pattern: bytes, ignore_case: bool) -> Matcher:
@@ -49,33 +49,33 @@ def _compile(pattern: bytes, ignore_case: bool) -> Matcher:
         return lambda text: True
     if ignore_case:
         pattern = pattern.lower()
-    least = _least(pattern[:_LOOKED_AT])
-    is_whole = len(pattern) <= _LOOKED_AT
+    minimum = _minimum_length(pattern[:_SCANNED_FIRST])
+    is_whole = len(pattern) <= _SCANNED_FIRST
     known: List[Matcher] = []
 
     def matches(text: bytes) -> bool:
-        nonlocal least, is_whole
-        if len(text) < least:  # before the pattern is even cut
+        nonlocal minimum, is_whole
+        if len(text) < minimum:  # before the pattern is even split
             return False
         if not is_whole:
-            least, is_whole = _least(pattern), True
+            minimum, is_whole = _minimum_length(pattern), True
             return matches(text)
         if not known:
-            known.append(_matcher(_cut(pattern), ignore_case))
+            known.append(_matcher(_split(pattern), ignore_case))
         return known[0](text)
 
     return matches
 
 
-def _least(pattern: bytes) -> int:
-    """Return the least length of a text that matches."""
+def _minimum_length(pattern: bytes) -> int:
+    """Return the minimum length of a matching text."""
     if b"[" in pattern or b"\\" in pattern:
         pattern = _ONE_BYTE.sub(b"?", pattern)
     return len(pattern) - pattern.count(b"*")
 
 
 def _matcher(pieces: List[Tuple[_Piece, int]], ignore_case: bool) -> Matcher:
-    """Return what matches texts that are not too short."""
+    """Return a matcher for texts that have at least the minimum length."""
     if len(pieces) == 1:
         [(whole, length)] = pieces
 
@@ -85,7 +85,7 @@ def _matcher(pieces: List[Tuple[_Piece, int]], ignore_case: bool) -> Matcher:
         return equals
     (first, shortest), *middle, (last, tail) = pieces
     between = [piece for piece, length in middle if length]
-    if len(between) + bool(tail) > _MOST_STARS:
+    if len(between) + bool(tail) > _MAX_STARS:
         return lambda text: False
 
     def matches(text: bytes) -> bool:
@@ -96,18 +96,18 @@ def _matcher(pieces: List[Tuple[_Piece, int]], ignore_case: bool) -> Matcher:
             text = text.lower()
         if not first.matches(text, 0) or not last.matches(text, end):
             return False
-        at = shortest
+        position = shortest
         for piece in between:
-            at = piece.find(text, at, end)
-            if at < 0:
+            position = piece.find(text, position, end)
+            if position < 0:
                 return False
-            at += piece.length
+            position += piece.length
         return True
 
     return matches
 
 
-_kept = lru_cache(maxsize=256)(_compile)
+_cached = lru_cache(maxsize=256)(_compile)
 
 
 class _Piece:
@@ -120,41 +120,41 @@ class _Piece:
         self._literal = b"".join([text for _, text in parts]) if all(kind == "plain" for kind, _ in parts) else None
         self.length = length
 
-    def matches(self, text: bytes, at: int) -> bool:
-        """Whether the text is like that from a place on."""
+    def matches(self, text: bytes, position: int) -> bool:
+        """Check whether the text matches at a position."""
         if self._literal is not None:
-            return text.startswith(self._literal, at)
+            return text.startswith(self._literal, position)
         for expression, length in self._expressions():
-            if expression.match(text, at) is None:
+            if expression.match(text, position) is None:
                 return False
-            at += length
+            position += length
         return True
 
-    def find(self, text: bytes, at: int, end: int) -> int:
-        """Return the first place from one on at which the text is like that, up to an end; -1 if there is none."""
+    def find(self, text: bytes, position: int, end: int) -> int:
+        """Return the first matching position between two positions; -1 if there is none."""
         if self._literal is not None:
-            return text.find(self._literal, at, end)
+            return text.find(self._literal, position, end)
         (first, _), *others = expressions = list(self._expressions())
-        while at + self.length <= end:
-            found = first.search(text, at, end)
+        while position + self.length <= end:
+            found = first.search(text, position, end)
             if found is None or found.start() + self.length > end:
                 return -1
-            at = found.start()
-            if not others or self._follows(expressions, text, at):
-                return at
-            at += 1
+            position = found.start()
+            if not others or self._follows(expressions, text, position):
+                return position
+            position += 1
         return -1
 
     @staticmethod
-    def _follows(expressions: List[Tuple[re.Pattern[bytes], int]], text: bytes, at: int) -> bool:
+    def _follows(expressions: List[Tuple[re.Pattern[bytes], int]], text: bytes, position: int) -> bool:
         for expression, length in expressions:
-            if expression.match(text, at) is None:
+            if expression.match(text, position) is None:
                 return False
-            at += length
+            position += length
         return True
 
     def _expressions(self) -> Iterator[Tuple[re.Pattern[bytes], int]]:
-        """Return regular expressions that follow one another, and how many bytes each takes."""
+        """Return consecutive regular expressions, and the number of bytes that each matches."""
         written: List[bytes] = []
         for atom in self._atoms():
             written.append(atom)
@@ -175,8 +175,8 @@ class _Piece:
                 yield _members(text)
 
 
-def _cut(pattern: bytes) -> List[Tuple[_Piece, int]]:
-    """Cut a pattern at its stars."""
+def _split(pattern: bytes) -> List[Tuple[_Piece, int]]:
+    """Split a pattern at its stars."""
     pieces: List[Tuple[_Piece, int]] = []
     parts: List[Tuple[str, bytes]] = []
     length = 0
@@ -196,21 +196,21 @@ def _cut(pattern: bytes) -> List[Tuple[_Piece, int]]:
 
 
 def _members(text: bytes) -> bytes:
-    """Write the class that stands in brackets."""
+    """Return a regular expression for a class in brackets."""
     negated = text[:1] == b"^"
     members: set[int] = set()
-    at = int(negated)
-    while at < len(text):
-        if text[at] == 0x5C and at + 1 < len(text):  # a backslash
-            members.add(text[at + 1])
-            at += 2
-        elif text[at + 1 : at + 2] == b"-" and at + 2 < len(text):
-            low, high = sorted((_signed(text[at]), _signed(text[at + 2])))
+    position = int(negated)
+    while position < len(text):
+        if text[position] == 0x5C and position + 1 < len(text):  # a backslash
+            members.add(text[position + 1])
+            position += 2
+        elif text[position + 1 : position + 2] == b"-" and position + 2 < len(text):
+            low, high = sorted((_signed(text[position]), _signed(text[position + 2])))
             members.update(member & 0xFF for member in range(low, high + 1))
-            at += 3
+            position += 3
         else:
-            members.add(text[at])
-            at += 1
+            members.add(text[position])
+            position += 1
     listed = b"".join(b"\\x%02x" % member for member in sorted(members))
     if not members:
         return b"." if negated else b"(?!)."
@@ -218,5 +218,5 @@ def _members(text: bytes) -> bytes:
 
 
 def _signed(byte: int) -> int:
-    """Return a byte as a C char: those from 0x80 on stand before all others in a range."""
+    """Return a byte as a C char: in a range, those from 0x80 on come before all others."""
     return byte - 256 if byte > 0x7F else byte

@@ -1,4 +1,4 @@
-"""What the cache says in the program's log, down to the level that `loglevel` names."""
+"""The cache's messages in the program's log, filtered by `loglevel`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LEVELS: Final = {
     "notice": logger.LogLevel.info,
     "warning": logger.LogLevel.warn,
 }
-"""The least level that is logged, for each of Redis's words."""
+"""The lowest level that is logged, for each of Redis's level names."""
 
 
 class Logger(logger.Logger):
-    """A logger of the cache's; what is below the level of the process is not logged at all."""
+    """A logger of the cache; it drops messages below the level of the process."""
 
     least: ClassVar[Any] = logger.LogLevel.info
 
@@ -36,35 +36,35 @@ class Logger(logger.Logger):
 
 
 class Repeated:
-    """Counts what clients can bring about as often as they like, so that each kind has a line a minute in the log.
+    """Limits events that clients can cause at will to one log line a minute for each kind, and counts the others.
 
-    `elapsed` gives milliseconds.
+    `elapsed` returns milliseconds.
     """
 
     def __init__(self, elapsed: Callable[[], int]) -> None:
         self._elapsed = elapsed
-        self._told: dict[str, tuple[int, int]] = {}  # when each kind was, and how often it was passed over since
+        self._logged: dict[str, tuple[int, int]] = {}  # when each kind was logged, and how many were skipped since
 
     def closed(self, log: logger.Logger, peer: str, why: str) -> None:
         """Log that a client is disconnected, once a minute for each reason."""
         now = self._elapsed()
-        then, passed_over = self._told.get(why, (now - MINUTE, 0))
+        then, passed_over = self._logged.get(why, (now - MINUTE, 0))
         if now - then < MINUTE:
-            self._told[why] = then, passed_over + 1
+            self._logged[why] = then, passed_over + 1
             return
-        self._told[why] = now, 0
+        self._logged[why] = now, 0
         more = f" (and {passed_over} more like it in between)" if passed_over else ""
         log.warn("closed {peer}: {why}{more}", peer=peer, why=why, more=more)
 
 
 def set_log_level(word: str) -> None:
-    """Have what is below a level not logged, in the whole process."""
+    """Set the lowest level that is logged, for the whole process."""
     Logger.least = _LEVELS[word]
 
 
 def log_to_system(identity: str, facility: str) -> Callable[[], None]:
-    """Send what the cache says to the system's log, too; returns what ends that."""
-    import syslog  # here, because few ask for it
+    """Send the cache's messages to the system's log, too; return a function that stops that."""
+    import syslog  # here, because it is rarely used
 
     from twisted.python.syslog import SyslogObserver
 
@@ -72,9 +72,9 @@ def log_to_system(identity: str, facility: str) -> Callable[[], None]:
     observer = logger.LegacyLogObserverWrapper(legacy)
 
     @implementer(logger.ILogObserver)
-    def ours(event: Any) -> None:
+    def forward(event: Any) -> None:
         if isinstance(event.get("log_logger"), Logger):
             observer(event)
 
-    logger.globalLogPublisher.addObserver(ours)
-    return lambda: logger.globalLogPublisher.removeObserver(ours)
+    logger.globalLogPublisher.addObserver(forward)
+    return lambda: logger.globalLogPublisher.removeObserver(forward)

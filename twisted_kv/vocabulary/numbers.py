@@ -1,8 +1,8 @@
-"""Numbers as Redis reads and writes them.
+"""Numbers as Redis parses and formats them.
 
-`parse_integer` takes the canonical form only, as Redis's string2ll.  INCRBYFLOAT computes in C's 80-bit `long double`
-and prints `%.17Lf`; Python has no such type, so the few operations it needs are done here on exact fractions that are
-rounded to 64 bits of mantissa after each step.
+`parse_integer` accepts the canonical form only, as Redis's string2ll does.  INCRBYFLOAT computes in C's 80-bit `long
+double` and prints `%.17Lf`; Python has no such type, so the few operations that it needs work on exact fractions, which
+are rounded to 64 bits of mantissa after each step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
 
 LONG_DOUBLE_DIGITS: Final = 5 * 1024 - 1
-"""The longest text that Redis reads as a float (MAX_LONG_DOUBLE_CHARS, less C's closing NUL)."""
+"""The longest text that Redis parses as a float (MAX_LONG_DOUBLE_CHARS, less C's terminating NUL)."""
 
 _LARGEST_WHOLE: Final = 2.0**62
 _MANTISSA_BITS: Final = 64
@@ -35,7 +35,7 @@ _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?\Z", re.IGNORECASE)
 
 
 def parse_integer(text: bytes) -> int | None:
-    """Read a 64-bit integer in its canonical form: no blanks, no plus sign, no leading zeros; None if it is not one."""
+    """Parse a 64-bit integer in canonical form: no spaces, no plus sign, no leading zeros; None if it is not one."""
     if len(text) > 20:
         return None
     try:
@@ -48,18 +48,18 @@ def parse_integer(text: bytes) -> int | None:
 
 
 def leading_integer(text: bytes) -> int:
-    """Read the 32-bit integer that a text begins with as C's atoi does: 0 if there is none."""
+    """Parse the 32-bit integer that a text begins with, as C's atoi does: 0 if there is none."""
     found = _LEADING_INTEGER.match(text)
     value = 0 if found is None else max(INT64_MIN, min(int(found.group(1)), INT64_MAX))
     return (value + 2**31) % 2**32 - 2**31
 
 
 _LONG: Final = 400
-"""Bytes of a number from which on an expression that has to go back takes too long."""
+"""Length of a number, in bytes, above which a backtracking regular expression takes too long."""
 
 
 def _is_decimal(text: bytes) -> bool:
-    """Whether a text is a decimal number with or without a fraction and an exponent."""
+    """Check whether a text is a decimal number, with or without a fraction and an exponent."""
     if len(text) <= _LONG:
         return _DECIMAL.match(text) is not None
     digits = text[1:] if text[:1] in (b"+", b"-") else text
@@ -67,14 +67,14 @@ def _is_decimal(text: bytes) -> bool:
     whole, _, fraction = mantissa.partition(b".")
     if exponent[:1] in (b"+", b"-"):
         exponent = exponent[1:]
-    places = whole.isdigit() and (fraction.isdigit() or not fraction)
-    return (places or (not whole and fraction.isdigit())) and (exponent.isdigit() if mark else True)
+    has_whole_part = whole.isdigit() and (fraction.isdigit() or not fraction)
+    return (has_whole_part or (not whole and fraction.isdigit())) and (exponent.isdigit() if mark else True)
 
 
 def parse_double(text: bytes) -> float:
-    """Read a double as C's strtod does; raises ValueError for what Redis calls "not a valid float".
+    """Parse a double as C's strtod does; raise ValueError for what Redis calls "not a valid float".
 
-    That is also what is too large or too small to be one, unless it is written as an infinity.
+    That includes numbers that are too large or too small for a double, unless written as an infinity.
     """
     if _INFINITY.match(text):
         return -math.inf if text.startswith(b"-") else math.inf
@@ -102,9 +102,9 @@ _C_DOUBLE: Final = re.compile(
 
 
 def leading_double(text: bytes) -> tuple[float, int]:
-    """Read the longest beginning of a text that is a double, as C's strtod does; returns it and where it ends.
+    """Parse the longest prefix of a text that is a double, as C's strtod does; return its value and its end.
 
-    Without any it is 0, and the end is 0.  What is too large is an infinity; `nan` is one.
+    Both are 0 if there is no such prefix.  A number that is too large becomes an infinity; `nan` is accepted.
     """
     text = text.partition(b"\0")[0]
     found = _C_DOUBLE.match(text)
@@ -125,9 +125,9 @@ def leading_double(text: bytes) -> tuple[float, int]:
 
 
 def parse_bound(text: bytes) -> float:
-    """Read the bound of a range as C's strtod does, which takes blanks before it and reads nothing as 0.
+    """Parse the bound of a range as C's strtod does, which accepts leading spaces and parses the empty text as 0.
 
-    Raises ValueError for what is no number.
+    Raise ValueError for a text that is not a number.
     """
     text = text.partition(b"\0")[0]
     if not text:
@@ -146,9 +146,9 @@ def parse_bound(text: bytes) -> float:
 
 
 def parse_long_double(text: bytes) -> Fraction | None:
-    """Read a float as C's strtold does, rounded to 80 bits; None for an infinity.
+    """Parse a float as C's strtold does, rounded to 80 bits; return None for an infinity.
 
-    Raises ValueError for what Redis calls "not a valid float".
+    Raise ValueError for what Redis calls "not a valid float".
     """
     if len(text) > LONG_DOUBLE_DIGITS:
         raise ValueError(text)
@@ -177,7 +177,7 @@ def parse_long_double(text: bytes) -> Fraction | None:
 
 
 def round_long_double(value: Fraction) -> Fraction:
-    """Round to the nearest 80-bit float, ties to even; raises OverflowError where that would be an infinity."""
+    """Round to the nearest 80-bit float, ties to even; raise OverflowError where that would be an infinity."""
     if not value:
         return value
     size = abs(value)
@@ -192,7 +192,7 @@ def round_long_double(value: Fraction) -> Fraction:
 
 
 def format_long_double(value: Fraction) -> bytes:
-    """Write as `%.17Lf` less the zeros at its end, as INCRBYFLOAT does; a negative zero is written 0."""
+    """Format as `%.17Lf` without the trailing zeros, as INCRBYFLOAT does; a negative zero becomes 0."""
     scaled = round(abs(value) * 10**17)
     whole, places = divmod(scaled, 10**17)
     text = f"{_decimal_digits(whole)}.{places:017d}".rstrip("0").rstrip(".")
@@ -200,7 +200,7 @@ def format_long_double(value: Fraction) -> bytes:
 
 
 def _whole_number(digits: bytes, base: int) -> int:
-    """Read a whole number, however long: Python refuses more than 4,300 decimal digits in one go."""
+    """Parse a whole number of any length: Python refuses more than 4,300 decimal digits at once."""
     value = 0
     for start in range(0, len(digits), 4000):
         part = digits[start : start + 4000]
@@ -209,7 +209,7 @@ def _whole_number(digits: bytes, base: int) -> int:
 
 
 def _decimal_digits(value: int) -> str:
-    """Write a whole number in decimal, however long: Python refuses more than 4,300 digits in one go."""
+    """Format a whole number of any length in decimal: Python refuses more than 4,300 digits at once."""
     parts = []
     while value >= 10**4000:
         value, part = divmod(value, 10**4000)
@@ -218,11 +218,11 @@ def _decimal_digits(value: int) -> str:
 
 
 def format_double(value: float) -> bytes:
-    """Write a double as `%.17g`, as Redis 7.0 does in replies."""
+    """Format a double as `%.17g`, as Redis 7.0 does in replies."""
     return b"%.17g" % value
 
 
 def format_packed_score(value: float) -> bytes:
-    """Write a score as Redis 7.0 keeps it in a small sorted set: a whole number up to 2**62 has all its digits."""
+    """Format a score as Redis 7.0 stores it in a small sorted set: whole numbers up to 2**62 keep all their digits."""
     is_whole = abs(value) <= _LARGEST_WHOLE and value.is_integer() and (value or math.copysign(1, value) > 0)
     return b"%d" % value if is_whole else format_double(value)

@@ -1,7 +1,7 @@
-"""What a command answers: plain Python values, and a small type for each thing that Python has no word for.
+"""Reply values: plain Python values, and a small type for each kind of reply that Python has no type for.
 
 `bytes` is a bulk string, `int` an integer, `None` a null, `list` an array, `dict` a map, `set` a set, `float` a double,
-`bool` a boolean, and a `CommandError` an error.  `wire/encoder.py` turns them into RESP2 or RESP3.
+`bool` a boolean, and a `CommandError` an error.  `wire/encoder.py` encodes them as RESP2 or RESP3.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ class Status(bytes):
 
 
 class Verbatim(bytes):
-    """A text meant for people (INFO, CLIENT LIST): a bulk string in RESP2, a verbatim string in RESP3."""
+    """A text for human readers (INFO, CLIENT LIST): a bulk string in RESP2, a verbatim string in RESP3."""
 
     __slots__ = ()
 
 
 class Decimal(bytes):
-    """A number whose digits the command has written: a bulk string in RESP2, a double in RESP3."""
+    """A number that the command has formatted itself: a bulk string in RESP2, a double in RESP3."""
 
     __slots__ = ()
 
 
 class OrderedSet(List[Any]):
-    """A set whose members keep the order they are given in; an array in RESP2."""
+    """A set whose members keep their order; an array in RESP2."""
 
     __slots__ = ()
 
 
 class Pairs(List[Any]):
-    """Names with values, where a name may come twice: a map in RESP3, an array of pairs in RESP2."""
+    """Names with values, where a name may occur twice: a map in RESP3, an array of pairs in RESP2."""
 
     __slots__ = ()
 
 
 class Push(List[Any]):
-    """A message that the server sends unasked; an array in RESP2."""
+    """A message that the server sends without a request; an array in RESP2."""
 
     __slots__ = ()
 
 
 class Spoken:
-    """A reply among those of an EXEC, in the version of the protocol that was spoken when it was made.
+    """A reply among those of an EXEC, with the protocol version that was in use when it was made.
 
-    HELLO may have changed that since.  `pushes` came while its request ran: they stand before it, and are not counted.
+    HELLO may have changed that since.  `pushes` arrived while its request ran: they are sent before it, uncounted.
     """
 
     __slots__ = ("pushes", "reply", "resp")
@@ -86,7 +86,7 @@ NULL_ARRAY: Final = NullArray()
 NO_REPLY: Final = NoReply()
 
 Reply = Any
-"""Any of the values above.  A recursive union of them would have to be narrowed at each use and would say no more."""
+"""Any of the values above.  A recursive union would have to be narrowed at each use and would add no information."""
 
 __all__ = [
     "NO_REPLY",

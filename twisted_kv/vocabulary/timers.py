@@ -1,13 +1,13 @@
-"""Calls at a later time that do not follow the wall clock, under any reactor.
+"""Delayed calls that do not follow the wall clock, under any reactor.
 
-Twisted's epoll, poll, select and kqueue reactors keep the time of a delayed call as a date (`reactor.seconds` is
-`time.time`): when the clock of the machine is set back by an hour, what was due in two seconds is due an hour later,
-and the reactor sleeps.  The asyncio reactor counts by a clock that only goes forward, and so do the clocks of
-tests.  For the others there are `DescriptorTimers`: a timer of the system that becomes readable (Linux's timerfd on
-CLOCK_MONOTONIC), watched by the reactor like any descriptor.
+Twisted's epoll, poll, select and kqueue reactors store the time of a delayed call as a date (`reactor.seconds` is
+`time.time`): when the machine's clock is set back by an hour, a call that was due in two seconds is due an hour later,
+and the reactor sleeps.  The asyncio reactor uses a monotonic clock, and so do the clocks of tests.  For the other
+reactors there are `DescriptorTimers`: a system timer that becomes readable (Linux's timerfd on CLOCK_MONOTONIC),
+watched by the reactor like any descriptor.
 
-Where the system has no such timer (macOS, BSD), and under a reactor that watches no descriptors, calls are the
-reactor's: there they are late by as much as the clock is set back.
+Where the system has no such timer (macOS, BSD), and under a reactor that watches no descriptors, the reactor's own
+delayed calls are used: they are late by as much as the clock is set back.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
 _DATES = 1e9
-"""Seconds: a reactor whose time is above that counts from 1970, and not from the start of the machine."""
+"""Seconds: a reactor whose time is above this counts from 1970, and not from the start of the machine."""
 
-_IDLE_MOST = 50
-"""How many cancelled calls may be kept beside those that are due, and as many again as those."""
+_MAX_CANCELLED = 50
+"""Cancelled calls that may stay in the heap, in addition to as many as there are live calls."""
 
 
 class Timers(Protocol):
-    """Makes calls at a later time."""
+    """Schedules delayed calls."""
 
     def callLater(self, delay: float, call: Callable[..., object], /, *args: Any, **kw: Any) -> IDelayedCall: ...
 
 
 def monotonic_timers(reactor: Any) -> Timers:
-    """Return what makes calls in a reactor's thread and does not follow the wall clock, as far as that can be had."""
+    """Return timers that call in a reactor's thread and do not follow the wall clock, where the system has such."""
     follows_wall_clock = reactor.seconds() > _DATES
     is_real = IReactorFDSet.providedBy(reactor) and IReactorThreads.providedBy(reactor)  # the fake ones have no threads
     if follows_wall_clock and is_real:
@@ -56,9 +56,9 @@ def monotonic_timers(reactor: Any) -> Timers:
 
 @implementer(IReadDescriptor)
 class DescriptorTimers:
-    """Calls that are due by the clock that only goes forward; one descriptor is readable when the next one is due.
+    """Delayed calls on the monotonic clock; one descriptor becomes readable when the next call is due.
 
-    The descriptor is open, and known to the reactor, only while there is something to be called.
+    The descriptor is open, and registered with the reactor, only while a call is pending.
     """
 
     _log = Logger()
@@ -66,14 +66,14 @@ class DescriptorTimers:
     def __init__(self, reactor: Any, system: SystemTimer) -> None:
         self._reactor = reactor
         self._system = system
-        self._calls: list[tuple[float, int, DelayedCall]] = []  # a heap, with some that are not due any more
+        self._calls: list[tuple[float, int, DelayedCall]] = []  # a heap, which may hold cancelled calls
         self._numbers = count()
-        self._live = 0  # how many of them are due
+        self._live = 0  # how many of them are pending
         self._descriptor = -1
         self._armed_for = 0.0
 
     def callLater(self, delay: float, call: Callable[..., object], /, *args: Any, **kw: Any) -> IDelayedCall:
-        """Call something after some seconds."""
+        """Schedule a call after a delay in seconds."""
         due = time.monotonic() + delay
         delayed = DelayedCall(due, call, args, kw, self._cancel, self._push, time.monotonic)
         self._live += 1
@@ -85,18 +85,18 @@ class DescriptorTimers:
         return self._descriptor
 
     def logPrefix(self) -> str:
-        """Return what the log is to name this by."""
+        """Return the name for log messages."""
         return "owncache timers"
 
     def connectionLost(self, reason: Failure) -> None:
-        """Close the descriptor: the reactor watches nothing any more."""
+        """Close the descriptor, which the reactor watches no longer."""
         self._close()
 
     def doRead(self) -> None:
-        """Make the calls that are due."""
+        """Run the calls that are due."""
         self._armed_for = 0.0
         now = time.monotonic()
-        due = []  # what these calls ask for has its turn after others had theirs, also when it is due at once
+        due = []  # calls scheduled by these run after other events had their turn, even if due at once
         while self._calls and self._calls[0][0] <= now:
             call = heappop(self._calls)[2]
             if not call.active():
@@ -106,34 +106,34 @@ class DescriptorTimers:
             else:
                 due.append(call)
         for call in due:
-            if not call.active():  # one of those before it has cancelled it
+            if not call.active():  # an earlier call has cancelled it
                 continue
-            if call.getTime() > now:  # or put it off
+            if call.getTime() > now:  # or postponed it
                 heappush(self._calls, (call.getTime(), next(self._numbers), call))
                 continue
             self._live -= 1
             call.called = 1
             try:
                 call.func(*call.args, **call.kw)
-            except BaseException:  # as in the reactor itself, the others are called
+            except BaseException:  # as in the reactor itself, the other calls still run
                 self._log.failure("a call at a later time failed")
         self._arm()
 
     def _push(self, call: DelayedCall) -> None:
-        """Put a call into the heap; a second time, where it is to be due earlier."""
+        """Push a call onto the heap; a second time if it was rescheduled to an earlier time."""
         heappush(self._calls, (call.getTime(), next(self._numbers), call))
         self._arm()
 
     def _cancel(self, call: DelayedCall) -> None:
         self._live -= 1
-        if len(self._calls) > 2 * self._live + _IDLE_MOST:
+        if len(self._calls) > 2 * self._live + _MAX_CANCELLED:
             self._calls = [each for each in self._calls if each[2].active()]
             heapify(self._calls)
         if not self._live:
             self._arm()
 
     def _arm(self) -> None:
-        """Have the descriptor become readable when the first call is due."""
+        """Set the timer to the first call, or close the descriptor if no call is pending."""
         if not self._live:
             self._calls.clear()
             self._close()
@@ -155,18 +155,18 @@ class DescriptorTimers:
 
 
 class SystemTimer(Protocol):
-    """Descriptors that become readable at a moment of `time.monotonic`."""
+    """Descriptors that become readable at a given time of `time.monotonic`."""
 
     def create(self) -> int:
         """Return a new descriptor."""
 
     def arm(self, descriptor: int, due: float) -> None:
-        """Have a descriptor become readable at a moment, and no sooner."""
+        """Make a descriptor readable at a given time, and no sooner."""
 
 
 @cache
 def _system_timer() -> SystemTimer | None:
-    """Return the timers of this system; None if there are none."""
+    """Return this system's timer; None if it has none."""
     try:
         return LinuxTimer()
     except (ImportError, AttributeError, OSError):
@@ -174,7 +174,7 @@ def _system_timer() -> SystemTimer | None:
 
 
 class LinuxTimer:
-    """Linux's timerfd, through the C library: Python has it from 3.13 on only."""
+    """Linux's timerfd, through the C library: Python itself has it only from 3.13 on."""
 
     _MONOTONIC = 1
     _ABSOLUTE = 1
@@ -202,7 +202,7 @@ class LinuxTimer:
         return descriptor
 
     def arm(self, descriptor: int, due: float) -> None:
-        # A nanosecond late: `doRead` must not find that it is not due yet.  All zeros would disarm it.
+        # A nanosecond late, so that the call is due when `doRead` runs.  All zeros would disarm the timer.
         nanoseconds = max(1, int(due * 1e9) + 1)
         self._spec.value.seconds, self._spec.value.nanoseconds = divmod(nanoseconds, 1_000_000_000)
         if self._set(descriptor, self._ABSOLUTE, self._reference, None):

@@ -1,9 +1,9 @@
-"""Replies that come later: a promise to whoever asked, and what a blocking command asks for.
+"""Replies that come later: promises, and the blocks that blocking commands return.
 
 Why not a Deferred: a promise is resolved once, with a reply value that may be an error; it has one callback, which
-returns nothing; nobody chains anything to it, and one that nobody takes is no unhandled error.  It says whether the
-requests after it may run, which no Deferred can.  And commands, which make promises, know nothing of a reactor.  A
-caller in process gets a Deferred: `local` makes one of the promise.
+returns nothing; callbacks are not chained, and an error without a callback is not an unhandled error.  It says whether
+later requests may run, which a Deferred cannot.  And commands, which make promises, do not depend on a reactor.  An
+in-process caller gets a Deferred: `local` makes one from the promise.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["Block", "Promise", "resolve_all"]
 
 
 def _nothing() -> None:
-    """Nobody needs to know."""
+    """Do nothing: the default for `Promise.abandon`."""
 
 
 class Promise:
     """A reply that is not known yet.
 
-    With `holds`, no later request of the same connection runs before it is resolved, as Redis does for BLPOP.  Without,
-    it only keeps its place in the order of the replies: many such promises of one connection may be under way.
+    With `holds`, no later request of the same connection runs before it is resolved, as in Redis for BLPOP.  Without,
+    it only keeps its position in the order of the replies: one connection may have many such promises pending.
     """
 
     __slots__ = ("_callback", "_reply", "abandon", "holds", "is_resolved")
@@ -33,7 +33,7 @@ class Promise:
         self.holds = holds
         self.is_resolved = False
         self.abandon: Callable[[], None] = _nothing
-        """Called by who waits no more: nothing needs to be done for the request."""
+        """Called when the client no longer waits: the request need not be completed."""
         self._reply: Reply = None
         self._callback: Callable[[Reply], None] | None = None
 
@@ -58,13 +58,13 @@ class Promise:
 
 
 class Block:
-    """A request that waits for a key to hold something: what a blocking command returns when there is nothing yet.
+    """A request that waits for a key to hold a value: what a blocking command returns when there is nothing yet.
 
-    Whoever runs the command waits until one of the `keys` holds a value of type `kind`, and runs it again then, with
-    the words that `again` gives for that key; that may raise `CommandError`.  After `timeout` milliseconds (0: never)
-    the reply is a null array, in a transaction it is `otherwise` at once.  With `gone` it is what that gives when a key
-    is gone, or holds another type.  With `is_for`, the command is run again for a key only if that says so: many may
-    wait for one key, and most of them for something else.
+    The request waits until one of the `keys` holds a value of type `kind`.  Then the request that `again` returns for
+    that key is run; this may raise `CommandError`.  After `timeout` milliseconds (0: never) the reply is a null array;
+    in a transaction it is `otherwise` at once.  With `gone`, the reply is its result when a key is deleted or holds
+    another type.  With `is_for`, the command runs again for a key only if that returns True: many requests may wait for
+    one key, most of them for something else.
     """
 
     __slots__ = ("again", "gone", "is_for", "keys", "kind", "otherwise", "timeout")

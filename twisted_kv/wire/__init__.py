@@ -1,1 +1,1 @@
-"""Bytes to requests and replies, and back.  Nothing here knows a socket or a key: bytes in, values out."""
+"""Parse bytes into requests and replies, and encode them.  Nothing here uses a socket or the keyspace."""

@@ -1,12 +1,12 @@
-"""What a datagram asks for, and how the answer is written: the three UDP dialects, and the choice between them.
+"""The three UDP dialects (how a datagram's requests and replies are written), and a fourth that picks one of them.
 
     equals    foo=bar sets, foo retrieves                          (for a person or a program with little time)
     command   SET foo bar px 10000                                 (for a person who knows Redis)
     resp      whole RESP requests, as many as fit                  (for a program)
     auto      one of the three, by how the datagram begins
 
-A dialect turns a datagram into requests (lists of words), and the reply to each into its part of the answering
-datagram, or into None for silence.  Any bytes may come; none make a dialect raise anything but `CommandError`.
+A dialect parses a datagram into requests (lists of words) and renders each reply as its part of the answering
+datagram, or as None for no answer.  A datagram may hold any bytes; a dialect raises nothing but `CommandError`.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from twisted_kv.wire.words import split_words
 Request = List[bytes]
 
 MAX_DATAGRAM: Final = 65_507
-"""The most bytes that one datagram carries over IPv4."""
+"""The maximum payload of a datagram over IPv4, in bytes."""
 
 
 _MISS: Final = re.compile(rb"keyDoesNotExists|\(nil\)\n?|\(error\) [A-Z]+(?: [^\n]*)?\n?|-[A-Z]+(?: [^\r\n]*)?\r\n")
 
 
 def is_miss(datagram: bytes) -> bool:
-    """Whether a datagram is just what one of the dialects answers for a key that is not there, or for an error."""
+    """Check whether a datagram is exactly what one of the dialects answers for a missing key or an error."""
     return datagram.startswith((b"k", b"(", b"-")) and _MISS.fullmatch(datagram) is not None
 
 
 class Dialect:
-    """One way to read and to answer datagrams.
+    """One way to parse and answer datagrams.
 
-    `binary` takes a line ending at the end of a datagram as data; otherwise one is not part of the request.
+    With `binary`, a line ending at the end of a datagram is data; otherwise it is not part of the request.
     """
 
     name: ClassVar[str] = ""
@@ -50,19 +50,19 @@ class Dialect:
         self.binary = binary
 
     def choose(self, datagram: bytes) -> Dialect:
-        """Give the dialect that a datagram is in."""
+        """Return the dialect in which a datagram is written."""
         return self
 
     def parse(self, datagram: bytes) -> list[Request]:
-        """Give the requests of a datagram, none where silence is the answer; raises `CommandError`."""
+        """Return the requests of a datagram, or none if it is not to be answered; raises `CommandError`."""
         raise NotImplementedError
 
     def render(self, request: Request, reply: Reply, resp: int) -> bytes | None:
-        """Write the reply to a request, or None for silence; `resp` is the session's protocol version."""
+        """Return the encoded reply, or None for no answer; `resp` is the session's protocol version."""
         raise NotImplementedError
 
     def error(self, error: CommandError) -> bytes:
-        """Write an error."""
+        """Return an encoded error."""
         return b"(error) " + error.line
 
     def _without_line_ending(self, datagram: bytes) -> bytes:
@@ -72,7 +72,7 @@ class Dialect:
 
 
 class Equals(Dialect):
-    """`foo=bar` sets and is not answered, anything without an equals sign is retrieved."""
+    """`foo=bar` sets a key and is not answered; a datagram without an equals sign is the key to retrieve."""
 
     name: ClassVar[str] = "equals"
 
@@ -89,12 +89,12 @@ class Equals(Dialect):
             return b"%b=%b" % (request[1], reply)
         if reply is None:
             return b"keyDoesNotExists"
-        assert isinstance(reply, CommandError)  # GET has no other replies
+        assert isinstance(reply, CommandError)  # GET has no other reply
         return self.error(reply)
 
 
 class Words(Dialect):
-    """Words as in redis-cli's prompt, answered by a text that ends with a line feed."""
+    """Words as at the redis-cli prompt, answered with text that ends in a line feed."""
 
     name: ClassVar[str] = "command"
 
@@ -117,12 +117,12 @@ class Words(Dialect):
 
     def error(self, error: CommandError) -> bytes:
         if isinstance(error, ArityError):
-            error = ArityError(error.command.upper())  # as people typed it
+            error = ArityError(error.command.upper())  # as the user typed it
         return super().error(error) + b"\n"
 
 
 class Resp(Dialect):
-    """Whole RESP requests, answered in their order by RESP."""
+    """Whole RESP requests, answered in RESP and in order."""
 
     name: ClassVar[str] = "resp"
     lasting: ClassVar[Lasting] = Lasting.DATAGRAM
@@ -146,14 +146,14 @@ class Resp(Dialect):
 
 
 class Auto(Dialect):
-    """The dialect is told by how the datagram begins."""
+    """Choose the dialect by how the datagram begins."""
 
     name: ClassVar[str] = "auto"
     _COMMAND: ClassVar[Pattern[bytes]] = re.compile(rb"(?:PING|GET|SET)(?=[ \t\n\r\v\f]|\Z)", re.IGNORECASE)
     _RESP: ClassVar[Pattern[bytes]] = re.compile(rb"\*[0-9]")
     _BEGINNINGS: ClassVar[FrozenSet[bytes]] = frozenset(
         b"%c" % each for each in b"PpGgSs*"
-    )  # of all that is not in `equals`
+    )  # of every datagram that is not in `equals`
 
     def __init__(self, binary: bool = False) -> None:
         super().__init__(binary)
@@ -171,9 +171,9 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {each.name: each for each in (Auto, 
 
 
 def _join_value(words: Request) -> Request:
-    """Make one value of all the words behind the key of a SET, less the longest tail that reads as time options.
+    """Join the words after the key of a SET into one value, except the longest tail that reads as time options.
 
-    At least one word stays the value.  Two last words such as `PX abc` are a time option too, one that is wrong.
+    At least one word remains as the value.  A final pair such as `PX abc` counts as a (malformed) time option.
     """
     if len(words) < 4:
         return words

@@ -1,6 +1,6 @@
-"""Turns reply values into RESP2 and RESP3, and words into a request.
+"""Encodes reply values in RESP2 and RESP3, and words as a request.
 
-One table for each version, keyed on the exact type of the value: no chain of questions on the way of every reply.
+Each protocol version has one table, keyed by the exact type of the value, so no reply passes a chain of type checks.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def encode_resp3(value: Reply) -> bytes:
 
 
 def encode(value: Reply, resp: int) -> bytes:
-    """Encode a reply in a protocol version that HELLO knows; raises KeyError for a value that is no reply."""
+    """Encode a reply in a protocol version that HELLO accepts; raises KeyError for a value that is no reply."""
     return ENCODERS[resp][type(value)](value)
 
 
 def least_size(value: Reply) -> int:
-    """Give a number of bytes that a reply takes at least, without encoding it.
+    """Return a lower bound of a reply's encoded size in bytes, without encoding it.
 
     A request of a few bytes can ask for one large value a million times: the values are shared, their copies are not.
     """
@@ -59,14 +59,14 @@ _THREE_WORDS: Final = b"*3\r\n" + 3 * b"$%d\r\n%b\r\n"
 
 def encode_request(words: Sequence[bytes]) -> bytes:
     """Encode the words of a request as an array of bulk strings."""
-    if len(words) == 3:  # most that are logged: a third of the time
+    if len(words) == 3:  # most records of the journal: in a third of the time
         first, second, third = words
         return _THREE_WORDS % (len(first), first, len(second), second, len(third), third)
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
 BULK_HEADERS: Final = [b"$%d\r\n" % length for length in range(1024)]
-"""What stands before a byte string of each small length: looking it up is faster than writing it."""
+"""The header of a bulk string, by its length: a lookup is faster than formatting."""
 _SHORT: Final = len(BULK_HEADERS)
 
 
@@ -100,7 +100,7 @@ def _items(mark: bytes, encode: Encode) -> Callable[[Iterable[Reply]], bytes]:
 
 
 def _add_items(parts: list[bytes], items: Iterable[Reply], encode: Encode) -> None:
-    """Add encoded items to others; short byte strings, as most are, without a call for each."""
+    """Append encoded items to `parts`.  Short byte strings, the usual case, cost no call each."""
     for item in items:
         if type(item) is bytes and len(item) < _SHORT:
             parts += (BULK_HEADERS[len(item)], item, b"\r\n")
@@ -128,7 +128,7 @@ _COMMON: Final[Encoders] = {
 
 
 class _Table(Dict[type, Callable[[Any], bytes]]):
-    """The encoders of a protocol version; a class of errors that is new is learned when its first error comes."""
+    """The encoders of a protocol version; a subclass of `CommandError` is added when its first instance is encoded."""
 
     def __missing__(self, kind: type) -> Callable[[Any], bytes]:
         if not issubclass(kind, CommandError):
@@ -168,4 +168,4 @@ _KINDS3: Final[Encoders] = {
 _RESP3: Final[Encoders] = _Table(_KINDS3)
 
 ENCODERS: Final[Dict[int, Encoders]] = {2: _RESP2, 3: _RESP3}
-"""The encoders of each protocol version that HELLO knows, by the type of the reply."""
+"""The encoders of each protocol version that HELLO accepts, by the type of the reply."""

@@ -1,7 +1,7 @@
-"""Reads the replies of a server, in RESP2 and RESP3: what a client needs.
+"""Parses the replies of a server in RESP2 and RESP3, for clients.
 
-Like `RequestReader`: `feed()` takes bytes, `gets()` gives the next whole reply.  A reply that comes in many pieces is
-read on from where it stopped, not again from its start.
+Like `RequestReader`: `feed()` takes bytes, `gets()` returns the next whole reply.  When a reply arrives in many pieces,
+parsing continues where it stopped instead of starting over.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MAX_LINE: Final = 64 * 1024
 
 
 class _IncompleteError(Exception):
-    """The bytes end in the middle of a value."""
+    """The buffer ends in the middle of a value."""
 
 
 class _Frame:
-    """An aggregate under way: its items so far, and how many it still wants."""
+    """A partially read aggregate: its items so far, and how many are missing."""
 
     __slots__ = ("build", "items", "left")
 
@@ -31,12 +31,12 @@ class _Frame:
 
 
 class ReplyReader:
-    """Cuts a byte stream into reply values.
+    """Splits a byte stream into reply values.
 
-    Errors inside or at the top of a reply come as `CommandError` values and are not raised.  RESP2 null arrays are
-    `NULL_ARRAY`; a set with members that Python cannot hash comes as an `OrderedSet`.  For who shows them, `is_exact`
-    has every set keep its order, and every double its digits (`Decimal`).  Attributes are passed over: no command of
-    Redis's gives any, but for DEBUG.
+    Errors inside or at the top of a reply are returned as `CommandError` values, not raised.  RESP2 null arrays are
+    `NULL_ARRAY`; a set with members that Python cannot hash is an `OrderedSet`.  With `is_exact`, meant for display,
+    every set keeps its order and every double its digits (`Decimal`).  Attributes are skipped: no Redis command but
+    DEBUG sends any.
     """
 
     def __init__(self, *, max_bulk: int = 512 * 1024 * 1024, is_exact: bool = False) -> None:
@@ -48,25 +48,25 @@ class ReplyReader:
 
     @property
     def pending(self) -> int:
-        """Bytes held that belong to no whole value yet."""
+        """How many buffered bytes belong to no whole value yet."""
         return len(self._buffer) - self._at
 
     @property
     def between_replies(self) -> bool:
-        """Whether every reply that was begun has been given."""
+        """Whether every reply that was begun has been returned."""
         return not self._frames and not self.pending
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the stream."""
+        """Add bytes of the stream to the buffer."""
         if self._at:
             del self._buffer[: self._at]
             self._at = 0
         self._buffer += data
 
     def gets(self) -> tuple[Reply] | None:
-        """Give the next reply in a tuple of one (it may be None itself), or None until more bytes come.
+        """Return the next reply in a tuple of one (the reply may be None), or None until more bytes arrive.
 
-        Raises `ProtocolError`, after which the stream is dead.
+        Raises `ProtocolError`, after which the stream is unusable.
         """
         while True:
             try:
@@ -92,7 +92,7 @@ class ReplyReader:
                 self._frames.append(value)
 
     def _value(self) -> Any:
-        """Read one value, or the head of an aggregate as a new frame."""
+        """Read one value, or the header of an aggregate as a new frame."""
         end = self._buffer.find(b"\r\n", self._at)
         if end < 0:
             if len(self._buffer) - self._at > MAX_LINE:
@@ -157,7 +157,7 @@ def _boolean(line: bytes) -> bool:
 
 
 def _hashable(value: Reply) -> Any:
-    """A map's key as Python can keep it: an array becomes a tuple, a map a tuple of pairs, a set a frozen one."""
+    """Make a map's key hashable: an array becomes a tuple, a map a tuple of pairs, a set a frozenset."""
     if isinstance(value, list):
         return tuple(map(_hashable, value))
     if isinstance(value, dict):
@@ -180,7 +180,7 @@ _ATTRIBUTES: Final = object()
 
 
 def _attributes(items: list[Reply]) -> Any:
-    """They are of what follows, and nobody asks for them."""
+    """Discard attributes: they describe the reply that follows, and no caller uses them."""
     return _ATTRIBUTES
 
 

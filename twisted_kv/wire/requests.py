@@ -1,15 +1,15 @@
-"""Reads the requests of a RESP client: arrays of bulk strings, and inline commands typed by hand.
+"""Parses the requests of a RESP client: arrays of bulk strings, and inline commands typed by hand.
 
-`feed()` takes bytes as they come, `gets()` gives the next whole request, `take()` all that are plain at once.  Nothing
-is set aside for bytes that were only announced, and a request that comes in many pieces is not read again from its
-start with each of them.
+`feed()` takes bytes as they arrive, `gets()` returns the next whole request, `take()` several plain ones at once.  No
+memory is allocated for bytes that were only announced, and a request that arrives in many pieces is not parsed again
+from its start with each of them.
 
-`take()` is the short cut for most (see `plain_requests`).  Both look at a portion at a time: what comes while much is
-still unread (behind a request that waits, a client may send hundreds of megabytes) is held, and joined but once.
+`take()` is the fast path for most requests (see `plain_requests`).  Both work on one portion at a time: bytes that
+arrive while much is still unread (after a request that waits, a client may send hundreds of megabytes) are held and
+joined only once.
 
-What is refused, and the text of each refusal, is as in Redis 7.0, but for the number of arguments, which has a bound of
-practical use here.  Like Redis, the two bytes behind a bulk string are passed over without a look, and so is the byte
-behind a carriage return.
+Errors and their texts are those of Redis 7.0, except that the number of arguments has a practical limit here.  As in
+Redis, the two bytes after a bulk string are skipped without a check, and so is the byte after a carriage return.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twisted_kv.wire.plain_requests import take_plain
 from twisted_kv.wire.words import split_words
 
 MAX_LINE: Final = 64 * 1024
-"""Bytes of an inline command, or of a line that announces a length."""
+"""The maximum size of an inline command, or of a line that announces a length, in bytes."""
 MAX_ARGUMENTS: Final = 1024 * 1024
 INT32_MAX: Final = 2**31 - 1
 MAX_BULK: Final = 512 * 1024 * 1024
@@ -34,36 +34,36 @@ UNAUTHENTICATED_ARGUMENTS: Final = 10
 UNAUTHENTICATED_BULK: Final = 16 * 1024
 
 PORTION: Final = 64 * 1024
-"""Unread bytes from which on those that come are held; at least `MAX_LINE`, so no line waits for what is held."""
+"""With more unread bytes than this, new ones are held; at least `MAX_LINE`, so that no line waits for held bytes."""
 
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _TRIES: Final = 2
-"""How often in a portion plain requests are looked for: at the start, and behind one that was not whole."""
+"""How often plain requests are searched for in a portion: at its start, and after one that was incomplete."""
 AT_ONCE: Final = 64
-"""The most plain requests that are given at once."""
+"""The maximum number of plain requests that are returned at once."""
 FIRST: Final = 4
-"""How many are given at first: nobody knows yet how long they take."""
+"""How many are returned at once initially, while it is unknown how long they take."""
 _FEW: Final = 4
-"""Arguments that are not worth to be looked for together."""
+"""This many arguments or fewer are not worth searching for together."""
 _LONG: Final = 1024
-"""Bytes of an argument that is read by itself."""
+"""An argument of at least this many bytes is read on its own."""
 _HEADERS: Final = [*(b"$%d" % size for size in range(_LONG)), b"\r\n"]
-"""What announces a word by its size; the last is of words that are too long, and equal to no line."""
+"""The line that announces an argument, by its size; the last stands for arguments too long, and equals no line."""
 _GLANCE: Final = 1024
-"""Bytes that are looked at for short arguments at first."""
+"""How many bytes are searched for short arguments initially."""
 
 
 class RequestReader:
-    """Cuts a byte stream into requests.
+    """Splits a byte stream into requests.
 
-    `authenticated` may change between two calls of `gets()`: who has not given the password may announce little.
+    `authenticated` may change between two calls of `gets()`: a client without the password may announce only little.
     `max_bulk` is Redis's `proto-max-bulk-len` in bytes.  Without `inline`, anything but an array is an error.
 
-    Bytes stand in `_buffer`, of which those before `_at` have been read.  No byte is looked at, or moved, more often
-    than a few times: while a long word is not whole, what comes is gathered in `_chunks` until `_missing` bytes are
-    there; while more than a portion is unread, in `_held`, until that is read.  Plain requests are found together and
-    given from `_taken` (`take`); where there are none, the search ends after `_TRIES` of each portion, and requests are
-    read one by one (`gets`), the short words of a long one together again.
+    `_buffer` holds the bytes, of which those before `_at` have been read.  No byte is examined or moved more than a
+    few times: while a long argument is incomplete, new bytes are collected in `_chunks` until `_missing` bytes have
+    arrived; while more than a portion is unread, they are collected in `_held` until that is read.  Plain requests are
+    found together and returned from `_taken` (`take`); where there are none, the search stops after `_TRIES` attempts
+    per portion, and requests are read one by one (`gets`), the short arguments of a long request together again.
     """
 
     __slots__ = (
@@ -91,36 +91,36 @@ class RequestReader:
         self.max_bulk = max_bulk
         self.inline = inline
         self.at_once = FIRST
-        """How many plain requests are given at once; up to `AT_ONCE`, for who runs them to set."""
+        """How many plain requests are returned at once; up to `AT_ONCE`, set by the caller that runs them."""
         self.authenticated = True
         self.more = False
-        """Whether there are bytes that were not given yet, as a whole request or as part of one under way."""
+        """Whether there are bytes that were not yet returned as a request or read into an incomplete one."""
         self._buffer = b""
-        self._at = 0  # what lies before it in the buffer has been read
-        self._chunks: list[bytes] = []  # came behind the buffer while a long bulk string was not complete
+        self._at = 0  # the buffer before it has been read
+        self._chunks: list[bytes] = []  # follow the buffer, while a long bulk string is incomplete
         self._chunk_bytes = 0
-        self._held: list[bytes] = []  # comes behind the buffer, in which much is still unread
+        self._held: list[bytes] = []  # follow the buffer, while much of it is unread
         self._held_bytes = 0
-        self._taken: Iterator[list[bytes]] = iter(())  # plain requests that `take` has found and not given yet
-        self._missing = 0  # bytes that must come before it is worth looking again
+        self._taken: Iterator[list[bytes]] = iter(())  # plain requests that `take` has found and not returned
+        self._missing = 0  # bytes that must arrive before it is worth parsing again
         self._tries = _TRIES
-        self._left = 0  # arguments that the request under way still wants
+        self._left = 0  # arguments that the current request lacks
         self._arguments: list[bytes] = []
         self._argument_bytes = 0
-        self._bulk = -1  # announced length of the next argument, or -1 before it is announced
+        self._bulk = -1  # announced length of the next argument, or -1 before it is known
 
     @property
     def pending(self) -> int:
-        """Bytes held that belong to no whole request yet."""
+        """How many buffered bytes belong to no whole request yet."""
         return len(self._buffer) - self._at + self._chunk_bytes + self._held_bytes + self._argument_bytes
 
     @property
     def between_requests(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is partially read."""
         return not self._left and not self.pending
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the stream."""
+        """Add bytes of the stream to the buffer."""
         self.more = True
         if self._missing > len(data):
             self._missing -= len(data)
@@ -142,9 +142,9 @@ class RequestReader:
         self._tries = _TRIES
 
     def take(self) -> list[list[bytes]]:
-        """Give the next requests, as far as they are whole and plain; none where `gets()` has to look.
+        """Return the next requests as long as they are whole and plain, or none if `gets()` has to parse the next one.
 
-        They are no more than `at_once`, so that whoever runs them can look at the time.
+        Returns at most `at_once` requests, so that the caller can check the time between batches.
         """
         if length_hint(self._taken):
             requests = list(islice(self._taken, self.at_once))
@@ -154,7 +154,7 @@ class RequestReader:
             return []
         unread = len(self._buffer) - self._at
         if min(unread, PORTION) > self.max_bulk:
-            return []  # a word may be too long, which `gets()` tells
+            return []  # an argument may be too long; `gets()` reports that
         self._tries -= 1
         if unread <= PORTION:
             requests, self._at = take_plain(self._buffer, self._at)
@@ -174,30 +174,30 @@ class RequestReader:
         return requests
 
     def take_one(self) -> list[list[bytes]]:
-        """Give the next request, however it is written, or none until more bytes come; raises as `gets`."""
+        """Return the next request, in whatever form, or none until more bytes arrive; raises as `gets`."""
         words = self.gets()
         return [] if words is None else [words]
 
     def put_off(self, requests: Iterable[list[bytes]]) -> None:
-        """Keep requests that were taken for the next time, before all others."""
+        """Put requests back in front of all others, for the next `take()`."""
         self._taken = iter([*requests, *self._taken])
         self.more = bool(length_hint(self._taken)) or self.more
 
     def give_back(self, requests: Iterable[list[bytes]]) -> None:
-        """Put back requests that were taken and shall be read again, with more care."""
+        """Return taken requests to the buffer, to be parsed again, by `gets()`."""
         data = b"".join(map(encode_request, chain(requests, self._taken)))
         if data:
             self._tries = 0
             if self._at:
-                self._at -= len(data)  # there they stand: plain requests have one form only
+                self._at -= len(data)  # they are still there: plain requests have only one form
             else:
-                self._buffer = data + self._buffer  # more may have come while others had their turn
+                self._buffer = data + self._buffer  # more bytes may have arrived during the turns of other connections
             self.more = True
 
     def gets(self) -> list[bytes] | None:
-        """Give the next request, or None until more bytes come.
+        """Return the next request, or None until more bytes arrive.
 
-        Raises `ProtocolError`, after which the stream is dead.
+        Raises `ProtocolError`, after which the stream is unusable.
         """
         words = self._gets()
         while words is None and self._held:
@@ -206,7 +206,7 @@ class RequestReader:
             self._held_bytes = 0
             if self._missing:
                 self.feed(data)
-            else:  # not by `feed`, which would hold them again while a long line is under way
+            else:  # not by `feed`, which would hold them again while a long line is incomplete
                 self._buffer = self._buffer[self._at :] + data
                 self._at = 0
                 self._tries = _TRIES
@@ -214,13 +214,13 @@ class RequestReader:
         return words
 
     def _gets(self) -> list[bytes] | None:
-        """Give the next request of those in the buffer."""
+        """Return the next request in the buffer, or None."""
         if self._missing:
             return None
         while True:
             if not self._left:
                 if self._at >= len(self._buffer):
-                    self._buffer = b""  # it may be large, and the next bytes may come late
+                    self._buffer = b""  # it may be large, and the next bytes may be a long time coming
                     self._at = 0
                     self.more = self._held_bytes > 0
                     return None
@@ -248,9 +248,9 @@ class RequestReader:
             return request
 
     def _read_arguments(self) -> bool:
-        """Read on in the request under way; True when it is whole."""
+        """Continue reading the current request; return True when it is whole."""
         arguments = self._arguments
-        one_by_one = 0 if self.max_bulk >= _LONG else self._left  # until short ones are looked for again
+        one_by_one = 0 if self.max_bulk >= _LONG else self._left  # how many, until short ones are searched for again
         glance = _GLANCE
         while self._left:
             length = self._bulk
@@ -265,7 +265,7 @@ class RequestReader:
                 if self._at >= len(self._buffer):
                     return False
                 if self._buffer[self._at] != 0x24:  # a dollar sign
-                    # Redis looks for the whole line first, so a wrong byte is told only when its line has come.
+                    # Redis looks for the whole line first, so it reports a wrong byte only once its line has arrived.
                     if self._line(b"bulk count") is None:
                         return False
                     got = as_text(self._buffer[self._at : self._at + 1])
@@ -292,19 +292,19 @@ class RequestReader:
         return True
 
     def _read_short_arguments(self, glance: int) -> tuple[int, bool]:
-        """Read arguments as long as they are short and hold no line ends, all at once.
+        """Read arguments all at once, as long as they are short and hold no line ends.
 
-        Looks at so many bytes, and no more: returns how many arguments were read, and whether those were all.
+        Searches the next `glance` bytes.  Returns how many arguments were read, and whether those were all of them.
         """
         lines = self._buffer[self._at : self._at + glance].split(b"\r\n")
         count = min(self._left, (len(lines) - 1) // 2)
         words = lines[1 : 2 * count : 2]
         sizes = [min(len(word), _LONG) for word in words]
         headers = [_HEADERS[size] for size in sizes]
-        given = lines[: 2 * count : 2]
-        were_all = count > 0 and given == headers
-        if given != headers:  # as many as there are before the first that is not like that
-            count = next(place for place, pair in enumerate(zip(given, headers)) if pair[0] != pair[1])
+        announced = lines[: 2 * count : 2]
+        were_all = count > 0 and announced == headers
+        if announced != headers:  # keep those before the first mismatch
+            count = next(index for index, pair in enumerate(zip(announced, headers)) if pair[0] != pair[1])
             del words[count:], sizes[count:], headers[count:]
         size = sum(sizes)
         self._arguments += words
@@ -314,7 +314,7 @@ class RequestReader:
         return count, were_all
 
     def _length(self, what: bytes, error: str) -> int | None:
-        """Read the number behind `*` or `$`; None until its line is whole."""
+        """Read the number after `*` or `$`; return None until its line is whole."""
         end = self._line(what)
         if end is None:
             return None
@@ -328,17 +328,17 @@ class RequestReader:
         return value
 
     def _line(self, what: bytes) -> int | None:
-        """Find the end of the line under way; None until it has come, line feed included."""
+        """Return the offset of the current line's end, or None until it has arrived, line feed included."""
         end = self._buffer.find(b"\r", self._at)
         if end < 0 or self._buffer.find(b"\0", self._at, end) >= 0:
-            # C's strings end at a NUL: Redis finds nothing behind one, and waits until the line is too long.
+            # C strings end at a NUL: Redis finds nothing after one, and waits until the line is too long.
             if len(self._buffer) - self._at > MAX_LINE:
                 raise ProtocolError(f"too big {what.decode()} string")
             return None
         return end if end + 2 <= len(self._buffer) else None
 
     def _inline(self) -> list[bytes] | None:
-        """Read a line of words; an empty list for an empty line, None until the line is whole."""
+        """Read a line of words; return an empty list for an empty line, None until the line is whole."""
         if not self.inline:
             raise ProtocolError("expected an array")
         end = self._buffer.find(b"\n", self._at)

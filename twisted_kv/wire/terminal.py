@@ -1,4 +1,4 @@
-"""Writes reply values as redis-cli does: for a terminal, with types and numbering; raw, for a pipe; as CSV, as JSON."""
+"""Renders reply values as redis-cli does: for a terminal, with types and numbers; raw, for a pipe; as CSV; as JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MARK: Dict[type, str] = {list: ")", Push: ")", dict: "#"}
 
 
 def render(value: Reply, prefix: str = "") -> bytes:
-    """Write a reply as redis-cli does on a terminal, each line closed by a line feed.
+    """Render a reply as redis-cli does on a terminal; every line ends with a line feed.
 
-    `prefix` is what stands before the second and later lines of a nested value.
+    `prefix` precedes the second and later lines of a nested value.
     """
     if isinstance(value, _AGGREGATES):
         return _aggregate(value, prefix)
@@ -25,7 +25,7 @@ def render(value: Reply, prefix: str = "") -> bytes:
 
 
 def in_resp2(value: Reply) -> Reply:
-    """Give a reply the shape that RESP2 knows, as redis-cli speaks by default: no maps, sets, doubles or booleans."""
+    """Convert a reply to the types of RESP2, redis-cli's default: no maps, sets, doubles or booleans."""
     if isinstance(value, dict):
         return [in_resp2(part) for item in value.items() for part in item]
     if isinstance(value, (list, set, frozenset)):
@@ -75,7 +75,7 @@ def _aggregate(value: Reply, prefix: str) -> bytes:
 
 
 def _takes_lines(value: Reply) -> bool:
-    """Tell whether a value is written on several lines because it, or what it begins with, has several items."""
+    """Check whether a value takes several lines because it, or its first item, has several items."""
     if not isinstance(value, _AGGREGATES) or not value:
         return False
     first = next(iter(value.values() if isinstance(value, dict) else value))
@@ -83,7 +83,7 @@ def _takes_lines(value: Reply) -> bool:
 
 
 def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
-    """Write a reply as redis-cli does into a pipe: the bytes themselves, one value a line, the last not closed."""
+    """Render a reply as redis-cli does into a pipe: the plain bytes, one value a line, no line feed after the last."""
     if value is None or isinstance(value, NullArray):
         return b""
     if isinstance(value, CommandError):
@@ -103,7 +103,7 @@ def render_raw(value: Reply, delimiter: bytes = b"\n") -> bytes:
 
 
 def render_csv(value: Reply) -> bytes:
-    """Write a reply as redis-cli does with `--csv`: one line without its end, whatever is nested made flat."""
+    """Render a reply as redis-cli does with `--csv`: one line without its line feed, nested values flattened."""
     if value is None or isinstance(value, NullArray):
         return b"NULL"
     if isinstance(value, CommandError):
@@ -124,7 +124,7 @@ def render_csv(value: Reply) -> bytes:
 
 
 def render_json(value: Reply) -> bytes:
-    """Write a reply as redis-cli does with `--json`: one line without its end, bytes that are no UTF-8 as they are."""
+    """Render a reply as redis-cli does with `--json`: one line without its line feed, invalid UTF-8 unchanged."""
     if value is None or isinstance(value, NullArray):
         return b"null"
     if isinstance(value, CommandError):
@@ -138,12 +138,12 @@ def render_json(value: Reply) -> bytes:
         return b"{" + b",".join([_json_key(key) + b":" + item for key, item in pairs]) + b"}"
     if isinstance(value, _AGGREGATES):
         return b"[" + b",".join([render_json(item) for item in value]) + b"]"
-    return render_csv(value)  # numbers, and what is true or false
+    return render_csv(value)  # numbers and booleans
 
 
-def _json_key(written: bytes) -> bytes:
-    """Make a key of what is one only if it is a text."""
-    return written if written.startswith(b'"') else _json_text(written)
+def _json_key(encoded: bytes) -> bytes:
+    """Quote an encoded value for use as a key, unless it already is a JSON string."""
+    return encoded if encoded.startswith(b'"') else _json_text(encoded)
 
 
 _JSON_ESCAPES: Final = [

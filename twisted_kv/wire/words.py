@@ -1,7 +1,7 @@
-r"""Lines of words as people type them: `SET greeting "hello\nworld"`.
+r"""Parses and quotes lines of words as people type them: `SET greeting "hello\nworld"`.
 
-The rules are those of redis-cli's prompt, of inline requests and of redis.conf (C Redis's sdssplitargs): words are
-separated by blanks, `"..."` knows escapes, `'...'` knows only `\'`, and a closing quote must end its word.
+The rules are those of the redis-cli prompt, of inline requests and of redis.conf (C Redis's sdssplitargs): words are
+separated by blanks, `"..."` may contain escapes, `'...'` only `\'`, and a closing quote must end its word.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _QUOTED: Final = [
 
 
 def split_words(line: bytes) -> list[bytes]:
-    """Cut a line into words; raises ValueError when its quotes are not balanced."""
+    """Split a line into words; raises ValueError if its quotes are not balanced."""
     if b'"' not in line and b"'" not in line and b"\v" not in line and b"\f" not in line:
         return line.split()
     words = []
@@ -50,7 +50,7 @@ def split_words(line: bytes) -> list[bytes]:
 
 
 def quote(word: bytes) -> str:
-    """Write bytes between double quotes so that `split_words` reads them back; all of it printable ASCII."""
+    """Return bytes in double quotes, in printable ASCII, so that `split_words` reads them back."""
     return '"' + "".join([_QUOTED[byte] for byte in word]) + '"'
 
 
@@ -74,7 +74,7 @@ Word = Union[str, bytes, int, float]
 
 
 def encode_word(word: object) -> bytes:
-    """Turn a word of a call into bytes: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
+    """Encode a word of a request: text as UTF-8, numbers in decimal; raises TypeError for anything else."""
     if isinstance(word, bytes):
         return bytes(word)
     if isinstance(word, str):
@@ -92,7 +92,7 @@ def encode_word(word: object) -> bytes:
 
 
 def encode_words(words: Sequence[object]) -> list[bytes]:
-    """Turn the words of a call into those of a request; raises TypeError if there is none, or for a wrong one."""
+    """Encode the words of a request; raises TypeError if there are none, or if one cannot be encoded."""
     if not words:
         raise TypeError("a request has at least one word")
     return [encode_word(word) for word in words]
