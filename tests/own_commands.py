@@ -98,7 +98,7 @@ def told(session: Session, first: bytes, second: bytes) -> Reply:
     """Set one key directly, and say so, between two commands."""
     session.call(b"INCR", first)
     session.db.set(second, b"set")
-    session.log(b"SET", second, b"set")
+    session.journal(b"SET", second, b"set")
     session.call(b"INCR", first)
     return OK
 

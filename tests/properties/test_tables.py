@@ -157,7 +157,7 @@ def test_a_range_of_scores_has_what_is_in_it(
     scores: dict[bytes, float], low: float, high: float, without_low: bool, without_high: bool
 ) -> None:
     value = sorted_set_of(scores)
-    start, stop = ScoreRange(low, high, without_low=without_low, without_high=without_high).places(value)
+    start, stop = ScoreRange(low, high, without_low=without_low, without_high=without_high).ranks(value)
     expected = [
         (score, member)
         for score, member in value.order
@@ -206,7 +206,7 @@ def test_a_range_of_texts_has_what_is_in_it_among_members_of_one_score(
         and (low is None or (member > low if without_low else member >= low))
         and (high is None or (member < high if without_high else member <= high))
     ]
-    for start, stop in (wanted.places(value), wanted.places(value, reverse=True)):
+    for start, stop in (wanted.ranks(value), wanted.ranks(value, reverse=True)):
         assert [member for _, member in value.slice(start, stop)] == expected
 
 
@@ -216,7 +216,7 @@ def test_a_range_of_texts_among_different_scores_is_a_part_of_the_order(
 ) -> None:
     value = sorted_set_of(scores)
     wanted = TextRange(low, high, without_low=first, without_high=last)
-    for start, stop in (wanted.places(value), wanted.places(value, reverse=True)):
+    for start, stop in (wanted.ranks(value), wanted.ranks(value, reverse=True)):
         assert 0 <= start <= stop <= len(value)
 
 

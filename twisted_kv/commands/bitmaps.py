@@ -10,7 +10,7 @@ import attrs
 
 from twisted_kv.commands.strings import check_string_size
 from twisted_kv.declaring.arguments import Arguments, integer
-from twisted_kv.declaring.commands import MANY, KeyPlaces
+from twisted_kv.declaring.commands import MANY, KeyPositions
 from twisted_kv.declaring.groups import Group, every, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
@@ -375,7 +375,7 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[
     return replies
 
 
-def _bitfield_keys(words: Sequence[bytes]) -> KeyPlaces:
+def _bitfield_keys(words: Sequence[bytes]) -> KeyPositions:
     """Return the key of BITFIELD, which is only read if GET is the only operation."""
     index = 2
     while index < len(words):

@@ -41,6 +41,6 @@ def expire_at(session: Session, key: bytes, deadline: int, *options: bytes) -> N
     """
     session.db.expire_at(key, deadline)
     if session.db.has_passed(deadline):
-        session.log(b"DEL", key)
+        session.journal(b"DEL", key)
     else:
-        session.log(b"PEXPIREAT", key, b"%d" % deadline, *options)
+        session.journal(b"PEXPIREAT", key, b"%d" % deadline, *options)

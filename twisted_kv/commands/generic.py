@@ -276,7 +276,7 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
         return 0
     target.set(destination, value if isinstance(value, bytes) else value.copy(), session.db.deadline(source))
     if target is not session.db:
-        session.log(b"COPY", source, destination, *words)
+        session.journal(b"COPY", source, destination, *words)
     return 1
 
 
@@ -360,7 +360,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
     deadline = None if not time else time if options.absolute else session.now + time
     if deadline is not None and (deadline > INT64_MAX or session.db.has_passed(deadline)):
         if session.db.delete(key):
-            session.log(b"DEL", key)
+            session.journal(b"DEL", key)
         return OK
     session.db.set(key, value, deadline)
     mark = mark_of(session.db.usage, options.use)
@@ -368,7 +368,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
         session.db.set_mark(key, mark)
     if deadline is not None:
         absolute = () if options.absolute else (b"ABSTTL",)
-        session.log(b"RESTORE", key, b"%d" % deadline, payload, *words, *absolute)
+        session.journal(b"RESTORE", key, b"%d" % deadline, payload, *words, *absolute)
     return OK
 
 

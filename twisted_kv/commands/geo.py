@@ -8,8 +8,8 @@ import attrs
 
 from twisted_kv.commands.sorted_sets import zadd
 from twisted_kv.declaring.arguments import Arguments, double
-from twisted_kv.declaring.commands import KeyPlaces
-from twisted_kv.declaring.groups import Group, anywhere, first, second
+from twisted_kv.declaring.commands import KeyPositions
+from twisted_kv.declaring.groups import Group, after_keyword, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Shape, decode, distance, encode, text
 from twisted_kv.values.partial_sort import first_in_order
@@ -72,7 +72,7 @@ def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, memb
     changes = session.db.changes
     reply = zadd(session, key, *options, *scored)
     if session.db.changes != changes:
-        session.log(b"ZADD", key, *options, *scored)
+        session.journal(b"ZADD", key, *options, *scored)
     return reply
 
 
@@ -85,10 +85,10 @@ def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, memb
 )
 def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
     """Return the longitudes and latitudes of members, with null for each that is not a member."""
-    places = session.db.read_as(key, SortedSet)
+    points = session.db.read_as(key, SortedSet)
     replies: list[Reply] = []
     for member in members:
-        score = None if places is None else places.get(member)
+        score = None if points is None else points.get(member)
         replies.append(NULL_ARRAY if score is None else [_format_degrees(each) for each in decode(score)])
     return replies
 
@@ -102,8 +102,8 @@ def geopos(session: Session, key: bytes, *members: bytes) -> Reply:
 )
 def geohash(session: Session, key: bytes, *members: bytes) -> Reply:
     """Return the positions of members as standard geohashes of 11 characters, with null for each non-member."""
-    places = session.db.read_as(key, SortedSet)
-    scores = [None if places is None else places.get(member) for member in members]
+    points = session.db.read_as(key, SortedSet)
+    scores = [None if points is None else points.get(member) for member in members]
     return [None if score is None else text(score) for score in scores]
 
 
@@ -119,10 +119,10 @@ def geodist(session: Session, key: bytes, member: bytes, other: bytes, *words: b
     if len(words) > 1:
         raise CommandError(SYNTAX)
     unit = _metres_per_unit(words[0]) if words else 1.0
-    places = session.db.read_as(key, SortedSet)
-    if places is None:
+    points = session.db.read_as(key, SortedSet)
+    if points is None:
         return None
-    score, other_score = places.get(member), places.get(other)
+    score, other_score = points.get(member), points.get(other)
     if score is None or other_score is None:
         return None
     return _format_metres(distance(*decode(score), *decode(other_score)) / unit)
@@ -171,11 +171,11 @@ class Search:
         self.box = width, height
         self.unit = _metres_per_unit(arguments.word())
 
-    def take_member(self, places: SortedSet | None, member: bytes) -> None:
+    def take_member(self, points: SortedSet | None, member: bytes) -> None:
         """Set the centre of the search to the position of a member."""
-        if places is None:
+        if points is None:
             return
-        score = places.get(member)
+        score = points.get(member)
         if score is None:
             raise CommandError("could not decode requested zset member")
         self.place = decode(score)
@@ -205,28 +205,28 @@ class Search:
         if self.target is not None and (self.with_distance or self.with_hash or self.with_place):
             raise CommandError(f"{storing} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
 
-    def run(self, session: Session, places: SortedSet | None) -> Reply:
+    def run(self, session: Session, points: SortedSet | None) -> Reply:
         """Search for members, and return or store them."""
         if self.any and not self.count:
             raise CommandError("the ANY argument requires COUNT argument")
-        if places is None:
+        if points is None:
             if self.target is None:
                 return []
             session.db.delete(self.target)
             return 0
-        found = self._found(places)
+        found = self._found(points)
         if self.target is not None:
             return self._store(session, self.target, found)
         return [self._reply(each) for each in found]
 
-    def _found(self, places: SortedSet) -> list[Found]:
+    def _found(self, points: SortedSet) -> list[Found]:
         assert self.place is not None
         width, height = self.box or (None, 0.0)
         shape = Shape(*self.place, self.unit, self.radius or 0.0, width, height)
         found: list[Found] = []
         for low, high in shape.cells():
-            start = places.order.bisect_left((float(low), b""))
-            for score, member in places.slice(start, places.order.bisect_left((float(high), b""))):
+            start = points.order.bisect_left((float(low), b""))
+            for score, member in points.slice(start, points.order.bisect_left((float(high), b""))):
                 place = decode(score)
                 metres = shape.distance(*place)
                 if metres is not None:
@@ -261,16 +261,16 @@ class Search:
 
 def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[bytes], *, may_store: bool) -> Reply:
     """Search around a member, or around the coordinates in the first two arguments."""
-    places = session.db.read_as(key, SortedSet)
+    points = session.db.read_as(key, SortedSet)
     search = Search()
     arguments = Arguments(words)
     if member is None:
         search.place = _read_coordinates(arguments.word(), arguments.word())
         search.take_radius(arguments)
-    elif places is None:
+    elif points is None:
         arguments.words(2)  # Redis does not check the radius and unit in this case
     else:
-        search.take_member(places, member)
+        search.take_member(points, member)
         search.take_radius(arguments)
     while arguments:
         option = arguments.option()
@@ -280,17 +280,17 @@ def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[
         elif not search.take_option(option, arguments):
             raise CommandError(SYNTAX)
     search.check("STORE option in GEORADIUS")
-    return search.run(session, places)
+    return search.run(session, points)
 
 
-def _radius_keys(words: Sequence[bytes], first_option: int) -> KeyPlaces:
+def _radius_keys(words: Sequence[bytes], first_option: int) -> KeyPositions:
     """Return the keys of GEORADIUS and GEORADIUSBYMEMBER: the first argument, and the one after STORE or STOREDIST.
 
     `first_option` is the index of the first word that may be an option.
     """
     indexes = range(first_option, len(words) - 1)
     store = next((index + 1 for index in indexes if c_string(words[index]).upper() in (b"STORE", b"STOREDIST")), 0)
-    source: KeyPlaces = [(1, ("RO", "access"))]
+    source: KeyPositions = [(1, ("RO", "access"))]
     return [*source, (store, ("OW", "update"))] if store else source
 
 
@@ -299,7 +299,7 @@ def _radius_keys(words: Sequence[bytes], first_option: int) -> KeyPlaces:
     find_keys=lambda words: _radius_keys(words, 6),
     since="3.2.0",
     flags="write denyoom movablekeys",
-    keys=first("RO access") + anywhere("STORE", "OW update", 6) + anywhere("STOREDIST", "OW update", 6),
+    keys=first("RO access") + after_keyword("STORE", "OW update", 6) + after_keyword("STOREDIST", "OW update", 6),
     complexity="O(N+log(M))",
     doc_flags="deprecated",
 )
@@ -330,7 +330,7 @@ def georadius_ro(
     find_keys=lambda words: _radius_keys(words, 5),
     since="3.2.0",
     flags="write denyoom movablekeys",
-    keys=first("RO access") + anywhere("STORE", "OW update", 5) + anywhere("STOREDIST", "OW update", 5),
+    keys=first("RO access") + after_keyword("STORE", "OW update", 5) + after_keyword("STOREDIST", "OW update", 5),
     complexity="O(N+log(M))",
     doc_flags="deprecated",
 )
@@ -356,14 +356,14 @@ def georadiusbymember_ro(
 
 def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes | None) -> Reply:
     """Search around a member or coordinates, within a circle or a box."""
-    places = session.db.read_as(key, SortedSet)
+    points = session.db.read_as(key, SortedSet)
     search = Search(target=target)
     from_member = from_place = False
     arguments = Arguments(words)
     while arguments:
         option = arguments.option()
         if option == b"FROMMEMBER" and arguments and not from_place:
-            search.take_member(places, arguments.word())
+            search.take_member(points, arguments.word())
             from_member = True
         elif option == b"FROMLONLAT" and arguments.left >= 2 and not from_member:
             search.place = _read_coordinates(arguments.word(), arguments.word())
@@ -382,7 +382,7 @@ def _search(session: Session, key: bytes, words: Sequence[bytes], target: bytes 
         raise CommandError(f"exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}")
     if search.radius is None and search.box is None:
         raise CommandError(f"exactly one of BYRADIUS and BYBOX can be specified for {name}")
-    return search.run(session, places)
+    return search.run(session, points)
 
 
 @geo.command(

@@ -221,7 +221,7 @@ def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -
     value = format_long_double(total)
     session.db.edit_or_make(key, Hash).set(field, value)
     session.db.changed(key)
-    session.log(b"HSET", key, field, value)
+    session.journal(b"HSET", key, field, value)
     return value
 
 

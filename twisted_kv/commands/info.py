@@ -117,7 +117,7 @@ def _stats(server: Server) -> dict[str, object]:
         "dropped_datagrams": server.services.ports.count_drops(),
         "refused_datagrams": statistics.datagrams_refused,
         "refused_datagram_sets": statistics.datagram_sets_refused,
-        "late_datagrams_given_up": statistics.late_datagrams_given_up,
+        "dropped_late_datagrams": statistics.dropped_late_datagrams,
     }
 
 

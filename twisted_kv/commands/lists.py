@@ -402,7 +402,7 @@ def _pop_first(session: Session, pop: MultiplePop) -> Reply:
     for key in pop.keys:
         if session.db.lookup_as(key, List) is not None:
             popped = _pop_elements(session, key, pop.count, left=left)
-            session.log(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
+            session.journal(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
             return [key, popped]
     return None
 
@@ -445,7 +445,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, left: bool) -
     for key in keys:
         if session.db.lookup_as(key, List) is not None:
             [element] = _pop_elements(session, key, 1, left=left)
-            session.log(b"LPOP" if left else b"RPOP", key)
+            session.journal(b"LPOP" if left else b"RPOP", key)
             return [key, element]
     return Block(keys, List, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
 
@@ -493,7 +493,7 @@ def blmove(
     if element is None:
         again = source, destination, source_side, target_side, b"0"
         return Block((source,), List, milliseconds, lambda _: again, None)
-    session.log(b"LMOVE", source, destination, source_side, target_side)
+    session.journal(b"LMOVE", source, destination, source_side, target_side)
     return element
 
 
@@ -511,5 +511,5 @@ def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: byt
     element = _move(session, source, destination, False, True)
     if element is None:
         return Block((source,), List, milliseconds, lambda _: (source, destination, b"0"), None)
-    session.log(b"RPOPLPUSH", source, destination)
+    session.journal(b"RPOPLPUSH", source, destination)
     return element

@@ -70,7 +70,7 @@ def swapdb(session: Session, first: bytes, second: bytes) -> Reply:
     one, other = [database_of(session, number) for number in numbers]
     if one is not other:
         one.swap(other)
-        session.log(b"SWAPDB", first, second)
+        session.journal(b"SWAPDB", first, second)
     return OK
 
 
@@ -80,7 +80,7 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
         raise CommandError(SYNTAX)
     for database in databases:
         database.flush()
-    session.log(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if there were no keys, as Redis does
+    session.journal(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if there were no keys, as Redis does
     if len(databases) > 1:
         session.server.services.persistence.flushed()
     return OK

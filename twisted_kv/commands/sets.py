@@ -151,11 +151,11 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
     chosen = members.sample(session.server.random, count)
     if words and len(chosen) == len(members):
         session.db.emptied(key, len(chosen))
-        session.log(b"DEL", key)
+        session.journal(b"DEL", key)
     else:
         _remove(session, key, chosen)
         for start in range(0, len(chosen), _MEMBERS_PER_RECORD):  # no journal record may have too many arguments
-            session.log(b"SREM", key, *chosen[start : start + _MEMBERS_PER_RECORD])
+            session.journal(b"SREM", key, *chosen[start : start + _MEMBERS_PER_RECORD])
     return OrderedSet(chosen) if words else chosen[0]
 
 

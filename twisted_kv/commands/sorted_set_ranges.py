@@ -20,7 +20,7 @@ sorted_set_ranges = Group("sorted-set", category="sortedset")
 _BAD_SCORE_BOUND: Final = "min or max is not a float"
 _BAD_TEXT_BOUND: Final = "min or max not valid string range item"
 
-Places = Callable[[SortedSet], "tuple[int, int]"]
+RankRange = Callable[[SortedSet], "tuple[int, int]"]
 """A function that returns the half-open range of ranks of the members of a sorted set that are within some bounds."""
 
 
@@ -51,7 +51,7 @@ def text_range(low: bytes, high: bytes) -> TextRange:
     )
 
 
-def place_range(start: bytes, stop: bytes, *, reverse: bool = False) -> Places:
+def rank_range_of(start: bytes, stop: bytes, *, reverse: bool = False) -> RankRange:
     """Parse an inclusive range of ranks; negative ones count from the end, and reversed ones from the highest score."""
     begin, end = integer(start), integer(stop)
 
@@ -68,9 +68,9 @@ def place_range(start: bytes, stop: bytes, *, reverse: bool = False) -> Places:
 
 @attrs.define
 class Selection:
-    """A part of a sorted set: the range that `places` returns, the direction, and the portion that LIMIT selects."""
+    """A part of a sorted set: the range that `ranks` returns, the direction, and the portion that LIMIT selects."""
 
-    places: Places
+    ranks: RankRange
     reverse: bool
     offset: int = 0
     count: int = -1
@@ -80,7 +80,7 @@ class Selection:
         """Return the selected members of a sorted set."""
         if self.offset < 0:
             return ()
-        start, stop = self.places(members)
+        start, stop = self.ranks(members)
         size = max(0, stop - start - self.offset)
         if self.count >= 0:
             size = min(size, self.count)
@@ -118,13 +118,13 @@ def _select(words: Sequence[bytes], kind: str = "", reverse: bool | None = None,
         raise CommandError("syntax error, WITHSCORES not supported in combination with BYLEX")
     backward = bool(backward)
     if by_rank:
-        return Selection(place_range(start, stop, reverse=backward), backward, with_scores=with_scores)
+        return Selection(rank_range_of(start, stop, reverse=backward), backward, with_scores=with_scores)
     low, high = (stop, start) if backward else (start, stop)
     if wanted == "BYSCORE":
-        return Selection(score_range(low, high).places, backward, offset, count, with_scores)
+        return Selection(score_range(low, high).ranks, backward, offset, count, with_scores)
     text = text_range(low, high)
     # If scores differ, skipped members need not be in the range, so the search for the range itself must skip them.
-    return Selection(lambda members: text.places(members, offset, reverse=backward), backward, min(offset, 0), count)
+    return Selection(lambda members: text.ranks(members, offset, reverse=backward), backward, min(offset, 0), count)
 
 
 def _range(session: Session, key: bytes, selection: Selection) -> Reply:
@@ -234,7 +234,7 @@ def zrangestore(session: Session, destination: bytes, source: bytes, start: byte
 )
 def zcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Return the number of members of a sorted set in a range of scores."""
-    start, stop = score_range(low, high).places(to_read(session, key))
+    start, stop = score_range(low, high).ranks(to_read(session, key))
     return max(0, stop - start)
 
 
@@ -248,11 +248,11 @@ def zcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
 def zlexcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Return the number of members in a lexicographical range of a sorted set with equal scores."""
     wanted = text_range(low, high)
-    start, stop = wanted.places(to_read(session, key))
+    start, stop = wanted.ranks(to_read(session, key))
     return max(0, stop - start)
 
 
-def _remove(session: Session, key: bytes, rank_range: Places) -> int:
+def _remove(session: Session, key: bytes, rank_range: RankRange) -> int:
     members = session.db.edit(key, SortedSet)
     if members is None:
         return 0
@@ -275,7 +275,7 @@ def _remove(session: Session, key: bytes, rank_range: Places) -> int:
 )
 def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     """Remove the members of a sorted set in a range of ranks, and return how many were removed."""
-    return _remove(session, key, place_range(start, stop))
+    return _remove(session, key, rank_range_of(start, stop))
 
 
 @sorted_set_ranges.command(
@@ -287,7 +287,7 @@ def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> 
 )
 def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Remove the members of a sorted set in a range of scores, and return how many were removed."""
-    return _remove(session, key, score_range(low, high).places)
+    return _remove(session, key, score_range(low, high).ranks)
 
 
 @sorted_set_ranges.command(
@@ -299,4 +299,4 @@ def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> R
 )
 def zremrangebylex(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Remove the members in a lexicographical range of a sorted set with equal scores; return how many there were."""
-    return _remove(session, key, text_range(low, high).places)
+    return _remove(session, key, text_range(low, high).ranks)

@@ -326,7 +326,7 @@ def _pop_first(session: Session, pop: MultiplePop) -> Reply:
     for key in pop.keys:
         if session.db.lookup_as(key, SortedSet) is not None:
             popped = _pop_members(session, key, pop.count, highest=highest)
-            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(popped))
+            session.journal(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(popped))
             return [key, [[member, score] for score, member in popped]]
     return None
 
@@ -366,7 +366,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, highest: bool
     for key in keys:
         if session.db.lookup_as(key, SortedSet) is not None:
             [(score, member)] = _pop_members(session, key, 1, highest=highest)
-            session.log(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
+            session.journal(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
             return [key, member, score]
     return Block(keys, SortedSet, milliseconds, lambda ready: (ready, b"0"), NULL_ARRAY)
 

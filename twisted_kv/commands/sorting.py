@@ -10,8 +10,8 @@ from typing import Any, Callable, Final, Iterable, Sequence
 import attrs
 
 from twisted_kv.declaring.arguments import Arguments
-from twisted_kv.declaring.commands import KeyPlaces
-from twisted_kv.declaring.groups import Group, first, somewhere
+from twisted_kv.declaring.commands import KeyPositions
+from twisted_kv.declaring.groups import Group, first, unknown_keys
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.values.hashes import Hash
@@ -39,9 +39,9 @@ _RO: Final = ("RO", "access")
 _OW: Final = ("OW", "update")
 
 
-def _sort_keys(words: Sequence[bytes]) -> KeyPlaces:
+def _sort_keys(words: Sequence[bytes]) -> KeyPositions:
     """Return the keys of SORT: the first argument, and the one after the last STORE."""
-    keys: KeyPlaces = [(1, _RO)]
+    keys: KeyPositions = [(1, _RO)]
     index = 2
     store = 0
     while index < len(words):
@@ -52,7 +52,7 @@ def _sort_keys(words: Sequence[bytes]) -> KeyPlaces:
     return [*keys, (store, _OW)] if store else keys
 
 
-def _sort_ro_keys(words: Sequence[bytes]) -> KeyPlaces:
+def _sort_ro_keys(words: Sequence[bytes]) -> KeyPositions:
     return [(1, _RO)]
 
 
@@ -211,11 +211,11 @@ def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bo
     since="1.0.0",
     flags="write denyoom movablekeys",
     keys=first("RO access")
-    + somewhere(
+    + unknown_keys(
         "RO access",
         notes=_BY_OR_GET,
     )
-    + somewhere(
+    + unknown_keys(
         "OW update",
         notes=_STORE,
     ),
@@ -233,7 +233,7 @@ def sort(session: Session, key: bytes, *words: bytes) -> Reply:
     since="7.0.0",
     flags="readonly movablekeys",
     keys=first("RO access")
-    + somewhere(
+    + unknown_keys(
         "RO access",
         notes=_BY_OR_GET,
     ),

@@ -17,7 +17,7 @@ from twisted_kv.commands.streams import (
 )
 from twisted_kv.declaring.arguments import Arguments, integer
 from twisted_kv.declaring.commands import Lasting
-from twisted_kv.declaring.groups import Group, behind_streams, first, second
+from twisted_kv.declaring.groups import Group, after_streams, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.stream_nodes import LAST_ID, id_text, signed
@@ -64,13 +64,13 @@ def _log_claim(
     """Record in the journal that a consumer received an entry, or lost it because the stream no longer has it."""
     times = b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % signed(pending.count)
     last = b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)
-    session.log(b"XCLAIM", key, name, pending.owner, b"0", id_text(entry_id), *times, *last)
+    session.journal(b"XCLAIM", key, name, pending.owner, b"0", id_text(entry_id), *times, *last)
 
 
 def _log_position(session: Session, key: bytes, name: bytes, group: ConsumerGroup) -> None:
     """Record in the journal how far a group has read."""
     read = b"ENTRIESREAD", b"%d" % group.entries_read
-    session.log(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
+    session.journal(b"XGROUP", b"SETID", key, name, id_text(group.last_id), *read)
 
 
 # XGROUP
@@ -218,7 +218,7 @@ def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: byte
     "XREADGROUP",
     since="5.0.0",
     flags="write blocking movablekeys",
-    keys=behind_streams("RO access", 4),
+    keys=after_streams("RO access", 4),
     complexity="O(M)",
     lasting=Lasting.CONNECTION,
 )
@@ -291,7 +291,7 @@ def _new_entries(session: Session, key: bytes, options: ReadOptions) -> Reply:
     session.db.edit(key, Stream)
     consumer, is_new = _consumer(session, key, group, consumer_name)
     if is_new and options.no_ack:
-        session.log(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
+        session.journal(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
     entries = list(limited(stream.range(group.last_id + 1, LAST_ID), options.count or -1))
     for entry_id, _ in entries:
         stream.advance(group, entry_id)
@@ -309,7 +309,7 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
     stream, group = _group(session.db.edit(key, Stream), key, name)
     consumer, is_new = _consumer(session, key, group, consumer_name)
     if is_new:
-        session.log(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
+        session.journal(b"XGROUP", b"CREATECONSUMER", key, name, consumer_name)
     replies: list[Reply] = []
     for entry_id in list(islice(consumer.pending.ids(start + 1), options.count or None)):
         fields = stream.get(entry_id)

@@ -10,7 +10,7 @@ import attrs
 
 from twisted_kv.declaring.arguments import Arguments, integer
 from twisted_kv.declaring.commands import Lasting
-from twisted_kv.declaring.groups import Group, behind_streams, first
+from twisted_kv.declaring.groups import Group, after_streams, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
@@ -225,13 +225,13 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     database.changed(key)
     text = id_text(new_id)
     if options is _NO_OPTIONS:
-        session.log(b"XADD", key, text, *fields)
+        session.journal(b"XADD", key, text, *fields)
         return text
     request = [b"XADD", key, entry_id, field, value, *words]
     options.trim.make_exact(request, stream)
     if options.entry_id is None or options.sequence_is_open:
         request[-len(fields) - 1] = text
-    session.log(*request)
+    session.journal(*request)
     return text
 
 
@@ -259,7 +259,7 @@ def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *word
         session.db.changed(key, removed)
         request = [b"XTRIM", key, strategy, threshold, *words]
         trim.make_exact(request, stream)
-        session.log(*request)
+        session.journal(*request)
     return removed
 
 
@@ -455,7 +455,7 @@ def _has_newer(database: Database, key: bytes, start: int) -> bool:
     "XREAD",
     since="5.0.0",
     flags="readonly blocking movablekeys",
-    keys=behind_streams("RO access", 1),
+    keys=after_streams("RO access", 1),
     complexity="O(N)",
     lasting=Lasting.CONNECTION,
 )

@@ -8,7 +8,7 @@ import attrs
 
 from twisted_kv.commands.expiration import TIME_OPTIONS, expire_at, future_deadline
 from twisted_kv.declaring.arguments import Arguments, integer
-from twisted_kv.declaring.commands import KeyPlaces
+from twisted_kv.declaring.commands import KeyPositions
 from twisted_kv.declaring.groups import Group, every, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.long_strings import LongString, string_bytes
@@ -91,7 +91,7 @@ class ValueOptions:
         return future_deadline(session, time, *TIME_OPTIONS[option], command)
 
 
-def _set_keys(words: Sequence[bytes]) -> KeyPlaces:
+def _set_keys(words: Sequence[bytes]) -> KeyPositions:
     """Return the key of SET, which is read only if GET is among the options."""
     if any(c_string(argument).upper() == b"GET" for argument in words[3:]):
         return [(1, ("RW", "access", "update"))]
@@ -120,15 +120,15 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     if deadline is not None:
         _log_set_until(session, key, value, deadline)
     elif options.old_value:  # replaying the journal needs no reply
-        session.log(b"SET", key, value, *[argument for argument in words if c_string(argument).upper() != b"GET"])
+        session.journal(b"SET", key, value, *[argument for argument in words if c_string(argument).upper() != b"GET"])
     return old if options.old_value else OK
 
 
 def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:
     if session.db.has_passed(deadline):  # later journal records must find the key gone, as it is now
-        session.log(b"DEL", key)
+        session.journal(b"DEL", key)
         return
-    session.log(b"SET", key, value, b"PXAT", b"%d" % deadline)
+    session.journal(b"SET", key, value, b"PXAT", b"%d" % deadline)
 
 
 @strings.command("SETNX", since="1.0.0", flags="write denyoom fast", keys=first("OW insert"))
@@ -174,7 +174,7 @@ def getex(session: Session, key: bytes, *words: bytes) -> Reply:
     if deadline is not None:
         expire_at(session, key, deadline)
     elif options.persist and session.db.persist(key):
-        session.log(b"PERSIST", key)
+        session.journal(b"PERSIST", key)
     return value
 
 
@@ -185,7 +185,7 @@ def getset(session: Session, key: bytes, value: bytes) -> Reply:
     """Set the string value of a key and return the one it had."""
     old = session.db.read_as(key, bytes)
     session.db.set(key, value)
-    session.log(b"SET", key, value)
+    session.journal(b"SET", key, value)
     return old
 
 
@@ -195,7 +195,7 @@ def getdel(session: Session, key: bytes) -> Reply:
     value = session.db.read_as(key, bytes)
     if value is not None:
         session.db.delete(key)
-        session.log(b"DEL", key)
+        session.journal(b"DEL", key)
     return value
 
 
@@ -396,5 +396,5 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
     session.db.set(key, Computed(value), keep_deadline=True)
-    session.log(b"SET", key, value, b"KEEPTTL")
+    session.journal(b"SET", key, value, b"KEEPTTL")
     return value

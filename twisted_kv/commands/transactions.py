@@ -9,7 +9,7 @@ from twisted_kv.declaring.groups import Group, every
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Push, Reply, Spoken
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, ExecReply, Push, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 transactions = Group("transactions", category="transaction")
@@ -48,9 +48,9 @@ def exec_(session: Session) -> Reply:
         raise CommandError("EXEC without MULTI")
     intact = session.watches is None or session.watches.check()
     session.unwatch()
-    if transaction.is_spoilt or not intact:
+    if transaction.is_aborted or not intact:
         session.end_transaction()
-        if transaction.is_spoilt:
+        if transaction.is_aborted:
             raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
         return NULL_ARRAY
     replies: list[Reply] = []
@@ -72,7 +72,7 @@ def _spoken(replies: list[Reply], spoken: list[tuple[int, list[Push]]]) -> list[
     """Have each reply encoded as when it was made: HELLO may have changed the protocol, and pushes came."""
     last = spoken[-1][0] if spoken else 0
     return [
-        reply if resp == last and not pushes else Spoken(reply, resp, pushes)
+        reply if resp == last and not pushes else ExecReply(reply, resp, pushes)
         for reply, (resp, pushes) in zip(replies, spoken)
     ]
 

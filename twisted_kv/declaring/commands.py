@@ -17,10 +17,10 @@ from twisted_kv.vocabulary.replies import Reply
 
 Function = Callable[..., Reply]
 
-KeyPlaces = List[Tuple[int, Tuple[str, ...]]]
+KeyPositions = List[Tuple[int, Tuple[str, ...]]]
 """The positions of the keys in a request (the name is 0), and how the command accesses each."""
 
-FindKeys = Callable[[Sequence[bytes]], KeyPlaces]
+FindKeys = Callable[[Sequence[bytes]], KeyPositions]
 """Finds the keys of a request where a `KeySpec` cannot describe them."""
 
 MANY: Final = sys.maxsize
@@ -57,7 +57,7 @@ class KeySpec:
     limit: int = 0
     counted: bool = False
 
-    def places(self, words: Sequence[bytes]) -> range | None:
+    def positions(self, words: Sequence[bytes]) -> range | None:
         """Return the positions of the keys in a request; None if they are missing or their position is unknown."""
         start = self.first
         if start is None:
@@ -155,13 +155,13 @@ class Command:
         """Check whether Redis's table, which has no upper bound for an open arity, would accept this length."""
         return count >= self.least and self.least != self.most
 
-    def find(self, words: Sequence[bytes]) -> KeyPlaces | None:
+    def find(self, words: Sequence[bytes]) -> KeyPositions | None:
         """Return the positions of the keys in a request and how each is accessed; None if the request is invalid."""
-        found: KeyPlaces | None = []
+        found: KeyPositions | None = []
         if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
             return self.find_keys(words)
         for spec in self.keys:
-            positions = spec.places(words)
+            positions = spec.positions(words)
             if positions is None or found is None:
                 found = None
                 break
@@ -170,7 +170,7 @@ class Command:
             return self._find_fallback(words)
         return found
 
-    def _find_fallback(self, words: Sequence[bytes]) -> KeyPlaces | None:
+    def _find_fallback(self, words: Sequence[bytes]) -> KeyPositions | None:
         """Find the keys of a request that does not match the key specifications.
 
         In that case Redis parses a number of keys as C's atoi does, does not report how they are accessed, and returns

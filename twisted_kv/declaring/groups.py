@@ -41,17 +41,17 @@ def counted(access: str, start: int = 1) -> tuple[KeySpec, ...]:
     return (KeySpec(tuple(access.split()), start, counted=True),)
 
 
-def behind_streams(access: str, start: int) -> tuple[KeySpec, ...]:
+def after_streams(access: str, start: int) -> tuple[KeySpec, ...]:
     """Declare that the first half of the arguments after STREAMS are keys; STREAMS is searched for from `start` on."""
     return (KeySpec(tuple(access.split()), start, -1, keyword="STREAMS", limit=2),)
 
 
-def somewhere(access: str, notes: str) -> tuple[KeySpec, ...]:
+def unknown_keys(access: str, notes: str) -> tuple[KeySpec, ...]:
     """Declare that there may be keys at unknown positions."""
     return (KeySpec(tuple(access.split()), None, notes=notes),)
 
 
-def anywhere(keyword: str, access: str, start: int) -> tuple[KeySpec, ...]:
+def after_keyword(keyword: str, access: str, start: int) -> tuple[KeySpec, ...]:
     """Declare that the argument after a keyword is a key; the keyword is searched for from `start` on."""
     return (KeySpec(tuple(access.split()), start, keyword=keyword),)
 

@@ -118,7 +118,7 @@ class CommandTable:
                 if command.lasting <= scope and not (scope is Scope.SHARED and command.changes_session):
                     self.at_once[scope][word] = entry
 
-    def ask_always(self) -> None:
+    def clear_at_once(self) -> None:
         """Clear `at_once`, so that every command goes through admission."""
         for entries in self.at_once:
             entries.clear()

@@ -67,7 +67,7 @@ class Admission:
         }
         self._rules = tuple(rule for rule in RULES if applies.get(rule, True))
         self._has_state_rules = any(applies.values())
-        self._table.ask_always()
+        self._table.clear_at_once()
 
     def admit(self, session: Session, words: Sequence[bytes]) -> TableEntry:
         """Return the table entry of a request's command; raise `CommandError` if the session may not call it now."""
@@ -76,7 +76,7 @@ class Admission:
             entry = self._find(session, words)
         except CommandError:
             if transaction is not None:
-                transaction.is_spoilt = True
+                transaction.is_aborted = True
             raise
         command, count = entry.command, len(words)
         for rule in self._rules:
@@ -101,7 +101,7 @@ class Admission:
     def _refusal(session: Session, command: Command, error: CommandError) -> CommandError:
         """Return the error for a refused request; within a transaction, mark the transaction as spoilt."""
         if session.transaction is not None:
-            session.transaction.is_spoilt = True
+            session.transaction.is_aborted = True
         if command.in_transaction is not InTransaction.RUNS_QUEUED:
             return error
         session.end_transaction()

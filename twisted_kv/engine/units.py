@@ -17,12 +17,12 @@ class Units:
     `finish`.
     """
 
-    __slots__ = ("_after", "_at_end", "depth", "is_bout", "is_due", "is_held")
+    __slots__ = ("_after", "_at_end", "depth", "is_due", "is_held", "is_timer")
 
     def __init__(self) -> None:
         self.depth = 0
         self.is_due = False
-        self.is_bout = False
+        self.is_timer = False
         """Whether a timer's work is under way: what it does to one key is independent of the next."""
         self.is_held = False
         """Whether calls that are due after a unit must wait, because several units run that belong together."""
@@ -45,12 +45,12 @@ class Units:
     def begin(self) -> None:
         """Begin a timer's work."""
         self.depth += 1
-        self.is_bout = True
+        self.is_timer = True
 
     def end(self) -> None:
         """End a timer's work."""
         self.depth -= 1
-        self.is_bout = False
+        self.is_timer = False
         if self.is_due:
             self.finish()
 

@@ -118,5 +118,5 @@ class LateAnswers:
 
     def _abandon(self, late: LateAnswer) -> None:
         del self._owed[late]
-        self._statistics.late_datagrams_given_up += 1
+        self._statistics.dropped_late_datagrams += 1
         late.abandon()

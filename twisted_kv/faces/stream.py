@@ -336,7 +336,8 @@ class RespProtocol(Protocol):
         session = self._session
         if session is not None:
             session.closing = True  # the rest of a batch of requests is not run any more
-        awaited, self._awaited = self._awaited, None
+        awaited = self._awaited
+        self._awaited = None
         self._outbox.clear()
         if awaited is not None:
             awaited.abandon()

@@ -2,8 +2,8 @@
 
 While the journal is open, it is a layer around the commands that write; while it is closed, and for commands that only
 read, no check is made at all.  It records a request as the client sent it, unless the command reports another one
-(`Session.log`); a request that changed nothing is not recorded.  All changes of one unit make one record: those of an
-EXEC, of a command and the commands that it calls, of a request and the keys that it found expired.
+(`Session.journal`); a request that changed nothing is not recorded.  All changes of one unit make one record: those of
+an EXEC, of a command and the commands that it calls, of a request and the keys that it found expired.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Journal:
     def _key_lost(self, index: int, key: bytes, event: Event) -> None:
         """Record the removal of a key that no request removed."""
         effect = index, (b"DEL", key)
-        if self._units.depth and not self._units.is_bout:
+        if self._units.depth and not self._units.is_timer:
             self._gather([effect])
         else:
             self._record([effect])

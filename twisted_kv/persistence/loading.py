@@ -146,12 +146,12 @@ class Loader:
             folder = self._folder
             manifest = Manifest(Part(old, 1, BASE))
         for database in self._server.databases:
-            database.deaf_to_time = True
+            database.ignores_deadlines = True
         try:
             await self._load_parts(folder, manifest)
         finally:
             for database in self._server.databases:
-                database.deaf_to_time = False
+                database.ignores_deadlines = False
         if is_old:
             await self._in_thread(self._folder, old, self._move_in)
         if manifest.parts:

@@ -140,7 +140,7 @@ class Waiting(Protocol):
         """Rerun the requests that wait for a key, although its watchers were not notified of a change."""
 
 
-class NobodyWaits:
+class NoWaiting:
     """No request waits for a key."""
 
     def unblock(self, session: Session, *, error: bool) -> bool:
@@ -197,6 +197,6 @@ class Services:
         self.persistence = persistence
         self.effects: Effects = NoEffects()
         self.execution: Execution = NoExecution()
-        self.waiting: Waiting = NobodyWaits()
+        self.waiting: Waiting = NoWaiting()
         self.upkeep: Upkeep = NoUpkeep()
         self.ports: Ports = NoPorts()

@@ -280,7 +280,7 @@ class Session:
             raise reply
         return reply
 
-    def log(self, *words: bytes) -> None:
+    def journal(self, *words: bytes) -> None:
         """Record in the journal a request that repeats this one's effect, where the request itself would not.
 
         That concerns everything that depends on more than the data, such as a relative time or a random choice.

@@ -16,8 +16,8 @@ class Statistics:
         "datagram_sets_refused",
         "datagrams_received",
         "datagrams_refused",
+        "dropped_late_datagrams",
         "errors",
-        "late_datagrams_given_up",
         "output_limit_disconnections",
         "query_limit_disconnections",
     )
@@ -36,7 +36,7 @@ class Statistics:
         """Datagrams from peers that are not allowed, or without the password."""
         self.datagram_sets_refused = 0
         """Sets in the `equals` dialect that failed: that dialect has no error reply."""
-        self.late_datagrams_given_up = 0
+        self.dropped_late_datagrams = 0
         """Datagrams whose reply was promised and took too long."""
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0

@@ -12,14 +12,14 @@ from twisted_kv.store.observers import Event
 class Transaction:
     """Queued requests that EXEC runs one after the other, with nothing in between.
 
-    `is_spoilt`: a request was refused, so EXEC will run none.
+    `is_aborted`: a request was refused, so EXEC will run none.
     """
 
-    __slots__ = ("is_spoilt", "queue")
+    __slots__ = ("is_aborted", "queue")
 
     def __init__(self) -> None:
         self.queue: list[tuple[TableEntry, Sequence[bytes]]] = []
-        self.is_spoilt = False
+        self.is_aborted = False
 
     @property
     def denies_oom(self) -> bool:

@@ -104,12 +104,12 @@ class Database:
         "_keys",
         "_now",
         "changes",
-        "deaf_to_time",
         "discard",
         "evicted",
         "expired",
         "expiry",
         "hits",
+        "ignores_deadlines",
         "index",
         "lost",
         "memory",
@@ -145,7 +145,7 @@ class Database:
         """The watchers to notify when a key changes, by key."""
         self.lost: LostKey | None = None
         """Is called with each key that is removed without a request for it: expired, or evicted."""
-        self.deaf_to_time = False
+        self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.hits = 0
         self.misses = 0
@@ -431,7 +431,7 @@ class Database:
 
     def has_passed(self, deadline: int) -> bool:
         """Check whether a key with such a deadline expires at once."""
-        return deadline <= self._now.milliseconds and not self.deaf_to_time
+        return deadline <= self._now.milliseconds and not self.ignores_deadlines
 
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Set the deadline of an existing key, a date in milliseconds; remove the key at once if that has passed."""
@@ -558,7 +558,7 @@ class Database:
     def _has_expired(self, key: bytes, entry: Entry) -> bool:
         """Check whether a key has expired, and remove it if so."""
         deadline = entry.deadline
-        if deadline is None or deadline > self._now.milliseconds or self.deaf_to_time:
+        if deadline is None or deadline > self._now.milliseconds or self.ignores_deadlines:
             return False
         self._expire(key)
         return True

@@ -15,7 +15,7 @@ from twisted_kv.values.tables import Table
 
 ORDER_SIZE: Final = 640
 """Bytes of an empty order."""
-SEAT_SIZE: Final = 24 + 56 + SLOT
+NODE_SIZE: Final = 24 + 56 + SLOT
 """Bytes of a score and its position in the order."""
 
 _FEW: Final = 8
@@ -36,7 +36,7 @@ class ScoreRange:
         self._above_all = without_low and low == math.inf
         self._below_all = without_high and high == -math.inf
 
-    def places(self, members: SortedSet) -> tuple[int, int]:
+    def ranks(self, members: SortedSet) -> tuple[int, int]:
         """Return the half-open index range of the members within the bounds."""
         if self._above_all or self._below_all or self.low > self.high:
             return 0, 0
@@ -75,7 +75,7 @@ class TextRange:
         self.high_is_first = high_is_first
         """The upper bound is before all members."""
 
-    def places(self, members: SortedSet, skipped: int = 0, *, reverse: bool = False) -> tuple[int, int]:
+    def ranks(self, members: SortedSet, skipped: int = 0, *, reverse: bool = False) -> tuple[int, int]:
         """Return the half-open index range of the members within the bounds, without the first `skipped` of them.
 
         In reverse, the last ones are skipped.  Redis does not define the result for members with different scores: in a
@@ -157,7 +157,7 @@ class SortedSet(Table[float]):
         if old is not None:
             self.order.remove((old, member))
         else:
-            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+            self.memory += ITEM + NODE_SIZE + bytes_size(member)
             packing = self.packing
             if packing is not None and (
                 self._length >= packing.zset_max_listpack_entries or len(member) > packing.zset_max_listpack_value
@@ -186,7 +186,7 @@ class SortedSet(Table[float]):
             members = {member: score + 0.0 for member, score in members.items()}  # as in `put`
         for member, score in members.items():
             self.set(member, score)
-            self.memory += ITEM + SEAT_SIZE + bytes_size(member)
+            self.memory += ITEM + NODE_SIZE + bytes_size(member)
         self.order = SortedList([(score, member) for member, score in members.items()])
 
     def remove(self, member: bytes) -> float | None:
@@ -202,7 +202,7 @@ class SortedSet(Table[float]):
             self._own_shard(member)
         score = self.pop(member)
         if score is not None:
-            self.memory -= ITEM + SEAT_SIZE + bytes_size(member)
+            self.memory -= ITEM + NODE_SIZE + bytes_size(member)
         return score
 
     def rank(self, member: bytes) -> int | None:

@@ -22,9 +22,9 @@ READ_ONLY: Final = frozenset(
 )
 """Commands that may safely be sent twice, because they change nothing."""
 
-LAST_WORD: Final = frozenset(b"blpop brpop blmove brpoplpush bzpopmin bzpopmax".split())
+TIMEOUT_LAST: Final = frozenset(b"blpop brpop blmove brpoplpush bzpopmin bzpopmax".split())
 """Commands whose last argument is their timeout in seconds."""
-FIRST_WORD: Final = frozenset(b"blmpop bzmpop".split())
+TIMEOUT_FIRST: Final = frozenset(b"blmpop bzmpop".split())
 """Commands whose first argument is their timeout in seconds."""
 BLOCK_OPTION: Final = frozenset(b"xread xreadgroup".split())
 """Commands whose option BLOCK is their timeout in milliseconds."""
@@ -37,9 +37,9 @@ def waiting_seconds(words: Sequence[bytes]) -> float | None:
     """Return a request's timeout in seconds, 0 for no limit; None for a request that does not wait."""
     name = words[0].lower()
     try:
-        if name in LAST_WORD:
+        if name in TIMEOUT_LAST:
             return parse_double(words[-1])
-        if name in FIRST_WORD:
+        if name in TIMEOUT_FIRST:
             return parse_double(words[1])
         if name in BLOCK_OPTION:
             options = [word.upper() for word in words]

@@ -47,7 +47,7 @@ class Push(List[Any]):
     __slots__ = ()
 
 
-class Spoken:
+class ExecReply:
     """A reply among those of an EXEC, with the protocol version that was in use when it was made.
 
     HELLO may have changed that since.  `pushes` arrived while its request ran: they are sent before it, uncounted.

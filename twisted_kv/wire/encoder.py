@@ -12,13 +12,13 @@ from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.numbers import format_double
 from twisted_kv.vocabulary.replies import (
     Decimal,
+    ExecReply,
     NoReply,
     NullArray,
     OrderedSet,
     Pairs,
     Push,
     Reply,
-    Spoken,
     Status,
     Verbatim,
 )
@@ -123,7 +123,7 @@ _COMMON: Final[Encoders] = {
     int: _integer,
     CommandError: _error,
     NoReply: lambda value: b"",
-    Spoken: lambda value: b"".join([encode(each, value.resp) for each in (*value.pushes, value.reply)]),
+    ExecReply: lambda value: b"".join([encode(each, value.resp) for each in (*value.pushes, value.reply)]),
 }
 
 

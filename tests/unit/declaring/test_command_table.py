@@ -111,7 +111,7 @@ def test_what_needs_no_more_questions_is_found_by_its_usual_spellings(table: Com
     for words in ([b"LoOk"], [b"box"], [b"box", b"open"], [b"LOOK"], [b"maybe"]):
         table.call_at_once(words[0], table.entry_of(words))
     assert [sorted(names) for names in table.at_once] == [[b"LOOK", b"maybe"]] * 4
-    table.ask_always()
+    table.clear_at_once()
     assert table.at_once == [{}, {}, {}, {}]
 
 

@@ -33,7 +33,7 @@ def taken(face: MemoryDatagrams) -> list[tuple[bytes, object]]:
 
 
 def given_up(cache: MemoryCache) -> int:
-    return cache.service.dispatcher.server.statistics.late_datagrams_given_up
+    return cache.service.dispatcher.server.statistics.dropped_late_datagrams
 
 
 def test_the_answer_goes_to_who_asked_in_the_dialect_of_the_datagram(own: MemoryCache) -> None:
@@ -120,9 +120,10 @@ def test_an_answer_is_given_up_after_some_time(own: MemoryCache, dialect: str) -
     assert taken(face) == []
     own.clock.advance(LONGEST - 1)
     assert (given_up(own), promises) == (2, {})
-    assert b"late_datagrams_given_up:2" in own.call("INFO", "stats")
+    assert b"dropped_late_datagrams:2" in own.call("INFO", "stats")
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("dialect", ["command", "resp"])
 def test_only_so_many_answers_are_owed(own: MemoryCache, few: int, dialect: str) -> None:
     face = own.datagrams(dialect)

@@ -290,7 +290,7 @@ def test_keys_that_are_evicted_are_noted_as_gone() -> None:
 @pytest.mark.pure
 def test_what_a_request_told_before_it_broke_is_not_noted_of_the_next(noting: Noting) -> None:
     def broken(session: Any, key: bytes, value: bytes) -> Any:
-        session.log(b"SET", key, value)
+        session.journal(b"SET", key, value)
         raise RuntimeError("broken")
 
     noting.journal.open()
@@ -331,7 +331,7 @@ def test_a_key_that_was_set_to_go_at_once_is_gone_for_what_follows_in_the_log(no
     held = contents(noting.cache)
     other = MemoryCache()
     for database in other.service.dispatcher.server.databases:
-        database.deaf_to_time = True
+        database.ignores_deadlines = True
     for request in noting.take():
         other.call(*request)
     assert contents(other) == held == {(0, b"k"): (b"new", None), (0, b"n"): (b"1", None)}

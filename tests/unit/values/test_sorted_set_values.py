@@ -58,8 +58,8 @@ EDGES = sorted_set(a=-math.inf, b=-MOST, c=-LEAST, d=0.0, e=LEAST, f=MOST, g=mat
 )
 def test_a_range_of_scores_has_what_is_in_it(low: float, high: float, without: str, found: str) -> None:
     wanted = ScoreRange(low, high, without_low="low" in without, without_high="high" in without)
-    assert names(EDGES, wanted.places(EDGES)) == found
-    assert wanted.places(SortedSet()) == (0, 0)
+    assert names(EDGES, wanted.ranks(EDGES)) == found
+    assert wanted.ranks(SortedSet()) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_range_of_scores_has_what_is_in_it(low: float, high: float, without: s
 )
 def test_a_range_of_texts_has_what_is_in_it(wanted: TextRange, found: str) -> None:
     value = sorted_set(a=1, b=1, c=1, d=1, e=1)
-    assert names(value, wanted.places(value)) == found
-    assert names(value, wanted.places(value, reverse=True)) == found
-    assert wanted.places(SortedSet()) == wanted.places(SortedSet(), reverse=True) == (0, 0)
+    assert names(value, wanted.ranks(value)) == found
+    assert names(value, wanted.ranks(value, reverse=True)) == found
+    assert wanted.ranks(SortedSet()) == wanted.ranks(SortedSet(), reverse=True) == (0, 0)
 
 
 def test_members_of_one_score_are_in_the_order_of_their_bytes() -> None:
@@ -155,10 +155,10 @@ def test_a_part_is_removed_few_or_many_at_once(gone: tuple[int, int]) -> None:
 def test_in_a_large_set_of_different_scores_a_range_of_members_is_searched_for() -> None:
     value = SortedSet()
     value.fill({b"%04d" % place: float(place) for place in range(1000)})
-    assert TextRange(b"0100", b"0200").places(value) == (100, 201)
-    assert TextRange(b"0100", b"0200", without_low=True, without_high=True).places(value) == (101, 200)
-    assert TextRange(None, b"00995").places(value, 3) == (3, 100)
-    assert TextRange(b"0990", None).places(value, 3, reverse=True) == (990, 997)
+    assert TextRange(b"0100", b"0200").ranks(value) == (100, 201)
+    assert TextRange(b"0100", b"0200", without_low=True, without_high=True).ranks(value) == (101, 200)
+    assert TextRange(None, b"00995").ranks(value, 3) == (3, 100)
+    assert TextRange(b"0990", None).ranks(value, 3, reverse=True) == (990, 997)
 
 
 @pytest.mark.parametrize("kind", [Hash, Set, SortedSet])

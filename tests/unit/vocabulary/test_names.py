@@ -7,10 +7,10 @@ import pytest
 from twisted_kv.commands import GROUPS
 from twisted_kv.vocabulary.command_names import (
     BLOCK_OPTION,
-    FIRST_WORD,
-    LAST_WORD,
     OF_CONNECTION,
     READ_ONLY,
+    TIMEOUT_FIRST,
+    TIMEOUT_LAST,
     waiting_seconds,
 )
 
@@ -24,7 +24,7 @@ def test_what_may_be_sent_twice_is_what_only_reads() -> None:
 
 def test_what_may_wait_is_what_blocks() -> None:
     declared = {name for name, command in COMMANDS.items() if "blocking" in command.flags}
-    assert declared == LAST_WORD | FIRST_WORD | BLOCK_OPTION
+    assert declared == TIMEOUT_LAST | TIMEOUT_FIRST | BLOCK_OPTION
 
 
 def test_what_holds_for_a_connection_changes_it() -> None:
