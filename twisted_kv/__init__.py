@@ -1,7 +1,8 @@
 """owncache: a key-value cache that lives on the Twisted reactor.
 
-The public API is what this module exports, and `twisted_kv.testing`; everything else may change.  A name is imported
-when it is first used: a client needs no cache, and a cache needs no client.
+The public API is what this module exports, `twisted_kv.testing`, `twisted_kv.declaring` and `twisted_kv.commands.GROUPS`;
+everything else may change.  A name is imported when it is first used: a client needs no cache, and a cache needs no
+client.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from twisted_kv.faces.connections import RespFactory
     from twisted_kv.faces.datagram import CacheDatagramProtocol
     from twisted_kv.service import CacheService
+    from twisted_kv.sessions.session import Session
     from twisted_kv.vocabulary.errors import CommandError, SessionEnded, WouldWait
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "DatagramClient",
     "Dispatcher",
     "RespFactory",
+    "Session",
     "SessionEnded",
     "StreamClient",
     "WouldWait",
@@ -39,6 +42,7 @@ _MODULES = {
     "DatagramClient": "client",
     "Dispatcher": "engine.dispatcher",
     "RespFactory": "faces.connections",
+    "Session": "sessions.session",
     "SessionEnded": "vocabulary.errors",
     "StreamClient": "client",
     "WouldWait": "vocabulary.errors",

@@ -13,8 +13,11 @@ from twisted_kv import (
     DatagramClient,
     Dispatcher,
     RespFactory,
+    Session,
     StreamClient,
 )
+from twisted_kv.commands import GROUPS
+from twisted_kv.declaring import Group, first
 from twisted_kv.testing import Clock, MemoryCache
 
 cache = CacheService(port=0, udp_port=None, bind="127.0.0.1", config={"maxclients": 10}, clock=Clock())
@@ -41,7 +44,18 @@ async def ask() -> object:
     return await waiting
 
 
-memory = MemoryCache({"requirepass": "x"})
+own = Group("own")
+
+
+@own.command("TWICE", flags="readonly", keys=first("RO access"), since="1.0.0")
+def twice(session: Session, key: bytes) -> list[object]:
+    """Return a string twice."""
+    value: object = session.call(b"GET", key)
+    return [value, value]
+
+
+extended = CacheService(port=None, groups=(*GROUPS, own))
+memory = MemoryCache({"requirepass": "x"}, groups=(own,))
 memory.clock.advance(1)
 answer: bytes | None = memory.datagrams().send(b"foo")
 sent: bytes = memory.connect().send(b"PING\r\n")
