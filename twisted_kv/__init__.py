@@ -1,8 +1,8 @@
 """owncache: a key-value cache that lives on the Twisted reactor.
 
-The public API is what this module exports, `twisted_kv.testing`, `twisted_kv.declaring` and `twisted_kv.commands.GROUPS`;
-everything else may change.  A name is imported when it is first used: a client needs no cache, and a cache needs no
-client.
+The public API is what this module exports, `twisted_kv.testing`, `twisted_kv.declaring`, and the tuple of all groups of
+commands, `twisted_kv.commands.GROUPS`; everything else may change.  A name is imported when it is first used: a client
+needs no cache, and a cache needs no client.
 """
 
 from __future__ import annotations
