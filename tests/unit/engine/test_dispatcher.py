@@ -212,3 +212,25 @@ def test_keys_are_removed_by_themselves_only_between_start_and_stop() -> None:
     assert size_after_expiry() == 1
     assert clock.getDelayedCalls() == []
     assert dispatcher.request(session, [b"GET", b"k"]) is None
+
+
+def test_who_waits_behind_a_link_takes_nothing_after_the_end(dispatcher: Dispatcher, session: Session) -> None:
+    waiting = dispatcher.begin(Lasting.CONNECTION, FakeLink())
+    promise = dispatcher.request(waiting, [b"BLPOP", b"k", b"0"])
+    dispatcher.end(waiting)
+    assert dispatcher.request(session, [b"RPUSH", b"k", b"v"]) == 1
+    assert dispatcher.request(session, [b"LLEN", b"k"]) == 1
+    assert not promise.is_resolved
+
+
+def test_a_fault_in_what_is_replayed_stops_the_start(dispatcher: Dispatcher) -> None:
+    replay = Session(dispatcher.server, Lasting.CONNECTION, trusted=True, is_replay=True)
+    entry = named(dispatcher, b"set")
+
+    def broken(*words: Any) -> Any:
+        raise ZeroDivisionError
+
+    entry.function = broken
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.request(replay, [b"SET", b"k", b"v"], entry)
+    assert dispatcher.units.depth == 0

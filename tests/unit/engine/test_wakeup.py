@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
+from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import ROUNDS, WakeUp, commit_nothing
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.testing import Clock
@@ -232,3 +233,27 @@ def test_who_joins_the_next_wake_up_does_not_run_in_this_one(log: list[str]) -> 
 
 def test_where_nothing_happens_later_there_is_no_next_wake_up(wakeup: WakeUp, log: list[str]) -> None:
     assert not wakeup.join_next(Member("a", log))
+
+
+def test_who_is_posted_in_a_unit_is_answered_when_that_has_ended(log: list[str]) -> None:
+    units = Units()
+    wakeup = WakeUp(Now(Clock()), Statistics(), units=units)
+    units.begin()
+    wakeup.post(Member("a", log))
+    wakeup.post(Member("b", log))
+    assert log == []
+    units.end()
+    assert log == ["run a", "run b", "answer a", "answer b"]
+
+
+def test_who_is_posted_before_a_wake_up_opens_is_answered_in_that(log: list[str]) -> None:
+    units = Units()
+    wakeup = WakeUp(Now(Clock()), Statistics(), units=units)
+    units.begin()
+    wakeup.post(Member("a", log))
+    wakeup.open()
+    units.end()
+    assert log == []
+    wakeup.join(Member("b", log))
+    wakeup.close()
+    assert log == ["run a", "run b", "answer a", "answer b"]
