@@ -95,7 +95,7 @@ class _StreamProtocol(TwistedProtocol):
         elif isinstance(reply, CommandError):
             self.abort(reply)  # an error without a request, such as too many clients
         elif not isinstance(reply, Push):
-            raise ProtocolError("a reply that nobody asked for")
+            raise ProtocolError("a reply without a request")
 
     def _cancelled(self, waiting: Deferred[Reply]) -> None:
         if waiting in self._waiting:
@@ -480,4 +480,4 @@ class DatagramClient:
     def _refused(self) -> None:
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            waiting.errback(Failure(error.ConnectionRefusedError(f"nobody listens on {self._host}:{self._port}")))
+            waiting.errback(Failure(error.ConnectionRefusedError(f"no server listens on {self._host}:{self._port}")))

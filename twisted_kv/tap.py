@@ -96,7 +96,7 @@ class Options(usage.Options):
                 self.settings.set(name, values[-1])
             listeners.check(self.settings)
             if not listeners.are_asked_for(self.settings):
-                raise ValueError("with neither TCP nor UDP nor an endpoint, nobody could reach it")
+                raise ValueError("without TCP, UDP or an endpoint, no client could reach the server")
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         self._check_endpoints()
@@ -111,7 +111,7 @@ class Options(usage.Options):
         named: set[str] = set()
 
         def unknown(name: str) -> None:
-            note(f"{path}: nobody knows a setting '{name}'")
+            note(f"{path}: unknown setting '{name}'")
 
         def take(name: str, text: str) -> None:
             apply(name, text)
@@ -239,7 +239,7 @@ class PluginService(CacheService):
         return handle
 
     def _ignore_rotation(self) -> None:
-        self._log.info("SIGUSR1 is ignored: there is no log file of twistd's (-l) to be opened anew")
+        self._log.info("SIGUSR1 is ignored: twistd has no log file (-l) to reopen")
 
     def reload(self) -> None:
         """Read the configuration files again and change the settings that they name: all of them, or none.

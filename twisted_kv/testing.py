@@ -485,7 +485,7 @@ class MemoryEndpoint:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect a protocol to a new session of the cache."""
         if self.refuses:
-            return fail(error.ConnectionRefusedError("nobody listens"))
+            return fail(error.ConnectionRefusedError("no server listens"))
         address = IPv4Address("TCP", "127.0.0.1", 54321)
         client = protocolFactory.buildProtocol(address)
         assert client is not None

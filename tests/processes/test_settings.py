@@ -151,4 +151,4 @@ def test_names_that_nobody_knows_may_be_warned_of(tmp_path: Path) -> None:
     config = tmp_path / "conf"
     config.write_text("nobody knows\nappendonly no\n")
     with running(tmp_path, "--config", str(config), "--config-unknown", "warn") as program:
-        assert f"{config}: nobody knows a setting 'nobody'" in program.said()
+        assert f"{config}: unknown setting 'nobody'" in program.said()

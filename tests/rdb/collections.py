@@ -270,7 +270,7 @@ def damaged_streams() -> Iterator[tuple[str, int, bytes, str]]:
         pending = make.stream_id((5, 7))
         head, tail = grouped[: grouped.rindex(pending)], pending
         nobody = head[:-1] + b"\0"
-        yield f"a stream with an entry that was given to nobody {of_kind}", kind, nobody, "to nobody"
+        yield f"a stream with an entry that was given to nobody {of_kind}", kind, nobody, "pending for no consumer"
         other = head + make.stream_id((5, 8))
         yield f"a stream with an entry that was not given {of_kind}", kind, other, "did not give"
         again = head[:-1] + b"\2" + tail * 2

@@ -98,7 +98,7 @@ class OptionTests(unittest.SynchronousTestCase):
         assert "unexpected argument 'foo' (`twistd owncache --help`" in self.refused("--port", "1", "foo")
 
     def test_a_cache_that_nobody_can_reach_is_refused(self) -> None:
-        assert "nobody could reach it" in self.refused("--no-tcp", "--no-udp")
+        assert "no client could reach" in self.refused("--no-tcp", "--no-udp")
 
     def test_switches_have_no_value(self) -> None:
         settings = self.settings("--no-tcp", "--udp-binary")

@@ -62,7 +62,7 @@ def take_address(options: argparse.Namespace) -> None:
         options.socket = addresses[kind]
         return
     if not port.isdecimal():
-        raise OSError(f"{options.address_file} tells of no such address")
+        raise OSError(f"{options.address_file} names no such address")
     options.udp = kind == "udp"
     options.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104  # all interfaces
     options.port = int(port)

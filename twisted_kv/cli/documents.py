@@ -63,7 +63,7 @@ class Documents:
             name = topic.upper()
             found = [each for each in self._documents.values() if each.name == name or each.name.startswith(name + " ")]
         if not self._documents:
-            return "the server tells nothing of its commands\n"
+            return "the server does not document its commands\n"
         if not found:
             return f"no help on {topic}: try help <tab>\n"
         return "".join(each.lines(group=not topic.startswith("@"), colours=colours) for each in found) + "\n"

@@ -28,7 +28,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if options.udp and options.password is not None and options.dialect != "resp":
         parser.error("over UDP a password needs --dialect resp")
     if options.stdin and not options.words:
-        parser.error("-x gives the last word of a request: which one?")
+        parser.error("-x provides the last argument of a request: which request?")
     if options.task and options.words:
         parser.error(f"--{options.task} is without a request")
     if options.pattern is not None and options.task not in ("scan", "bigkeys"):
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--address-file",
         metavar="PATH",
-        help="the file in which a server tells where it listens, in place of an address",
+        help="the file in which a server writes its addresses, in place of an address",
     )
     parser.add_argument("-a", "--password", help=f"the password; {PASSWORD_VARIABLE} in the environment is safer")
     parser.add_argument("--user", default="default", help="the user's name [%(default)s]")

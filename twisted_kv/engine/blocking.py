@@ -232,7 +232,7 @@ class Blocking:
                 if not promise.is_resolved:
                     promise.resolve(reply)
             except BaseException:  # whatever it is, the others must get their replies
-                self._log.failure("a reply that was waited for could not be taken")
+                self._log.failure("a callback for a reply has failed")
         self._is_delivering = False
 
     def _drop(self, waiter: _Waiter) -> None:

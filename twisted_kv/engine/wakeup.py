@@ -172,11 +172,11 @@ class WakeUp:
 
     def fail(self, member: Member) -> None:
         """End a session in which the server has failed; other sessions are not affected."""
-        self._log.failure("a conversation is ended by a fault of the server")
+        self._log.failure("a connection is closed because of a fault of the server")
         self._end(member)
 
     def _end(self, member: Member) -> None:
         try:
             member.close(abort=True)
         except BaseException:  # as above
-            self._log.failure("a conversation could not even be ended")
+            self._log.failure("a connection could not be closed")

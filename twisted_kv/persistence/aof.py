@@ -143,7 +143,7 @@ class Aof:
             self.has_base = file.is_open
             self.base_size = file.size
             self.record.count += 1
-            self._log.info("began {path} anew: {size} bytes", path=file.path, size=file.size)
+            self._log.info("rewrote {path}: {size} bytes", path=file.path, size=file.size)
 
         def not_rotated(failure: Failure) -> Failure:
             saving.fail(failure)

@@ -184,7 +184,7 @@ class Durability:
     def reload(self) -> Reply:
         self._check_running()
         if not self._aof.is_kept or self._snapshots.saving is not None:
-            raise CommandError("there is no append-only file that could be loaded now")
+            raise CommandError("no append-only file can be loaded now")
         reply = Promise()
         ensureDeferred(self._reload(reply))
         return reply.now()
@@ -195,7 +195,7 @@ class Durability:
         self._aof.pause()
         try:
             if not await self._aof.file.sync():
-                raise LoadError("the log cannot be written")
+                raise LoadError("the append-only file cannot be written")
             for database in self._server.databases:
                 database.flush()
             self._loader = Loader(self._server, self._folder, self._log_worker)
@@ -296,7 +296,7 @@ class Durability:
 
     def _check_running(self) -> None:
         if not self._snapshots.is_running:
-            raise CommandError("this cache is stopped: it has let go of its folder")
+            raise CommandError("this cache is stopped and has released its folder")
 
     def _update_misconf(self) -> None:
         """Make admission refuse writes while the disk fails, and only then."""

@@ -272,11 +272,11 @@ class Loader:
             return
         end = reader.offset if replay.transaction_start is None else replay.transaction_start
         if torn and not is_torn(torn):
-            raise source.error("a request is damaged: whole ones follow in the midst of it", reader.offset)
+            raise source.error("a request is damaged: whole requests follow inside it", reader.offset)
         if not may_be_torn:
-            raise source.error("it ends in the midst of a request, and more was written to the files behind it", end)
+            raise source.error("it ends in the middle of a request, and later files have more", end)
         if not self._settings.aof_load_truncated:
-            raise source.error("it ends in the midst of a request, and aof-load-truncated is no", end)
+            raise source.error("it ends in the middle of a request, and aof-load-truncated is no", end)
         await self._in_thread(source.folder, source.name, lambda: _cut(source.folder, source.name, end))
         self._log.warn(
             "{path}/{name}: the end was torn off while it was written; what was left of the last request is cut off at "

@@ -193,7 +193,7 @@ class _StreamBuilder(Builder):
             self._next = self._consumer_header
             return
         if self._must_have_consumers and any(each.consumer is None for _, each in self._group.pending.items()):
-            raise RdbError("a group of a stream has given an entry to nobody")
+            raise RdbError("a consumer group has an entry that is pending for no consumer")
         self._groups -= 1
         self._begin_group()
 

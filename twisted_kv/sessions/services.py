@@ -124,7 +124,7 @@ class NoExecution:
     """Requests are refused."""
 
     def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
-        return CommandError("nobody runs requests here")
+        return CommandError("no engine runs requests here")
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
         return self.request(session, words)

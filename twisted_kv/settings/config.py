@@ -259,7 +259,7 @@ class Settings:
         without_effect = [name for name in changed if name not in TWISTD]
         notes = []
         if without_effect:
-            notes.append(f"these settings of Redis's have nothing to do here: {', '.join(sorted(without_effect))}")
+            notes.append(f"these settings of Redis have no effect here: {', '.join(sorted(without_effect))}")
         if twistd_names:
             notes.append(
                 f"{', '.join(sorted(twistd_names))}: that is twistd's business, whose options are -n (stay in the "

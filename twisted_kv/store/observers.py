@@ -23,12 +23,12 @@ class Event(Enum):
     CHANGED = "its value was changed in place"
     REMOVED = "it was removed by a request, moved or renamed, or has no members left"
     EXPIRED = "its deadline was reached"
-    EVICTED = "it was removed for want of memory"
+    EVICTED = "it was removed for lack of memory"
     EXPIRE = "it was given a deadline"
     PERSISTED = "its deadline was removed"
     FLUSHED = "all keys of its database were removed"
     SWAPPED = "its database has exchanged all keys with another"
-    RELOADED = "an equal value was put in the place of its own"
+    RELOADED = "its value was replaced by an equal one"
 
 
 Watcher = Callable[[bytes, Event], None]

@@ -120,14 +120,14 @@ class WouldWait(CommandError):  # noqa: N818  # the name says what would happen
 
     def __init__(self, command: str) -> None:
         name = command.upper().replace("|", " ")
-        super().__init__(f"{name} would have to wait here: use request(), which gives a Deferred", "WOULDWAIT")
+        super().__init__(f"{name} would have to wait here: use request(), which returns a Deferred", "WOULDWAIT")
 
 
 class SessionEnded(CommandError):  # noqa: N818  # as above
     """A session has ended in which a request still waited."""
 
     def __init__(self) -> None:
-        super().__init__("the conversation has ended in which the request waited", "ENDED")
+        super().__init__("the session ended while the request was waiting", "ENDED")
 
 
 class SharedSessionError(CommandError):
@@ -135,7 +135,7 @@ class SharedSessionError(CommandError):
 
     def __init__(self, command: str) -> None:
         name = command.upper().replace("|", " ")
-        super().__init__(f"{name} changes the conversation, which is shared by all callers here: use session()")
+        super().__init__(f"{name} changes the session, which all callers share here: use session()")
 
 
 class AttackError(Exception):

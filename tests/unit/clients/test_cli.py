@@ -100,7 +100,7 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
         (["-t"], "expected one argument"),
         (["-r-5", "PING"], "a number of times"),
         (["-r", "x", "PING"], "a number of times"),
-        (["-x"], "which one?"),
+        (["-x"], "which request?"),
         (["--raw", "--json"], "not allowed with argument"),
         (["--scan", "--stat"], "not allowed with argument"),
         (["--scan", "PING"], "--scan is without a request"),

@@ -96,7 +96,7 @@ def test_help_may_be_asked_for_a_group_or_a_container(topic: str, names: list[st
 @pytest.mark.parametrize("topic", ["nosuch", "@nosuch", "config nosuch"])
 def test_what_nobody_knows_has_no_help(topic: str) -> None:
     assert Documents(DOCS).help(topic.split()) == f"no help on {topic}: try help <tab>\n"
-    assert Documents().help(topic.split()) == "the server tells nothing of its commands\n"
+    assert Documents().help(topic.split()) == "the server does not document its commands\n"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_help_is_asked_of_the_server_once(program: Program) -> None:
 def test_help_is_asked_for_again_when_the_server_may_tell(cache: MemoryCache, program: Program) -> None:
     cache.call("CONFIG", "SET", "requirepass", "secret")
     program.shell.run_line(b"help get")
-    assert program.written == b"the server tells nothing of its commands\n"
+    assert program.written == b"the server does not document its commands\n"
     program.shell.run_line(b"auth secret")
     program.shell.run_line(b"multi")
     program.shell.run_line(b"help get")
-    assert b"the server tells nothing" in program.written
+    assert b"the server does not document" in program.written
     program.shell.run_line(b"exec")
     program.shell.run_line(b"help get")
     assert b"summary: " in program.written

@@ -48,7 +48,7 @@ class Endpoint:
         self.attempts += 1
         plan = self.plan.pop(0) if self.plan else "accept"
         if plan == "refuse":
-            return fail(ConnectionRefusedError("nobody listens"))
+            return fail(ConnectionRefusedError("no server listens"))
         if plan == "silence":
             return Deferred()
         stream = self.kind()
@@ -456,7 +456,7 @@ def lost(socket: Socket, datagram: bytes) -> None:
 
 
 def refused(socket: Socket, datagram: bytes) -> None:
-    """A datagram to a port that nobody listens on."""
+    """A datagram to a port that no server listens on."""
     socket.protocol.connectionRefused()
 
 
@@ -600,7 +600,7 @@ def test_a_datagram_that_changes_something_is_never_sent_twice(network: Network)
 @pytest.mark.parametrize("refusal", [refused, closed])
 def test_a_port_that_nobody_listens_on_is_told(network: Network, refusal: Callable[..., None]) -> None:
     network.plan = [refusal]
-    with pytest.raises(ConnectionRefusedError, match=r"nobody listens on 127\.0\.0\.1:6379"):
+    with pytest.raises(ConnectionRefusedError, match=r"no server listens on 127\.0\.0\.1:6379"):
         outcome(udp(network).request("SET", "k", "v"))
     network.plan = [refusal] * 3
     with pytest.raises(ConnectionRefusedError):

@@ -138,7 +138,7 @@ def test_who_waits_is_told_that_its_session_was_closed_and_takes_nothing(cache: 
     session = cache.session()
     replies = [got(session.request("BLPOP", "k", 0)), got(session.request("BLPOP", "k", 7))]
     session.close()
-    assert [str(reply) for (reply,) in replies] == ["ENDED the conversation has ended in which the request waited"] * 2
+    assert [str(reply) for (reply,) in replies] == ["ENDED the session ended while the request was waiting"] * 2
     assert_nobody_waits(cache)
     cache.call("RPUSH", "k", "a")
     assert cache.call("LLEN", "k") == 1
@@ -148,7 +148,7 @@ def test_who_waits_is_told_that_the_cache_was_stopped() -> None:
     cache = MemoryCache()
     replies = [got(cache.request("BLPOP", "k", 9)), got(cache.request("BLMOVE", "k", "j", "LEFT", "LEFT", 0))]
     cache.stop()
-    assert [str(reply) for (reply,) in replies] == ["ENDED the conversation has ended in which the request waited"] * 2
+    assert [str(reply) for (reply,) in replies] == ["ENDED the session ended while the request was waiting"] * 2
     assert cache.clock.getDelayedCalls() == []
 
 

@@ -275,7 +275,7 @@ def test_whole_requests_behind_a_wrong_length_are_never_cut_off(behind: bytes, a
     outcome = start(files)
     if len(behind) < announced:
         assert_refused(outcome, files, before, INCR)
-        assert "whole ones follow" in str(outcome.refused)
+        assert "whole requests follow" in str(outcome.refused)
     else:
         assert_refused(outcome, files, before, INCR)
 
@@ -306,7 +306,7 @@ def test_a_torn_value_may_look_like_requests(text: bytes) -> None:
 @pytest.mark.parametrize("tail", [b"", b"$", b"*", b"*1\r", b"*1\r\n$4\r\nPI", b"#TS", b"#TS:5\r\n"])
 def test_a_torn_value_that_ends_as_requests_do_is_for_people_to_judge(tail: bytes) -> None:
     data = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5000\r\n\r\n*1\r\n$4\r\nPING\r\n" + tail
-    assert "whole ones follow" in refused(laid_out(incr=data), INCR)
+    assert "whole requests follow" in refused(laid_out(incr=data), INCR)
 
 
 def test_a_long_text_is_looked_through_in_reasonable_time() -> None:

@@ -449,7 +449,7 @@ def test_the_log_is_loaded_again_in_the_place_of_all_data(disk: MemoryDisk) -> N
 
 def test_without_a_log_there_is_none_to_be_loaded_again(disk: MemoryDisk) -> None:
     cache = started(disk, save="3600 1", enable_debug_command="yes")
-    assert ask(cache.connect(), "DEBUG", "LOADAOF").startswith(b"-ERR there is no append-only file")
+    assert ask(cache.connect(), "DEBUG", "LOADAOF").startswith(b"-ERR no append-only file")
 
 
 def loaded_again_while_it_fails(disk: MemoryDisk, what: str) -> tuple[MemoryCache, MemoryConnection]:

@@ -43,7 +43,7 @@ def test_a_server_by_itself_has_all_services(server: Server) -> None:
     services.upkeep.track_use()
     services.effects.append((0, (b"SET", b"k", b"v")))
     assert (services.ports.port, services.ports.count_drops()) == (None, 0)
-    with pytest.raises(CommandError, match="nobody runs requests here"):
+    with pytest.raises(CommandError, match="no engine runs requests here"):
         session.call(b"GET", b"k")
 
 

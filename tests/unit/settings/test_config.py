@@ -323,9 +323,7 @@ def test_a_file_may_include_others() -> None:
 def test_what_has_nothing_to_do_here_is_given_back_and_told_if_it_is_not_redis_s_default() -> None:
     settings = read("hz 50\nactiverehashing no\ndynamic-hz yes\nproc-title-template '{title}'")
     assert (settings.get("hz"), settings.get("activerehashing"), settings.get("dynamic-hz")) == ("50", "no", "yes")
-    assert settings.notes() == [
-        "these settings of Redis's have nothing to do here: activerehashing, hz, proc-title-template"
-    ]
+    assert settings.notes() == ["these settings of Redis have no effect here: activerehashing, hz, proc-title-template"]
     with pytest.raises(ValueError, match="setting 'hz': argument must be between 0 and 2147483647 inclusive"):
         settings.set("hz", "-1")
 
@@ -408,4 +406,4 @@ def test_what_a_signal_does_is_not_the_business_of_an_embedded_cache() -> None:
 def test_an_embedded_cache_tells_what_has_nothing_to_do() -> None:
     with listening() as said:
         MemoryCache({"hz": 50})
-    assert said.warnings == ["these settings of Redis's have nothing to do here: hz"]
+    assert said.warnings == ["these settings of Redis have no effect here: hz"]
