@@ -32,10 +32,10 @@ class Promise:
     def __init__(self, *, holds: bool = True) -> None:
         self.holds = holds
         self.is_resolved = False
-        self.abandon: Callable[[], None] = _nothing
+        self.abandon: Callable[[], object] = _nothing
         """Called when the client no longer waits: the request need not be completed."""
         self._reply: Reply = None
-        self._callback: Callable[[Reply], None] | None = None
+        self._callback: Callable[[Reply], object] | None = None
 
     def resolve(self, reply: Reply) -> None:
         """Set the reply, once; it may be a `CommandError`."""
@@ -49,7 +49,7 @@ class Promise:
         """Return the reply if it is known, and this promise if not: what a command returns."""
         return self._reply if self.is_resolved else self
 
-    def then(self, callback: Callable[[Reply], None]) -> None:
+    def then(self, callback: Callable[[Reply], object]) -> None:
         """Call `callback` with the reply as soon as it is known."""
         if self.is_resolved:
             callback(self._reply)
