@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import Lasting
-from twisted_kv.declaring.groups import Group, every
+from twisted_kv.declaring.groups import Group, every, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
@@ -100,6 +100,23 @@ def told(session: Session, first: bytes, second: bytes) -> Reply:
     session.db.set(second, b"set")
     session.journal(b"SET", second, b"set")
     session.call(b"INCR", first)
+    return OK
+
+
+@own.command("SLOW", since="1.0.0")
+def slow(session: Session) -> Reply:
+    """Take so long that the wake-up is late."""
+    clock = session.server.now.clock
+    assert isinstance(clock, Clock)
+    clock.rightNow += 0.02
+    return OK
+
+
+@own.command("ELSEWHERE", flags="write", since="1.0.0", keys=first("RW"), lasting=Lasting.CONNECTION)
+def elsewhere(session: Session, key: bytes) -> Reply:
+    """Set a key of another database, which stays selected."""
+    session.call(b"SELECT", b"1")
+    session.db.set(key, b"there")
     return OK
 
 

@@ -169,9 +169,10 @@ class Blocking:
             def changed(key: bytes, event: Event) -> None:
                 kinds = self._waiters[database.index, key]
                 if type(database.peek(key)) in kinds or _Gone in kinds:
-                    if not self._ready:
-                        self._units.after(self.serve)
+                    is_first = not self._ready
                     self._ready[database, key] = None
+                    if is_first:
+                        self._units.after(self.serve)
 
             self._watchers[database.index] = changed
         return self._watchers[database.index]
@@ -202,6 +203,9 @@ class Blocking:
             reply = self._request(session, (*(b"",) * entry.skip, *waiter.block.again(key)), entry)
         except CommandError as error:
             reply = error.bare()
+        except Exception:  # a bug in one command must not reach whoever made the key ready
+            self._log.failure("{command} failed", command=entry.name)
+            reply = CommandError("internal error, see the log of the server")
         finally:
             self._is_rerunning = False
             session.db = selected

@@ -14,7 +14,7 @@ from typing import Callable, Iterable, Sequence
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import InTransaction, Lasting
-from twisted_kv.declaring.table import Commands, CommandTable, TableEntry
+from twisted_kv.declaring.table import Commands, CommandTable, Scope, TableEntry
 from twisted_kv.engine.admission import Admission
 from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.eviction import Eviction
@@ -25,9 +25,19 @@ from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.settings.config import Settings
 from twisted_kv.vocabulary.clock import Clock, Now, SystemClock
-from twisted_kv.vocabulary.errors import NO_FOLDER, ArityError, AttackError, CommandError, SubcommandError, as_text
+from twisted_kv.vocabulary.errors import (
+    NO_FOLDER,
+    ArityError,
+    AttackError,
+    CommandError,
+    SharedSessionError,
+    SubcommandError,
+    WouldWait,
+    as_text,
+)
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Reply
+from twisted_kv.vocabulary.waiting import Promise
 
 
 class Dispatcher:
@@ -65,7 +75,9 @@ class Dispatcher:
         self.silent_ports = server.silent_ports
         self.wakeup = WakeUp(self.now, self.statistics, self._housekeeping.soon, self.units)
         """Runs the requests that faces have read from a network."""
-        self._eviction = Eviction(server.settings, self.now, server.databases, server.random, self._housekeeping.soon)
+        self._eviction = Eviction(
+            server.settings, self.now, server.databases, server.random, self._housekeeping.soon, self.units
+        )
         self.admission = Admission(server, self._table, self._eviction)
         self.blocking = Blocking(self.now, self.request, self.units)
         self.layers.changed = self._table.recompose
@@ -165,10 +177,20 @@ class Dispatcher:
                 raise ArityError(entry.name)
             if entry.command.in_transaction is not InTransaction.QUEUED or entry.command.lasting > session.lasting:
                 raise CommandError(f"{entry.name.upper()} cannot be called within another command")
+            if entry.command.changes_session and session.scope is Scope.SHARED:
+                raise SharedSessionError(entry.name)
         except CommandError as error:
             return error.bare()
         entry.calls += 1
-        return self.request(session, words, entry)
+        may_wait, session.may_wait = session.may_wait, False
+        try:
+            reply = self.request(session, words, entry)
+        finally:
+            session.may_wait = may_wait
+        if type(reply) is Promise:  # a unit does not wait
+            reply.abandon()
+            return WouldWait(entry.name)
+        return reply
 
     def end(self, session: Session) -> None:
         """End a session."""

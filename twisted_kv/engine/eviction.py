@@ -15,6 +15,7 @@ from bisect import insort
 from random import Random
 from typing import Callable, Final, NamedTuple
 
+from twisted_kv.engine.units import Units
 from twisted_kv.settings.config import Settings
 from twisted_kv.store.database import Database
 from twisted_kv.store.usage import LastUse, Usage, UseCount
@@ -52,7 +53,9 @@ class Eviction:
         databases: list[Database],
         random: Random,
         soon: Callable[[Callable[[], None]], bool],
+        units: Units,
     ) -> None:
+        self._units = units
         self._settings = settings
         self._now = now
         self._databases = databases
@@ -95,6 +98,9 @@ class Eviction:
         """Evict keys before a request if the limit is exceeded; return False if a write must be refused."""
         if not self.is_over:
             return True
+        return self._units.run_timer(lambda: self._make_room(for_write))
+
+    def _make_room(self, for_write: bool) -> bool:
         if not self._batch_size:
             return self._evict(KEYS_AT_ONCE) or not for_write
         return self._evict(KEYS_FOR_A_WRITE) if for_write else True
@@ -115,7 +121,7 @@ class Eviction:
         batch_size, self._batch_size = self._batch_size, 0
         self._now.stale = True
         if self.is_over:
-            self._evict(min(2 * batch_size, MOST_AT_ONCE))
+            self._units.run_timer(lambda: self._evict(min(2 * batch_size, MOST_AT_ONCE)))
 
     def _evict_one(self) -> bool:
         """Evict the key that the policy selects; return False if there is none."""

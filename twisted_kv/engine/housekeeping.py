@@ -93,21 +93,15 @@ class Housekeeping:
 
     def _call(self, call: Callable[[], None]) -> None:
         del self._soon_calls[call]
-        self._units.begin()
-        try:
-            call()
-        finally:
-            self._units.end()
+        call()
 
     def _expire(self) -> None:
         self._expiry_call = None
         self._now.read()
-        self._units.begin()
         try:
-            self._remove_expired()
+            self._units.run_timer(self._remove_expired)
         finally:
-            self._units.end()
-        self._schedule_expiry()
+            self._schedule_expiry()
 
     def _remove_expired(self) -> None:
         left = self._batch_size

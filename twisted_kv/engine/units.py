@@ -6,7 +6,9 @@ keys, and its pushes sent.  A unit within another is part of the outer one.
 
 from __future__ import annotations
 
-from typing import Callable, List
+from typing import Callable, List, TypeVar
+
+T = TypeVar("T")
 
 
 class Units:
@@ -53,6 +55,14 @@ class Units:
         self.is_timer = False
         if self.is_due:
             self.finish()
+
+    def run_timer(self, work: Callable[[], T]) -> T:
+        """Run work that no request asked for, as a unit of its own; return what it returns."""
+        self.begin()
+        try:
+            return work()
+        finally:
+            self.end()
 
     def finish(self) -> None:
         """Run the calls that are due, unless a unit is under way."""

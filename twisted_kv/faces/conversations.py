@@ -34,6 +34,7 @@ class Conversation(LateAnswer):
         self._arrived: List[Tuple[int, Request, int, Reply]] = []  # replies that arrived later and are not encoded yet
         self._is_held = False  # by a reply that comes later: no request after it is run yet
         self._is_refused = False  # the client has not sent the password
+        self._is_running = False  # replies that arrive meanwhile are encoded in this turn
 
     def start(self) -> bytes | None:
         """Run the requests; return the answer, or None for no answer or if it comes later."""
@@ -43,6 +44,7 @@ class Conversation(LateAnswer):
         return answer
 
     def go_on(self) -> bytes | None:
+        self._is_running = True
         try:
             self._encode_arrived()
             while not self._is_held and self._run():
@@ -51,6 +53,8 @@ class Conversation(LateAnswer):
         except BaseException:
             self.abandon()
             raise
+        finally:
+            self._is_running = False
         if not self.is_complete:
             return None
         self._service.end(self._session)
@@ -110,7 +114,8 @@ class Conversation(LateAnswer):
             del self._awaited[promise]
             self._arrived.append((index, words, resp, reply))
             self._is_held = self._is_held and not promise.holds
-            self._late.arrive(self)
+            if not self._is_running:
+                self._late.arrive(self)
 
     def _encode_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []

@@ -21,7 +21,11 @@ WRONG_THREAD = (
 
 def _later(reply: Promise) -> Deferred[Reply]:
     """Return a Deferred that fires with a reply that is not known yet."""
-    deferred: Deferred[Reply] = Deferred(lambda _: reply.abandon())
+
+    def abandon(_: Deferred[Reply]) -> None:
+        reply.abandon()
+
+    deferred: Deferred[Reply] = Deferred(abandon)
 
     def fire(result: Reply) -> None:
         if not deferred.called:  # it may have been cancelled
@@ -85,7 +89,9 @@ class LocalSession:
                 request.append(value.encode())
             else:
                 request.append(encode_word(value))
-        reply = self._request(self._session, request)
+        session = self._session
+        session.may_wait = False  # also inside a callback of `request`, which is still under way then
+        reply = self._request(session, request)
         if type(reply) is bytes:
             return reply
         if isinstance(reply, CommandError):

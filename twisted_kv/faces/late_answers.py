@@ -86,6 +86,8 @@ class LateAnswers:
         arrived, self.arrived = self.arrived, []
         answers: Datagrams = []
         for late in dict.fromkeys(arrived):
+            if late not in self._owed:
+                continue  # it was abandoned meanwhile
             answer = None
             try:
                 answer = late.go_on()

@@ -179,16 +179,25 @@ class RespProtocol(Protocol):
             return False
         self._awaited = promise
         promise.then(self._resume)
-        self._stop_waiting_if_ended()
         if promise.is_resolved:
             return False
-        self._reader.give_back(following)
+        if not self._stop_waiting_if_ended():
+            self._reader.give_back(following)
         return True
 
-    def _stop_waiting_if_ended(self) -> None:
-        """Close if the client sends no more and waits for a key: nobody may be there to receive the value."""
-        if self._state is State.HALF_CLOSED and self._session is not None and self._session.waiting:
-            self.close()
+    def _stop_waiting_if_ended(self) -> bool:
+        """Wait no more if the client sends no more and waits for a key: it may not be there to receive the value.
+
+        It still gets the replies to its earlier requests.  Return True if so.
+        """
+        awaited, session = self._awaited, self._session
+        if self._state is not State.HALF_CLOSED or session is None or not session.waiting or awaited is None:
+            return False
+        self._awaited = None
+        awaited.abandon()
+        session.closing = True
+        self._move(Cause.LAST_REQUEST)
+        return True
 
     def _resume(self, reply: Reply) -> None:
         """Continue after a request whose reply has arrived; it is sent with the others of a wake-up."""
@@ -242,8 +251,8 @@ class RespProtocol(Protocol):
     def readConnectionLost(self) -> None:
         """React to the client closing its sending side; it still gets the replies that it is owed."""
         self._move(Cause.END_OF_INPUT)
-        self._end_if_served()
         self._stop_waiting_if_ended()
+        self._end_if_served()
 
     def writeConnectionLost(self) -> None:
         """React to the client closing its receiving side."""
@@ -369,7 +378,8 @@ class RespProtocol(Protocol):
         if self._session is None:
             return
         timeout = self._settings.timeout
-        if timeout and not self._session.waiting and now - self._session.last_active > timeout * 1000:
+        is_waiting = self._awaited is not None or self._outbox.slots
+        if timeout and not is_waiting and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._outbox.size:
             self._check_output_limits(now)

@@ -117,13 +117,19 @@ class Aof:
     def rewrite(self) -> Reply:
         """Begin a rewrite on request, or schedule it; raises `CommandError`."""
         self.keeps_lost = False
-        if self._snapshots.saving is None:
+        if self._snapshots.may_begin:
             self.begin_anew()
             return Status(b"Background append only file rewriting started")
         if self.is_under_way:
             raise CommandError("Background append only file rewriting already in progress")
         self.is_scheduled = True
+        if self._snapshots.saving is None:  # in a transaction
+            self._snapshots.units.after(self._begin_scheduled)
         return Status(b"Background append only file rewriting scheduled")
+
+    def _begin_scheduled(self) -> None:
+        if self.is_next and self._snapshots.saving is None:
+            self.begin_anew()
 
     def begin_anew(self) -> None:
         """Begin a rewrite from what the databases hold now."""
@@ -214,8 +220,7 @@ class Aof:
     def _file_closed(self, is_safe: bool, closing: Deferred[bool]) -> bool:
         """Begin the next file, if it has waited for the previous one to close."""
         self._closing.remove(closing)
-        if self.is_next and self._snapshots.saving is None:
-            self.begin_anew()
+        self._begin_scheduled()
         return is_safe
 
     def _writer(self) -> Writer:

@@ -52,6 +52,7 @@ class Durability:
     takes_time = True
 
     def __init__(self, dispatcher: Dispatcher, folder: Folder, save_worker: Worker, log_worker: Worker) -> None:
+        self._units = dispatcher.units
         self._admission = dispatcher.admission
         self._server = server = dispatcher.server
         self._settings = server.settings
@@ -59,7 +60,7 @@ class Durability:
         self._folder = folder
         self._worker = save_worker
         self._log_worker = log_worker
-        self._snapshots = Snapshots(server, folder, save_worker, self._snapshot_ended)
+        self._snapshots = Snapshots(server, dispatcher.units, folder, save_worker, self._snapshot_ended)
         self._saves = Saves(self._snapshots)
         self._aof = Aof(dispatcher, self._snapshots, log_worker, self._update_misconf)
         self._loader: Loader | None = None
@@ -193,6 +194,7 @@ class Durability:
         """Replace all data by the content of the append-only file; clients are not served meanwhile."""
         self._admission.is_loading = True
         self._aof.pause()
+        self._units.is_held = True  # clients that wait are served with what is there in the end
         try:
             if not await self._aof.file.sync():
                 raise LoadError("the append-only file cannot be written")
@@ -208,6 +210,8 @@ class Durability:
             self._loader = None
             self._aof.go_on()
             self._admission.is_loading = False
+            self._units.is_held = False
+            self._units.finish()
 
     def shut_down(self, *, save: bool | None, force: bool) -> Reply:
         self._check_running()
@@ -239,13 +243,13 @@ class Durability:
         aborted, self._shutdowns = self._shutdowns, []
         if not aborted:
             return False
-        resolve_all(aborted, CommandError(CANNOT_SHUT_DOWN))
         self._snapshots.cancel()
+        self._units.after(lambda: resolve_all(aborted, CommandError(CANNOT_SHUT_DOWN)))
         return True
 
     def flushed(self) -> None:
         if self._settings.save and self._is_loaded and self._snapshots.is_running:
-            self._saves.flushed()
+            self._units.after(self._saves.flushed)
 
     def information(self) -> Mapping[str, object]:
         return {

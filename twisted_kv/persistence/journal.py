@@ -32,6 +32,7 @@ class Journal:
         self._record: Final = record
         self._effects: List[Effect] = []  # effects that the running command has reported
         self._unit: List[Effect] = []  # effects of the current unit, if it runs more than one command
+        self._lost: List[Effect] = []  # those of them that remove keys that no request removed
         self._reported = 0  # how often a command reported effects before it called another
         self._nested: Dict[int, int] = {}  # changes by database, recorded by commands within others
         self.is_open = False
@@ -56,6 +57,7 @@ class Journal:
         """Record the removal of a key that no request removed."""
         effect = index, (b"DEL", key)
         if self._units.depth and not self._units.is_timer:
+            self._lost.append(effect)
             self._gather([effect])
         else:
             self._record([effect])
@@ -75,6 +77,7 @@ class Journal:
     def _record_unit(self) -> None:
         effects, self._unit = self._unit, []
         self._nested.clear()
+        self._lost.clear()
         if effects:
             self._record(effects)
 
@@ -105,9 +108,11 @@ class Journal:
             if effects:
                 self._note(effects.copy())
                 effects.clear()
-            elif own and self._reported == reported:
-                if own != changes:  # its own request replays all of it, including the effects of the commands it called
-                    del self._unit[start:]
+            elif (own or session.db is not database) and self._reported == reported:
+                # Its own request replays all of it, including the effects of the commands that it called, but not what
+                # time has done: the replay removes no key by itself.
+                if len(self._unit) > start:
+                    self._unit[start:] = [each for each in self._unit[start:] if any(each is key for key in self._lost)]
                 self._note([(index, name + arguments)])
             if self._units.depth > 1:
                 self._nested[index] = nested + changes

@@ -67,12 +67,14 @@ class Saves:
 
     def background_save(self, *, schedule: bool) -> Reply:
         """Begin to save a snapshot, or schedule it if that is not possible now."""
-        if self._snapshots.saving is None:
+        if self._snapshots.may_begin:
             self.begin()
             return Status(b"Background saving started")
         if self.is_under_way:
             raise CommandError(IN_PROGRESS)
-        if not schedule:
+        if self._snapshots.saving is None:  # in a transaction
+            self._snapshots.units.after(self._begin_scheduled)
+        elif not schedule:
             raise CommandError(
                 "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to "
                 "schedule a BGSAVE whenever possible."
@@ -127,6 +129,10 @@ class Saves:
         saved = snapshots.take(snapshots.rdb_writer(), temporary, self.record).finished
         saved.addCallback(lambda _: snapshots.worker.run(install)).addCallback(installed)
         saved.addBoth(snapshots.over, "the snapshot", ended)
+
+    def _begin_scheduled(self) -> None:
+        if self.is_next and self._snapshots.saving is None:
+            self.begin()
 
     def stop(self) -> None:
         """Cancel scheduled saves, and fail those that wait."""

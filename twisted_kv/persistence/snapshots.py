@@ -11,6 +11,7 @@ from typing import Callable, Final
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
+from twisted_kv.engine.units import Units
 from twisted_kv.persistence.files import Folder, Worker
 from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.persistence.snapshot_writing import Saving
@@ -79,8 +80,9 @@ class Snapshots:
 
     _log = Logger()
 
-    def __init__(self, server: Server, folder: Folder, worker: Worker, ended: Callable[[], None]) -> None:
+    def __init__(self, server: Server, units: Units, folder: Folder, worker: Worker, ended: Callable[[], None]) -> None:
         self.server = server
+        self.units = units
         self.settings = server.settings
         self.now = server.now
         self.folder = folder
@@ -91,6 +93,11 @@ class Snapshots:
         self.busy: Callable[[bool], None] = lambda is_busy: None
         self._ended = ended
         self._record: SaveRecord | None = None  # of the current snapshot's kind
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether one may begin now: none is under way, and no unit, of which it would hold a part."""
+        return self.saving is None and self.units.depth <= 1
 
     def is_for(self, record: SaveRecord) -> bool:
         """Return whether the current snapshot is of the kind that `record` describes."""

@@ -523,7 +523,7 @@ class Database:
 
     def _touch(self, key: bytes, event: Event) -> None:
         """Notify the watchers of a key of an event."""
-        for watcher in self.watched.get(key, ()):
+        for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
             watcher(key, event)
 
     # Removal without a request

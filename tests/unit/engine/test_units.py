@@ -6,10 +6,13 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from tests.own_commands import cache_with_own, promises
+from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from tests.storage.starts import words
 from twisted_kv.engine.units import Units
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.values.lists import List as List_
 from twisted_kv.vocabulary.errors import CommandError, WouldWait
 from twisted_kv.vocabulary.replies import NULL_ARRAY
 
@@ -235,3 +238,122 @@ def test_a_fault_that_ends_the_process_leaves_no_unit_open(own: MemoryCache) -> 
 def test_an_error_within_a_command_reaches_who_asked_in_process(own: MemoryCache) -> None:
     with own.session() as session, pytest.raises(CommandError, match="unknown command"):
         session.call("WITHIN", "NOPE")
+
+
+# What was found wrong once
+
+
+def test_what_a_late_wake_up_leaves_is_not_a_part_of_a_timer_s_unit(own: MemoryCache) -> None:
+    """Once the rest of a wake-up ran within the unit of the timer that continued it: BLPOP did not wait there."""
+    client = own.connect()
+    client.protocol.dataReceived(b"SLOW\r\n" * 40 + b"BLPOP k 0\r\n")
+    for _ in range(60):
+        own.clock.advance(0)
+    assert client.transport.take() == b"+OK\r\n" * 40
+    own.call("RPUSH", "k", "v")
+    assert client.transport.take() == b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n"
+
+
+def test_what_a_late_wake_up_leaves_waits_for_the_disk() -> None:
+    disk = MemoryDisk()
+    cache = cache_with_own({"dir": DATA, "save": "", "appendonly": "yes", "appendfsync": "always"}, disk=disk)
+    turns(cache)
+    client = cache.connect()
+    disk.hold()
+    client.protocol.dataReceived(b"SLOW\r\n" * 40 + b"SET k v\r\nINCR n\r\n")
+    turns(cache)
+    assert b":1\r\n" not in client.transport.take()
+    disk.release()
+    turns(cache)
+    assert client.transport.take().endswith(b"+OK\r\n:1\r\n")
+    cache.stop()
+
+
+def test_a_key_that_is_evicted_while_somebody_waits_strands_nobody(own: MemoryCache) -> None:
+    own.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    reader, popper = own.connect(), own.connect()
+    reader.send(b"XREADGROUP GROUP g c BLOCK 0 STREAMS s >\r\n")
+    popper.send(b"BLPOP list 0\r\n")
+    own.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+    own.call("CONFIG", "SET", "maxmemory", 1)
+    own.call("SET", "x", "y")
+    own.call("CONFIG", "SET", "maxmemory", 0)
+    assert reader.transport.take().startswith(b"-UNBLOCKED ")
+    own.call("RPUSH", "list", "v")
+    assert popper.transport.take() == b"*2\r\n$4\r\nlist\r\n$1\r\nv\r\n"
+
+
+def test_a_key_that_changes_outside_of_any_unit_serves_who_waits(own: MemoryCache) -> None:
+    first, second = own.connect(), own.connect()
+    first.send(b"BLPOP a 0\r\n")
+    second.send(b"BLPOP b 0\r\n")
+    database = own.service.dispatcher.server.databases[0]
+    for key in (b"a", b"b"):
+        value = List_()
+        value.append(b"v")
+        database.set(key, value)
+    assert first.transport.take() == b"*2\r\n$1\r\na\r\n$1\r\nv\r\n"
+    assert second.transport.take() == b"*2\r\n$1\r\nb\r\n$1\r\nv\r\n"
+
+
+def test_a_key_that_was_found_expired_stays_gone_where_the_outer_command_is_recorded(
+    own: MemoryCache, records: list[Any]
+) -> None:
+    own.call("SET", "n", 5, "PX", 100)
+    records.clear()
+    own.clock.rightNow += 1  # and no timer has run
+    own.call("OWNTOO", "n", "m")
+    assert records == [effects("DEL n", "OWNTOO n m")]
+
+
+def test_a_change_in_a_database_that_was_selected_within_is_recorded(own: MemoryCache, records: list[Any]) -> None:
+    client = own.connect()
+    client.send(b"ELSEWHERE k\r\n")
+    assert records == [effects("ELSEWHERE k")]
+
+
+def test_a_shared_conversation_is_not_changed_by_a_command_within_another(own: MemoryCache) -> None:
+    with pytest.raises(CommandError, match="SELECT changes the session"):
+        own.call("WITHIN", "SELECT", 1)
+    own.call("SET", "k", "v")
+    assert own.call("DBSIZE") == 1
+
+
+@pytest.mark.parametrize("line", ["HELD a", "LATER a", "DEBUG SLEEP 1"])
+def test_what_answers_later_cannot_be_called_within_another_command(line: str) -> None:
+    with cache_with_own({"enable-debug-command": "yes"}) as cache:
+        client = cache.connect()
+        assert client.send(f"WITHIN {line}\r\n".encode()).startswith(b"-WOULDWAIT ")
+        assert promises == {}
+        assert client.send(b"PING\r\n") == b"+PONG\r\n"
+
+
+def test_a_call_within_the_callback_of_a_request_waits_for_nothing(own: MemoryCache) -> None:
+    seen: list[Any] = []
+
+    def react(reply: Any) -> None:
+        try:
+            own.call("BLPOP", "b", 0)
+        except WouldWait as error:
+            seen.append(error)
+
+    own.request("BLPOP", "a", 0).addCallback(react)
+    own.request("LPUSH", "a", "x")
+    assert len(seen) == 1
+    assert len(own.service.dispatcher.blocking) == 0
+
+
+@pytest.mark.pure
+def test_a_fault_in_the_way_back_of_one_that_waits_reaches_nobody_else(own: MemoryCache) -> None:
+    first, second, pusher = own.connect(), own.connect(), own.connect()
+    first.send(b"BLPOP k 0\r\n")
+    second.send(b"BLPOP k 0\r\n")
+    (waiter,) = next(iter(own.service.dispatcher.blocking._sessions.values()))
+
+    def broken(key: bytes) -> Any:
+        raise ZeroDivisionError
+
+    waiter.block.again = broken
+    assert pusher.send(b"RPUSH k a b\r\n") == b":2\r\n"
+    assert first.transport.take().startswith(b"-ERR internal error")
+    assert second.transport.take() == b"*2\r\n$1\r\nk\r\n$1\r\na\r\n"

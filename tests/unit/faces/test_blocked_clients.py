@@ -374,3 +374,29 @@ def test_what_was_taken_is_not_there_after_a_restart() -> None:
     assert log.count(b"BLMOVE") == log.count(b"BRPOP") == 0
     with on_files(files) as again:
         assert lists(again) == held
+
+
+def test_a_client_that_sends_no_more_gets_what_it_was_owed_before_it_waits(cache: MemoryCache) -> None:
+    """Once the replies of the same turn were dropped with the wait."""
+    client = cache.connect()
+    wakeup = cache.service.dispatcher.wakeup
+    wakeup.open()
+    client.protocol.dataReceived(b"PING\r\nSET k v\r\nBLPOP q 0\r\nPING\r\n")
+    client.half_close()
+    wakeup.close()
+    assert client.transport.value() == b"+PONG\r\n+OK\r\n"
+    assert client.closed
+    assert cache.call("RPUSH", "q", "x") == 1
+    assert cache.call("LLEN", "q") == 1
+
+
+def test_a_client_that_waits_for_anything_is_not_idle(clock: Clock) -> None:
+    with MemoryCache({"timeout": "5", "enable-debug-command": "yes"}, clock) as cache:
+        client = cache.connect()
+        client.send(b"DEBUG SLEEP 60\r\n")
+        clock.advance(30)
+        assert not client.closed
+        clock.advance(31)
+        assert client.transport.take() == b"+OK\r\n"
+        clock.advance(10)
+        assert client.closed

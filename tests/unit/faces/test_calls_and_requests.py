@@ -133,9 +133,7 @@ SHARED = [
 
 @pytest.mark.parametrize("words", SHARED, ids=lambda words: " ".join(map(str, words[:2])))
 def test_nobody_changes_a_conversation_that_is_shared(cache: MemoryCache, words: tuple[Any, ...]) -> None:
-    with pytest.raises(
-        CommandError, match=r"changes the session, which all callers share here: use session"
-    ):
+    with pytest.raises(CommandError, match=r"changes the session, which all callers share here: use session"):
         cache.call(*words)
     failed: List[Any] = []
     cache.request(*words).addErrback(failed.append)

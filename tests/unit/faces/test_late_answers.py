@@ -174,3 +174,10 @@ def test_a_reply_that_is_known_at_once_is_no_late_one(own: MemoryCache) -> None:
     face = own.datagrams("resp")
     assert face.send(resp("AGREED 1", "AGREED 2"), PEER) == b":1\r\n:2\r\n"
     assert own.datagrams("command").send(b"AGREED 3", PEER) == b"(integer) 3\n"
+
+
+def test_a_reply_that_is_known_at_once_after_a_late_one_is_answered_once(own: MemoryCache) -> None:
+    face = own.datagrams("resp")
+    assert face.send(resp("HELD a", "AGREED 1", "AGREED 2"), PEER) is None
+    promises[b"a"].resolve(b"x")
+    assert taken(face) == [(b"$1\r\nx\r\n:1\r\n:2\r\n", PEER)]

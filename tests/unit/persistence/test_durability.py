@@ -1073,3 +1073,60 @@ def test_with_a_log_in_doubt_an_operator_is_waited_for_too() -> None:
     cache.call("BGREWRITEAOF")
     turns(cache)
     assert cache.call("SET", "more", "v") == b"OK"
+
+
+# In a transaction
+
+
+def test_a_rewrite_that_is_asked_for_in_a_transaction_begins_after_it(disk: MemoryDisk) -> None:
+    """Once the base held a part of the transaction, and the increment all of it: INCR was applied twice."""
+    cache = started(disk, appendonly="yes")
+    client = cache.connect()
+    replies = client.send(b"MULTI\r\nINCR n\r\nBGREWRITEAOF\r\nINCR n\r\nEXEC\r\n")
+    assert replies.endswith(b"*3\r\n:1\r\n+Background append only file rewriting scheduled\r\n:2\r\n")
+    finish(disk, cache)
+    assert information(cache)["aof_rewrites"] == "1"
+    left = loaded(disk, appendonly="yes")
+    assert left.call("GET", "n") == b"2"
+    left.stop()
+    cache.stop()
+
+
+def test_a_save_that_is_asked_for_in_a_transaction_holds_all_of_it(disk: MemoryDisk) -> None:
+    cache = started(disk)
+    client = cache.connect()
+    replies = client.send(b"MULTI\r\nINCR n\r\nBGSAVE\r\nINCR n\r\nEXEC\r\n")
+    assert replies.endswith(b"*3\r\n:1\r\n+Background saving scheduled\r\n:2\r\n")
+    finish(disk, cache)
+    left = loaded(disk)
+    assert left.call("GET", "n") == b"2"
+    left.stop()
+    cache.stop()
+
+
+def test_a_flush_in_a_transaction_is_saved_with_what_follows_it(disk: MemoryDisk) -> None:
+    cache = started(disk, save="3600 1")
+    client = cache.connect()
+    client.send(b"SET k v\r\nMULTI\r\nFLUSHALL\r\nSET n 1\r\nEXEC\r\n")
+    finish(disk, cache)
+    left = loaded(disk)
+    assert (left.call("GET", "n"), left.call("DBSIZE")) == (b"1", 1)
+    left.stop()
+    cache.stop()
+
+
+def test_who_waits_is_not_served_from_what_is_loaded_again(disk: MemoryDisk) -> None:
+    """Once a client was served an element of the file that had been taken long before."""
+    cache = started(disk, appendonly="yes", enable_debug_command="yes")
+    client, waiting = cache.connect(), cache.connect()
+    client.send(b"RPUSH k old\r\nLPOP k\r\n")
+    waiting.send(b"BLPOP k 0\r\n")
+    disk.hold()
+    client.send(b"DEBUG LOADAOF\r\n")
+    finish(disk, cache)
+    turns(cache)
+    assert later(client).endswith(b"+OK\r\n")
+    assert later(waiting) == b""
+    client.send(b"RPUSH k new\r\n")
+    assert later(waiting) == b"*2\r\n$1\r\nk\r\n$3\r\nnew\r\n"
+    cache.stop()
