@@ -1104,6 +1104,16 @@ def test_a_save_that_is_asked_for_in_a_transaction_holds_all_of_it(disk: MemoryD
     cache.stop()
 
 
+def test_a_save_that_is_asked_for_twice_in_a_transaction_is_one(disk: MemoryDisk) -> None:
+    cache = started(disk, appendonly="yes")
+    client = cache.connect()
+    client.send(b"MULTI\r\nSET k v\r\nBGSAVE\r\nBGSAVE\r\nBGREWRITEAOF\r\nBGREWRITEAOF\r\nEXEC\r\n")
+    finish(disk, cache)
+    told = information(cache)
+    assert (told["rdb_saves"], told["aof_rewrites"]) == ("1", "1")
+    cache.stop()
+
+
 def test_a_flush_in_a_transaction_is_saved_with_what_follows_it(disk: MemoryDisk) -> None:
     cache = started(disk, save="3600 1")
     client = cache.connect()

@@ -102,6 +102,13 @@ def test_the_descriptor_is_open_only_while_something_is_to_be_called(bench: Benc
     assert bench.pass_time(1) == ["c"]
 
 
+def test_a_call_that_was_cancelled_is_passed_over_among_those_that_are_due(bench: Bench) -> None:
+    bench.later(1, "first")
+    bench.later(2, "cancelled").cancel()
+    bench.later(3, "last")
+    assert bench.pass_time(3) == ["first", "last"]
+
+
 def test_what_a_call_asks_for_at_once_waits_for_the_next_turn(bench: Bench) -> None:
     bench.timers.callLater(1, lambda: bench.later(0, "then"))
     bench.later(1, "others")
