@@ -7,7 +7,7 @@ from twisted.internet import defer, task
 
 from twisted_kv import CacheService
 from twisted_kv.commands import GROUPS
-from twisted_kv.declaring import Group, first
+from twisted_kv.declaring import Group, first, integer
 
 own = Group("own")
 
@@ -15,7 +15,7 @@ own = Group("own")
 @own.command("INCRCAPPED", flags="write fast", keys=first("RW update"), since="1.0.0")
 def incrcapped(session, key, limit):
     """Increment a number, up to a limit."""
-    if int(session.call(b"GET", key) or 0) >= int(limit):
+    if integer(session.call(b"GET", key) or b"0") >= integer(limit):
         return None
     return session.call(b"INCR", key)
 

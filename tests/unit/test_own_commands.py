@@ -19,6 +19,7 @@ def test_the_example_s_command_is_one_like_all_others() -> None:
         client = cache.connect()
         assert [client.call("INCRCAPPED", "n", 2) for _ in range(3)] == [1, 2, None]
         assert client.send(b"incrcapped n\r\n") == b"-ERR wrong number of arguments for 'incrcapped' command\r\n"
+        assert client.send(b"INCRCAPPED n many\r\n") == b"-ERR value is not an integer or out of range\r\n"
         client.call("RPUSH", "l", "x")
         assert client.send(b"INCRCAPPED l 5\r\n").startswith(b"-WRONGTYPE ")
         assert client.send(b"MULTI\r\nINCRCAPPED m 5\r\nEXEC\r\n").endswith(b"*1\r\n:1\r\n")

@@ -13,7 +13,8 @@ How a program adds a command of its own:
         return [value, value]
 """
 
+from twisted_kv.declaring.arguments import integer
 from twisted_kv.declaring.commands import InTransaction, KeySpec, Lasting
 from twisted_kv.declaring.groups import Group, counted, every, first, second
 
-__all__ = ["Group", "InTransaction", "KeySpec", "Lasting", "counted", "every", "first", "second"]
+__all__ = ["Group", "InTransaction", "KeySpec", "Lasting", "counted", "every", "first", "integer", "second"]

@@ -13,12 +13,18 @@ The arity is derived from the function's signature, so it is written only once.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Final, TypeVar
 
 from twisted_kv.declaring.commands import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
 from twisted_kv.vocabulary.replies import Reply, Status
 
 F = TypeVar("F", bound=Function)
+
+FLAGS: Final = frozenset(
+    "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast no_auth "
+    "may_replicate no_async_loading no_multi no_mandatory_keys movablekeys allow_busy".split()
+)
+"""The flags of commands in Redis 7.0."""
 
 
 def first(access: str, notes: str = "") -> tuple[KeySpec, ...]:
@@ -87,11 +93,19 @@ class Group:
     ) -> Callable[[F], F]:
         """Declare a function as a command; a name such as `CONFIG GET` declares a subcommand of an earlier container.
 
-        A command that `changes_session` is refused where callers share a session.  The rest is as in `Command`.
+        `flags` are Redis's; a function that changes keys has to be declared with `write`, or its changes are not
+        recorded in the append-only file, and one that returns a `Block` with `blocking`.  A command that
+        `changes_session` is refused where callers share a session.  The rest is as in `Command`.  Raises ValueError for
+        a flag or container that does not exist, TypeError for a function that cannot be a command.
         """
+        unknown = set(flags.split()) - FLAGS
+        if unknown:
+            raise ValueError(f"{name}: no such flag: {', '.join(sorted(unknown))}")
 
         def declare(function: F) -> F:
             container, _, subcommand = name.lower().partition(" ")
+            if subcommand and container.encode() not in self.commands:
+                raise ValueError(f"{name}: the container {container.upper()} was not declared before")
             skip = 2 if subcommand else 1
             least, most = _bounds(function)
             command = Command(
@@ -149,7 +163,11 @@ class Group:
 
 def _bounds(function: Function) -> tuple[int, int]:
     """Return the least and the greatest number of arguments that a function takes after its session."""
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{function.__name__} is a coroutine function: a command returns its reply, or a Promise of it")
     parameters = list(inspect.signature(function).parameters.values())[1:]
+    if any(each.kind in (each.KEYWORD_ONLY, each.VAR_KEYWORD) for each in parameters):
+        raise TypeError(f"{function.__name__} has keyword arguments, which no request can pass")
     least = sum(each.default is each.empty and each.kind is not each.VAR_POSITIONAL for each in parameters)
     many = any(each.kind is each.VAR_POSITIONAL for each in parameters)
     return least, MANY if many else len(parameters)

@@ -18,7 +18,7 @@ from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.store.observers import Event, Watcher
 from twisted_kv.vocabulary.clock import Now
-from twisted_kv.vocabulary.errors import CommandError, SessionEnded, WouldWait
+from twisted_kv.vocabulary.errors import INTERNAL, CommandError, SessionEnded, WouldWait
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
 from twisted_kv.vocabulary.waiting import Block, Promise
@@ -205,7 +205,7 @@ class Blocking:
             reply = error.bare()
         except Exception:  # a bug in one command must not reach whoever made the key ready
             self._log.failure("{command} failed", command=entry.name)
-            reply = CommandError("internal error, see the log of the server")
+            reply = CommandError(INTERNAL)
         finally:
             self._is_rerunning = False
             session.db = selected

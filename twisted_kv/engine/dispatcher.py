@@ -26,6 +26,7 @@ from twisted_kv.sessions.session import Link, Server, Session
 from twisted_kv.settings.config import Settings
 from twisted_kv.vocabulary.clock import Clock, Now, SystemClock
 from twisted_kv.vocabulary.errors import (
+    INTERNAL,
     NO_FOLDER,
     ArityError,
     AttackError,
@@ -240,7 +241,7 @@ class Dispatcher:
         """Log a fault of the server and return the error reply for the client; other clients are not affected."""
         self._log.failure("{command} failed", command=command)
         self.statistics.errors["ERR"] += 1
-        return CommandError("internal error, see the log of the server")
+        return CommandError(INTERNAL)
 
     def _refuse_files(self) -> None:
         """Raise ValueError if a setting requires files and there is no folder for them."""

@@ -7,13 +7,25 @@ from typing import Any, Dict, Final, List, Sequence, Tuple
 
 from twisted_kv.engine.service import Service
 from twisted_kv.faces.late_answers import TOO_MANY, LateAnswer, LateAnswers
-from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.errors import INTERNAL, CommandError
+from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.dialects import MAX_DATAGRAM, Dialect, Request
 from twisted_kv.wire.encoder import least_size
 
 TOO_LARGE: Final = "reply is too large for a datagram"
+
+_log: Final = Logger()
+
+
+def rendered(dialect: Dialect, request: Request, reply: Reply, resp: int) -> bytes | None:
+    """Render a reply; a value that is none, which is a bug of its command, becomes an error."""
+    try:
+        return dialect.render(request, reply, resp)
+    except Exception:
+        _log.failure("a command has returned a value that is no reply: {kind}", kind=type(reply).__name__)
+        return dialect.error(CommandError(INTERNAL))
 
 
 class Conversation(LateAnswer):
@@ -127,7 +139,7 @@ class Conversation(LateAnswer):
         if self._size > MAX_DATAGRAM or least_size(reply) > MAX_DATAGRAM:
             self._size += MAX_DATAGRAM + 1
             return b""
-        part = self._dialect.render(words, reply, resp)
+        part = rendered(self._dialect, words, reply, resp)
         if part is None:
             return b""
         self._size += len(part)

@@ -13,7 +13,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.service import Service
 from twisted_kv.engine.wakeup import REQUESTS
-from twisted_kv.faces.conversations import TOO_LARGE, Conversation
+from twisted_kv.faces.conversations import TOO_LARGE, Conversation, rendered
 from twisted_kv.faces.late_answers import TOO_MANY, Datagrams, LateAnswer, LateAnswers
 from twisted_kv.transports.addresses import is_served
 from twisted_kv.vocabulary.errors import CommandError
@@ -199,7 +199,7 @@ class CacheDatagramProtocol(DatagramProtocol):
         else:
             size = least_size(reply)
         if size <= MAX_DATAGRAM:
-            answer = dialect.render(request, reply, 2)
+            answer = rendered(dialect, request, reply, 2)
             if answer is None:
                 if isinstance(reply, CommandError):
                     self._statistics.datagram_sets_refused += 1

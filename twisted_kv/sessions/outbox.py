@@ -11,10 +11,12 @@ Sans-IO: the owner of the transport asks for the next chunk, and calls `release`
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Deque, Dict, Final, List
+from typing import Any, ClassVar, Deque, Dict, Final, List
 
 from twisted_kv.settings.config import Settings
 from twisted_kv.settings.kinds import BufferLimit
+from twisted_kv.vocabulary.errors import INTERNAL, CommandError
+from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
@@ -68,6 +70,8 @@ class Outbox:
         "slots",
         "waiting_bytes",
     )
+
+    _log: ClassVar[Logger] = Logger()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -136,13 +140,21 @@ class Outbox:
                 self._large -= least_size(reply)
                 if not fits:
                     return False
-            data = encode(reply, resp)
+            data = self._encoded(reply, resp)
             self.parts.append(data)
             size = len(data)
         if size < SMALL:
             return True
         self._large += size
         return self.is_within_limit
+
+    def _encoded(self, reply: Reply, resp: int) -> bytes:
+        """Encode a reply; a value that is none, which is a bug of its command, becomes an error reply."""
+        try:
+            return encode(reply, resp)
+        except Exception:
+            self._log.failure("a command has returned a value that is no reply: {kind}", kind=type(reply).__name__)
+            return encode(CommandError(INTERNAL), resp)
 
     def promise(self, promise: Promise, resp: int) -> Slot:
         """Reserve a slot for a reply that comes later."""
@@ -154,7 +166,7 @@ class Outbox:
 
     def fill(self, slot: Slot, reply: Reply) -> bool:
         """Gather the reply for a slot; return False if the client would be owed more than its limit allows."""
-        data = encode(reply, slot.resp)
+        data = self._encoded(reply, slot.resp)
         self.parts.append(Filling(slot, data))
         self._large += len(data)
         self._cannot_join = True

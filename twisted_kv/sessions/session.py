@@ -275,6 +275,8 @@ class Session:
         Both are one unit: one record of the journal, and no client sees the first without the second.  Blocking
         commands do not wait.
         """
+        if any(type(word) is not bytes for word in words):
+            raise TypeError("the arguments of session.call are bytes")
         reply = self.server.services.execution.call(self, words)
         if isinstance(reply, CommandError):
             raise reply

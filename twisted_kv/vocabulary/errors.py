@@ -9,6 +9,7 @@ NOT_AN_INTEGER: Final = "value is not an integer or out of range"
 NOT_A_FLOAT: Final = "value is not a valid float"
 OVERFLOW: Final = "increment or decrement would overflow"
 NO_FOLDER: Final = "this cache has no folder to write to: it was started without dir, save and appendonly"
+INTERNAL: Final = "internal error, see the log of the server"
 STRING_TOO_LONG: Final = "string exceeds maximum allowed size (proto-max-bulk-len)"
 
 

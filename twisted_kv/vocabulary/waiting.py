@@ -3,7 +3,7 @@
 Why not a Deferred: a promise is resolved once, with a reply value that may be an error; it has one callback, which
 returns nothing; callbacks are not chained, and an error without a callback is not an unhandled error.  It says whether
 later requests may run, which a Deferred cannot.  And commands, which make promises, do not depend on a reactor.  An
-in-process caller gets a Deferred: `local` makes one from the promise.
+in-process caller gets a Deferred: `faces.in_process` makes one from the promise.
 """
 
 from __future__ import annotations

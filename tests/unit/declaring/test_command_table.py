@@ -205,3 +205,25 @@ def test_every_command_says_what_it_does(command: Any) -> None:
     assert command.since.count(".") == 2
     assert command.complexity
     assert not ({"write", "readonly"} <= set(command.flags))
+
+
+def test_what_cannot_be_declared_is_refused_at_once() -> None:
+    group = Group("example")
+
+    async def waits(session: Any) -> Reply:
+        return OK
+
+    def with_keywords(session: Any, *, option: int = 1) -> Reply:
+        return OK
+
+    def with_more(session: Any, **options: int) -> Reply:
+        return OK
+
+    for function in (waits, with_keywords, with_more):
+        with pytest.raises(TypeError, match=function.__name__):
+            group.command("NAME", since="1.0.0")(function)
+    with pytest.raises(ValueError, match="NAME: no such flag: wrte"):
+        group.command("NAME", since="1.0.0", flags="wrte fast")
+    with pytest.raises(ValueError, match="the container BOX was not declared before"):
+        group.command("BOX OPEN", since="1.0.0")(lambda session: OK)
+    assert group.commands == {}

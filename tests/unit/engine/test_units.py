@@ -9,6 +9,7 @@ import pytest
 from tests.own_commands import cache_with_own, promises
 from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from tests.storage.starts import words
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.units import Units
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.testing import MemoryCache, MemoryConnection
@@ -357,3 +358,13 @@ def test_a_fault_in_the_way_back_of_one_that_waits_reaches_nobody_else(own: Memo
     assert pusher.send(b"RPUSH k a b\r\n") == b":2\r\n"
     assert first.transport.take().startswith(b"-ERR internal error")
     assert second.transport.take() == b"*2\r\n$1\r\nk\r\n$1\r\na\r\n"
+
+
+@pytest.mark.pure
+def test_what_a_command_passes_to_another_is_bytes(own: MemoryCache) -> None:
+    session = own.service.dispatcher.begin(Lasting.CONNECTION, trusted=True)
+    arguments: Any
+    for arguments in ([b"SET", b"k", 5], ["GET", "k"]):
+        with pytest.raises(TypeError, match="are bytes"):
+            session.call(*arguments)
+    assert own.call("EXISTS", "k") == 0

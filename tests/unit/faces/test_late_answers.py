@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.own_commands import promises
+from tests.servers.capture import listening
 from twisted_kv.faces import late_answers
 from twisted_kv.faces.late_answers import LONGEST
 from twisted_kv.testing import MemoryCache, MemoryDatagrams
@@ -140,26 +141,30 @@ def test_only_so_many_answers_are_owed(own: MemoryCache, few: int, dialect: str)
 
 
 @pytest.mark.parametrize("dialect", ["command", "resp"])
-def test_a_late_reply_that_is_none_leaves_the_others_alone(own: MemoryCache, dialect: str) -> None:
+def test_a_late_reply_that_is_none_is_an_internal_error(own: MemoryCache, dialect: str) -> None:
     face = own.datagrams(dialect)
     for name in "ab":
         request = f"LATER {name}"
         face.send(request.encode() if dialect == "command" else resp(request), PEER)
-    promises[b"a"].resolve(object())
+    with listening() as said:
+        promises[b"a"].resolve(object())
+    assert len(said.tracebacks) == 1
     promises[b"b"].resolve(b"v")
-    ((answer, address),) = taken(face)
+    error, answer = [each for each, _ in taken(face)]
+    assert b"ERR internal error" in error
     assert answer in (b"v\n", b"$1\r\nv\r\n")
-    assert address == PEER
-    face.close()
-    assert given_up(own) == 0
 
 
 @pytest.mark.parametrize("dialect", ["command", "resp"])
-def test_a_value_that_is_no_reply_leaves_the_datagrams_of_others_alone(own: MemoryCache, dialect: str) -> None:
+def test_a_value_that_is_no_reply_is_an_internal_error(own: MemoryCache, dialect: str) -> None:
     face = own.datagrams(dialect)
     write = (lambda line: line.encode()) if dialect == "command" else resp
-    face.protocol.datagramsReceived([(write("NONSENSE"), PEER), (write("PING"), PEER)])
-    assert [answer for answer, _ in taken(face)] == [b"PONG\n" if dialect == "command" else b"+PONG\r\n"]
+    with listening() as said:
+        face.protocol.datagramsReceived([(write("NONSENSE"), PEER), (write("PING"), PEER)])
+    assert len(said.tracebacks) == 1
+    error, answer = [each for each, _ in taken(face)]
+    assert b"ERR internal error" in error
+    assert answer == (b"PONG\n" if dialect == "command" else b"+PONG\r\n")
 
 
 def test_a_port_that_closes_waits_for_nothing(own: MemoryCache) -> None:

@@ -192,3 +192,14 @@ def test_the_end_saves_as_it_is_told(points: str, wish: bool, is_saved: bool) ->
     cache.stop()
     turns(cache)
     assert ("dump.rdb" in disk.files()) is is_saved
+
+
+@pytest.mark.pure
+def test_a_value_that_cannot_be_written_fails_the_snapshot_and_the_next_may_begin() -> None:
+    """Once the snapshot was under way for ever."""
+    desk = Desk()
+    desk.databases[0]._keys.set(b"bad", 5)  # type: ignore[arg-type]  # a bug of whoever has put it there
+    desk.saving.start()
+    desk.finish()
+    assert isinstance(desk.error(), Exception)
+    assert desk.is_ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.own_commands import cache_with_own, promises
+from tests.servers.capture import listening
 from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox
 from twisted_kv.settings.config import Settings
@@ -340,14 +341,13 @@ def test_a_client_that_has_gone_waits_for_no_reply(own: MemoryCache, command: st
 
 
 @pytest.mark.parametrize("command", ["LATER", "HELD"])
-def test_a_late_reply_that_is_none_ends_one_connection(own: MemoryCache, command: str) -> None:
-    client, other = own.connect(), own.connect()
-    client.send(f"{command} a\r\n".encode())
-    other.send(b"LATER b\r\n")
-    promises[b"a"].resolve(object())
-    assert client.closed
-    promises[b"b"].resolve(1)
-    assert other.transport.take() == b":1\r\n"
+def test_a_late_reply_that_is_none_is_an_internal_error(own: MemoryCache, command: str) -> None:
+    client = own.connect()
+    client.send(f"{command} a\r\nPING\r\n".encode())
+    with listening() as said:
+        promises[b"a"].resolve(object())
+    assert len(said.tracebacks) == 1
+    assert client.transport.take() == INTERNAL + b"+PONG\r\n"
 
 
 @pytest.mark.parametrize("command", ["LATER", "HELD"])
@@ -398,8 +398,14 @@ def test_an_error_class_defined_later_is_an_error(own: MemoryCache) -> None:
     )
 
 
-def test_a_value_that_is_no_reply_ends_the_connection_of_who_asked_and_no_other(own: MemoryCache) -> None:
-    client, other = own.connect(), own.connect()
-    client.send(b"NONSENSE\r\n")
-    assert client.closed
-    assert other.send(b"PING\r\n") == b"+PONG\r\n"
+INTERNAL = b"-ERR internal error, see the log of the server\r\n"
+
+
+def test_a_value_that_is_no_reply_is_an_internal_error_and_earlier_replies_are_kept(own: MemoryCache) -> None:
+    client = own.connect()
+    with listening() as said:
+        assert client.send(b"SET k v\r\nNONSENSE\r\nPING\r\n") == b"+OK\r\n" + INTERNAL + b"+PONG\r\n"
+        assert client.send(b"MULTI\r\nSET k w\r\nNONSENSE\r\nEXEC\r\nPING\r\n") == (
+            b"+OK\r\n+QUEUED\r\n+QUEUED\r\n" + INTERNAL + b"+PONG\r\n"
+        )
+    assert len(said.tracebacks) == 2
