@@ -32,7 +32,7 @@ class Journal:
         self._record: Final = record
         self._effects: List[Effect] = []  # effects that the running command has reported
         self._unit: List[Effect] = []  # effects of the current unit, if it runs more than one command
-        self._lost: List[Effect] = []  # those of them that remove keys that no request removed
+        self._lost_at: List[int] = []  # where effects of the unit are that remove keys that no request removed
         self._reported = 0  # how often a command reported effects before it called another
         self._nested: Dict[int, int] = {}  # changes by database, recorded by commands within others
         self.is_open = False
@@ -57,7 +57,7 @@ class Journal:
         """Record the removal of a key that no request removed."""
         effect = index, (b"DEL", key)
         if self._units.depth and not self._units.is_timer:
-            self._lost.append(effect)
+            self._lost_at.append(len(self._unit))
             self._gather([effect])
         else:
             self._record([effect])
@@ -74,10 +74,18 @@ class Journal:
             self._units.at_end(self._record_unit)
         self._unit += effects
 
+    def _keep_lost(self, start: int) -> None:
+        """Drop the effects of the unit from an index on, but those of keys that no request removed."""
+        kept = [self._unit[at] for at in self._lost_at if at >= start]
+        del self._unit[start:]
+        self._unit += kept
+        self._lost_at = [at for at in self._lost_at if at < start]
+        self._lost_at += range(start, start + len(kept))
+
     def _record_unit(self) -> None:
         effects, self._unit = self._unit, []
         self._nested.clear()
-        self._lost.clear()
+        self._lost_at.clear()
         if effects:
             self._record(effects)
 
@@ -112,7 +120,7 @@ class Journal:
                 # Its own request replays all of it, including the effects of the commands that it called, but not what
                 # time has done: the replay removes no key by itself.
                 if len(self._unit) > start:
-                    self._unit[start:] = [each for each in self._unit[start:] if any(each is key for key in self._lost)]
+                    self._keep_lost(start)
                 self._note([(index, name + arguments)])
             if self._units.depth > 1:
                 self._nested[index] = nested + changes
