@@ -60,7 +60,7 @@ def exec_(session: Session) -> Reply:
             pushed: list[Push] = []
             session.pushed = pushed
             entry.calls += 1
-            replies.append(session.server.services.execution.request(session, words, entry))
+            replies.append(session.server.services.execution.run(session, words, entry))
             spoken.append((session.resp, pushed))
     finally:
         session.pushed = None

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.service import Service
+from twisted_kv.sessions.session import Session
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
 from twisted_kv.vocabulary.waiting import Promise
@@ -19,7 +20,7 @@ WRONG_THREAD = (
 )
 
 
-def _later(reply: Promise) -> Deferred[Reply]:
+def _later(reply: Promise, owner: Owner) -> Deferred[Reply]:
     """Return a Deferred that fires with a reply that is not known yet."""
 
     def abandon(_: Deferred[Reply]) -> None:
@@ -28,11 +29,19 @@ def _later(reply: Promise) -> Deferred[Reply]:
     deferred: Deferred[Reply] = Deferred(abandon)
 
     def fire(result: Reply) -> None:
-        if not deferred.called:  # it may have been cancelled
-            if isinstance(result, CommandError):
-                deferred.errback(result)
-            else:
-                deferred.callback(None if result is NULL_ARRAY else result)
+        if deferred.called:
+            return  # it was cancelled
+        # The callbacks may run inside somebody's `request`, and may call: that must not wait.
+        asking, owner.asking = owner.asking, None
+        if asking is not None:
+            asking.may_wait = False
+        if isinstance(result, CommandError):
+            deferred.errback(result)
+        else:
+            deferred.callback(None if result is NULL_ARRAY else result)
+        if asking is not None:
+            asking.may_wait = True
+            owner.asking = asking
 
     reply.then(fire)
     return deferred
@@ -41,10 +50,12 @@ def _later(reply: Promise) -> Deferred[Reply]:
 class Owner:
     """The thread that may call: the reactor's, or while none runs yet, the one that created the cache."""
 
-    __slots__ = ("thread",)
+    __slots__ = ("asking", "thread")
 
     def __init__(self) -> None:
         self.thread = get_ident()
+        self.asking: Session | None = None
+        """The session whose `request` is under way, so that it may wait."""
 
     def move(self) -> None:
         """Make the calling thread the owner of the cache."""
@@ -89,9 +100,7 @@ class LocalSession:
                 request.append(value.encode())
             else:
                 request.append(encode_word(value))
-        session = self._session
-        session.may_wait = False  # also inside a callback of `request`, which is still under way then
-        reply = self._request(session, request)
+        reply = self._request(self._session, request)
         if type(reply) is bytes:
             return reply
         if isinstance(reply, CommandError):
@@ -107,14 +116,16 @@ class LocalSession:
         if get_ident() != self._owner.thread:
             raise RuntimeError(WRONG_THREAD)
         request = encode_words(words)
-        session = self._session
+        session, owner = self._session, self._owner
+        asking, owner.asking = owner.asking, session
         session.may_wait = True
         try:
             reply = self._request(session, request)
         finally:
-            session.may_wait = False
+            session.may_wait = session is asking
+            owner.asking = asking
         if type(reply) is Promise:
-            return _later(reply)
+            return _later(reply, owner)
         if isinstance(reply, CommandError):
             return fail(reply)
         return succeed(None if reply is NULL_ARRAY else reply)

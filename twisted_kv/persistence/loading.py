@@ -392,7 +392,7 @@ class _Replay:
 
     def _run(self, words: list[bytes], offset: int) -> None:
         entry = self._find(words, offset)
-        reply = self._server.services.execution.request(self._session, words, entry)
+        reply = self._server.services.execution.run(self._session, words, entry)
         if not isinstance(reply, CommandError):
             return
         if isinstance(reply, PayloadError) and reply.lost:

@@ -113,7 +113,7 @@ class NoEffects:
 class Execution(Protocol):
     """Runs requests.  An error is a reply value, not an exception."""
 
-    def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
+    def run(self, session: Session, words: Sequence[bytes], entry: TableEntry) -> Reply:
         """Run a request whose command was admitted before."""
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
@@ -123,11 +123,11 @@ class Execution(Protocol):
 class NoExecution:
     """Requests are refused."""
 
-    def request(self, session: Session, words: Sequence[bytes], admitted: TableEntry | None = None) -> Reply:
+    def run(self, session: Session, words: Sequence[bytes], entry: TableEntry) -> Reply:
         return CommandError("no engine runs requests here")
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
-        return self.request(session, words)
+        return CommandError("no engine runs requests here")
 
 
 class Waiting(Protocol):

@@ -232,5 +232,5 @@ def test_a_fault_in_what_is_replayed_stops_the_start(dispatcher: Dispatcher) -> 
 
     entry.function = broken
     with pytest.raises(ZeroDivisionError):
-        dispatcher.request(replay, [b"SET", b"k", b"v"], entry)
+        dispatcher.run(replay, [b"SET", b"k", b"v"], entry)
     assert dispatcher.units.depth == 0

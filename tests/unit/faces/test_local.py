@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from twisted_kv.engine.dispatcher import Dispatcher
-from twisted_kv.faces.in_process import LocalSession, _later, encode_word
+from twisted_kv.faces.in_process import LocalSession, Owner, _later, encode_word
 from twisted_kv.settings.config import Settings
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.version import VERSION
@@ -116,7 +116,7 @@ def test_the_version_is_one_that_the_index_takes() -> None:
 
 def test_a_reply_that_comes_when_nobody_waits_for_it_any_more_is_dropped() -> None:
     reply = Promise()
-    deferred = _later(reply).addErrback(lambda failure: failure.type)
+    deferred = _later(reply, Owner()).addErrback(lambda failure: failure.type)
     deferred.cancel()
     reply.resolve(b"too late")
     assert deferred.result is CancelledError

@@ -38,7 +38,7 @@ def do_again(cache: MemoryCache, noted: list[Effect]) -> None:
     dispatcher = cache.service.dispatcher
     session = Session(dispatcher.server, Lasting.CONNECTION, trusted=True, is_replay=True)
     for _, request in noted:
-        reply = dispatcher.request(session, request, dispatcher.server.commands.entry_of(request))
+        reply = dispatcher.run(session, request, dispatcher.server.commands.entry_of(request))
         assert not isinstance(reply, CommandError)
 
 
