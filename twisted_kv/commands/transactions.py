@@ -54,26 +54,33 @@ def exec_(session: Session) -> Reply:
             raise CommandError("Transaction discarded because of previous errors.", "EXECABORT")
         return NULL_ARRAY
     replies: list[Reply] = []
-    spoken: list[tuple[int, list[Push]]] = []
+    versions: list[int] = []
+    pushes: dict[int, list[Push]] = {}  # those that came during a request, by its index
+    pushed: list[Push] = []
+    session.pushed = pushed
+    run = session.server.services.execution.run
     try:
         for entry, words in transaction.queue:
-            pushed: list[Push] = []
-            session.pushed = pushed
             entry.calls += 1
-            replies.append(session.server.services.execution.run(session, words, entry))
-            spoken.append((session.resp, pushed))
+            replies.append(run(session, words, entry))
+            versions.append(session.resp)
+            if pushed:
+                pushes[len(versions) - 1] = pushed
+                session.pushed = pushed = []
     finally:
         session.pushed = None
     session.end_transaction()
-    return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, spoken))
+    return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, versions, pushes))
 
 
-def _spoken(replies: list[Reply], spoken: list[tuple[int, list[Push]]]) -> list[Reply]:
-    """Have each reply encoded as when it was made: HELLO may have changed the protocol, and pushes came."""
-    last = spoken[-1][0] if spoken else 0
+def _spoken(replies: list[Reply], versions: list[int], pushes: dict[int, list[Push]]) -> list[Reply]:
+    """Return the replies to be encoded as when they were made: HELLO may have changed the protocol, and pushes came."""
+    last = versions[-1] if versions else 0
+    if not pushes and versions.count(last) == len(versions):
+        return replies
     return [
-        reply if resp == last and not pushes else ExecReply(reply, resp, pushes)
-        for reply, (resp, pushes) in zip(replies, spoken)
+        reply if resp == last and index not in pushes else ExecReply(reply, resp, pushes.get(index, ()))
+        for index, (reply, resp) in enumerate(zip(replies, versions))
     ]
 
 
