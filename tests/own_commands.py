@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import Lasting
@@ -101,6 +101,18 @@ def told(session: Session, first: bytes, second: bytes) -> Reply:
     session.journal(b"SET", second, b"set")
     session.call(b"INCR", first)
     return OK
+
+
+@own.command("INPROCESS", flags="write", since="1.0.0", keys=first("RW"))
+def inprocess(session: Session, key: bytes) -> Reply:
+    """Set a key by one that it calls, and make a call in process that has to make room."""
+    session.call(b"SET", key, b"v" * 200)
+    callers[0]("PING")
+    return session.db.holds(key)
+
+
+callers: list[Callable[..., Any]] = []
+"""What INPROCESS calls."""
 
 
 @own.command("SLOW", since="1.0.0")

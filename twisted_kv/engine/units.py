@@ -46,13 +46,13 @@ class Units:
 
     def begin(self) -> None:
         """Begin a timer's work."""
+        self.is_timer = self.is_timer or not self.depth  # within a request, it is a part of that
         self.depth += 1
-        self.is_timer = True
 
     def end(self) -> None:
         """End a timer's work."""
         self.depth -= 1
-        self.is_timer = False
+        self.is_timer = self.is_timer and self.depth > 0
         if self.is_due:
             self.finish()
 

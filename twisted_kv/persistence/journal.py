@@ -59,6 +59,8 @@ class Journal:
         if self._units.depth and not self._units.is_timer:
             self._lost_at.append(len(self._unit))
             self._gather([effect])
+            if event is Event.EVICTED:  # a change that the running command has not made itself
+                self._nested[index] = self._nested.get(index, 0) + 1
         else:
             self._record([effect])
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from tests.own_commands import cache_with_own, promises
+from tests.own_commands import cache_with_own, callers, promises
 from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from tests.storage.starts import words
 from twisted_kv.declaring.commands import Lasting
@@ -368,3 +368,14 @@ def test_what_a_command_passes_to_another_is_bytes(own: MemoryCache) -> None:
         with pytest.raises(TypeError, match="are bytes"):
             session.call(*arguments)
     assert own.call("EXISTS", "k") == 0
+
+
+def test_a_key_that_is_evicted_within_a_unit_is_recorded_in_its_place(own: MemoryCache, records: list[Any]) -> None:
+    """Once its removal was recorded before what the unit had done: after a replay, the key was there again."""
+    own.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+    own.call("CONFIG", "SET", "maxmemory", 100)
+    callers[:] = [own.call]
+    assert own.call("INPROCESS", "k") is False
+    (record,) = records
+    assert record[0][1][:2] == (b"SET", b"k")
+    assert record[1:] == effects("DEL k")
