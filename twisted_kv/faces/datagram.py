@@ -125,7 +125,7 @@ class CacheDatagramProtocol(DatagramProtocol):
             if is_served(address[0]):
                 try:
                     answer = self._answer(choose(datagram), datagram, address)
-                except Exception:  # a bug of ours, or a value that is no reply; the others are still answered
+                except Exception:  # a bug of ours; the others are still answered
                     self._log.failure("a datagram could not be answered")
                     continue
                 # A server on such a port would mistake the answer for a request, and answer it.

@@ -213,12 +213,8 @@ class RespProtocol(Protocol):
         """Queue a reply or a push that arrives while no request of this client runs, and schedule a turn for it."""
         if self._session is None or self._state.is_over:
             return
-        try:
-            outbox = self._outbox
-            fits = outbox.add(reply, self._session.resp) if slot is None else outbox.fill(slot, reply)
-        except Exception:  # not a valid reply, a bug of ours: its sender must not fail for it
-            self._wakeup.fail(self)
-            return
+        outbox = self._outbox
+        fits = outbox.add(reply, self._session.resp) if slot is None else outbox.fill(slot, reply)
         if not fits:
             self._close_over_output_limit("its reply is longer than client-output-buffer-limit")
         elif not self._joined:
