@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import CommandTable
 from twisted_kv.sessions.session import Server, Session
@@ -45,6 +46,8 @@ def test_a_server_by_itself_has_all_services(server: Server) -> None:
     assert (services.ports.port, services.ports.count_drops()) == (None, 0)
     with pytest.raises(CommandError, match="no engine runs requests here"):
         session.call(b"GET", b"k")
+    entry = CommandTable(GROUPS).entry_of([b"GET", b"k"])
+    assert str(services.execution.run(session, [b"GET", b"k"], entry)) == "ERR no engine runs requests here"
 
 
 @pytest.mark.pure
