@@ -32,7 +32,7 @@ def measure(calls: int, rounds: int, *words: str) -> dict[str, float]:
     cache = CacheService(config=options.settings)
     cache.call("SET", "key", b"v" * 64)
     cache.call("HSET", "hash", "field", "value")
-    session = cache.dispatcher.begin(Lasting.CONNECTION)
+    session = cache.dispatcher.begin(Lasting.SESSION)
     value = b"v" * 64
     timed = {
         'cache.call("GET", key)': lambda: cache.call("GET", "key"),

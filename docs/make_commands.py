@@ -12,7 +12,8 @@ PATH = Path(__file__).with_name("commands.md")
 PLACES = {
     Lasting.REQUEST: "everywhere",
     Lasting.DATAGRAM: "not alone in a datagram",
-    Lasting.CONNECTION: "over a connection, in process",
+    Lasting.SESSION: "over a connection, in process",
+    Lasting.CONNECTION: "over a connection",
 }
 HEAD = """\
 # Commands

@@ -10,7 +10,7 @@ from twisted_kv.declaring.groups import Group, every, first
 from twisted_kv.sessions.session import Session
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import OK, Reply
+from twisted_kv.vocabulary.replies import OK, Push, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 own = Group("own")
@@ -23,8 +23,7 @@ promises: dict[bytes, Promise] = {}
 def push(session: Session, message: bytes) -> Reply:
     """Push a message to all connections."""
     for each in session.server.sessions.values():
-        assert each.link is not None
-        each.link.push([b"message", message])
+        each.push(Push([b"message", message]))
     return OK
 
 
@@ -124,7 +123,7 @@ def slow(session: Session) -> Reply:
     return OK
 
 
-@own.command("ELSEWHERE", flags="write", since="1.0.0", keys=first("RW"), lasting=Lasting.CONNECTION)
+@own.command("ELSEWHERE", flags="write", since="1.0.0", keys=first("RW"), lasting=Lasting.SESSION)
 def elsewhere(session: Session, key: bytes) -> Reply:
     """Set a key of another database, which stays selected."""
     session.call(b"SELECT", b"1")
@@ -132,7 +131,7 @@ def elsewhere(session: Session, key: bytes) -> Reply:
     return OK
 
 
-@own.command("WITHIN", since="1.0.0", lasting=Lasting.CONNECTION)
+@own.command("WITHIN", since="1.0.0", lasting=Lasting.SESSION)
 def within(session: Session, *words: bytes) -> Reply:
     """Run another command within this one, and put what it replies into a list."""
     return [session.call(*words)]

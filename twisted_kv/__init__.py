@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twisted_kv.service import CacheService
     from twisted_kv.sessions.session import Session
     from twisted_kv.vocabulary.errors import CommandError, SessionEnded, WouldWait
+    from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, MessagesLost, Subscription
 
 __all__ = [
     "CacheDatagramProtocol",
@@ -27,10 +28,14 @@ __all__ = [
     "CommandError",
     "DatagramClient",
     "Dispatcher",
+    "KeyEvent",
+    "Message",
+    "MessagesLost",
     "RespFactory",
     "Session",
     "SessionEnded",
     "StreamClient",
+    "Subscription",
     "WouldWait",
     "__version__",
 ]
@@ -41,10 +46,14 @@ _MODULES = {
     "CommandError": "vocabulary.errors",
     "DatagramClient": "client",
     "Dispatcher": "engine.dispatcher",
+    "KeyEvent": "vocabulary.subscriptions",
+    "Message": "vocabulary.subscriptions",
+    "MessagesLost": "vocabulary.subscriptions",
     "RespFactory": "faces.connections",
     "Session": "sessions.session",
     "SessionEnded": "vocabulary.errors",
     "StreamClient": "client",
+    "Subscription": "vocabulary.subscriptions",
     "WouldWait": "vocabulary.errors",
 }
 

@@ -20,12 +20,13 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
 from twisted_kv.vocabulary.clock import SystemClock
-from twisted_kv.vocabulary.command_names import OF_CONNECTION, READ_ONLY, waiting_seconds
-from twisted_kv.vocabulary.errors import CommandError, ProtocolError
+from twisted_kv.vocabulary.command_names import LISTENING, OF_CONNECTION, READ_ONLY, waiting_seconds
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
 from twisted_kv.vocabulary.replies import Push, Reply, Status
+from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
-from twisted_kv.wire.words import Word, encode_words, quote
+from twisted_kv.wire.words import Word, encode_word, encode_words, quote
 
 
 def is_idempotent(words: Sequence[bytes]) -> bool:
@@ -103,6 +104,120 @@ class _StreamProtocol(TwistedProtocol):
             self.abort()
 
 
+class _ListeningProtocol(_StreamProtocol):
+    """A connection that is subscribed to something; `deliver` is called with each message."""
+
+    def __init__(self, unusable: Callable[[_StreamProtocol], None], deliver: Callable[[Message], None]) -> None:
+        super().__init__(unusable)
+        self._deliver = deliver
+
+    def _receive(self, reply: Reply) -> None:
+        kind = reply[0] if isinstance(reply, list) and reply else None
+        if kind == b"message":
+            self._deliver(Message(reply[1], reply[2]))
+        elif kind == b"pmessage":
+            self._deliver(Message(reply[2], reply[3], reply[1]))
+        elif kind in (b"subscribe", b"psubscribe"):  # in RESP3 these are pushes, though they answer
+            super()._receive(list(reply))
+        else:
+            super()._receive(reply)
+
+
+class _Feed:
+    """Keeps one subscription supplied: over a connection of its own, which is made again whenever it is lost."""
+
+    def __init__(self, client: StreamClient, requests: list[list[bytes]], callback: OnMessage | None) -> None:
+        self._client = client
+        self._requests = requests
+        self._subscription = Subscription(self._stop, callback)
+        self._started: Deferred[Subscription] = Deferred(lambda _: self._subscription.stop())
+        self._connection: _StreamProtocol | None = None
+        self._delay = _SHORTEST_DELAY
+        self._call: Any = None  # the next attempt to connect, or the next check of the connection
+
+    def start(self) -> Deferred[Subscription]:
+        """Subscribe; fires when the server has confirmed it, and fails if it cannot be done."""
+        self._connect()
+        return self._started
+
+    def stop(self) -> None:
+        self._subscription.stop()
+
+    def _connect(self) -> None:
+        self._call = None
+        ensureDeferred(self._subscribe()).addCallbacks(self._subscribed, self._failed)
+
+    async def _subscribe(self) -> None:
+        connection = await self._client._open_connection(self._protocol)
+        self._connection = connection
+        for reply in [connection.request(request) for request in self._requests]:
+            _value(await self._client._with_timeout(reply))
+        if self._subscription.is_stopped:
+            connection.abort()
+
+    def _protocol(self) -> _StreamProtocol:
+        return _ListeningProtocol(self._lost, self._subscription.put)
+
+    def _subscribed(self, _: None) -> None:
+        if self._subscription.is_stopped:
+            return
+        self._delay = _SHORTEST_DELAY
+        if not self._started.called:
+            self._started.callback(self._subscription)
+        if self._connection is not None:
+            self._call = self._client._clock.callLater(_PROBE, self._probe)
+
+    def _failed(self, failure: Failure) -> None:
+        """React to an attempt that has failed: the first one ends the subscription, later ones are repeated."""
+        if not self._started.called:
+            self._subscription.stop()
+            self._client._feeds.discard(self)
+            self._started.errback(failure)
+        elif self._connection is not None:
+            self._connection.abort()
+        else:
+            self._retry()
+
+    def _probe(self) -> None:
+        """Ask for a sign of life: nothing else tells a quiet connection from a dead one."""
+        self._call = None
+        connection = self._connection
+        if connection is not None:
+            alive = self._client._with_timeout(connection.request([b"PING"]))
+            alive.addCallbacks(self._subscribed, lambda _: connection.abort())
+
+    def _lost(self, connection: _StreamProtocol) -> None:
+        """Connect again, unless the subscription is over."""
+        if self._connection is connection:
+            self._connection = None
+            self._retry()
+
+    def _retry(self) -> None:
+        if self._subscription.is_stopped or not self._started.called:
+            return
+        if self._call is not None:
+            self._call.cancel()
+        self._call = self._client._clock.callLater(self._delay, self._connect)
+        self._delay = min(2 * self._delay, _LONGEST_DELAY)
+
+    def _stop(self) -> None:
+        """End the connection: the subscription was stopped."""
+        self._client._feeds.discard(self)
+        connection, self._connection = self._connection, None
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if connection is not None and connection.usable:
+            connection.abort()
+
+
+_SHORTEST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 5.0
+"""Seconds until a lost connection of a subscription is made again: the delay doubles with each attempt."""
+_PROBE: Final = 30.0
+"""Seconds after which a connection of a subscription is asked for a sign of life."""
+
+
 class Connects(Protocol):
     """An object that connects: any of Twisted's client endpoints, or another object with this one method."""
 
@@ -140,6 +255,7 @@ class StreamClient:
         self._connection: _StreamProtocol | None = None
         self._waiters: list[Deferred[_StreamProtocol]] = []  # requests that wait for the shared connection
         self._waiting: set[_StreamProtocol] = set()  # connections of blocking requests
+        self._feeds: set[_Feed] = set()  # the subscriptions
         self._closed = 0  # how often the client was closed: what was begun before a close must not continue after it
         self._greeting: list[list[bytes]] = []
         if password is not None and resp == 2:
@@ -154,21 +270,49 @@ class StreamClient:
         """Send a request; the Deferred fires with its reply value.
 
         It fails with `CommandError`, `TimeoutError`, `ConnectError` or `ConnectionLost`.  Raises TypeError for an
-        argument that cannot be sent, and ValueError for a request whose effect a reconnection would lose: SELECT, AUTH,
-        HELLO, RESET.
+        argument that cannot be sent, and ValueError for a request whose effect a reconnection would lose (SELECT, AUTH,
+        HELLO, RESET) or that messages follow (SUBSCRIBE: see `subscribe`).
         """
         request = encode_words(words)
-        if request[0].lower() in OF_CONNECTION:
-            name = request[0].decode("utf-8", "replace").upper()
+        name = request[0].lower()
+        if name in OF_CONNECTION:
             raise ValueError(
-                f"{name} would hold for one connection only: give database, password and resp to the client"
+                f"{as_text(name.upper())} would hold for one connection only: give database, password and resp to the "
+                "client"
             )
+        if name in LISTENING:
+            raise ValueError(f"{as_text(name.upper())} is followed by messages: call subscribe")
         seconds = waiting_seconds(request)
         return ensureDeferred(self._request(request) if seconds is None else self._wait(request, seconds))
 
+    def subscribe(
+        self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None
+    ) -> Deferred[Subscription]:
+        """Subscribe to channels, and to all channels that match patterns, over a connection of its own.
+
+        The Deferred fires when the server has confirmed it, with a `Subscription`: each `Message` is passed to the
+        callback, or read with `async for`.  It fails as `request` does.  A connection that is lost later is made again
+        until `Subscription.stop` or `close`; what is published meanwhile is missed.  Raises ValueError if nothing is
+        named, and TypeError for a name that cannot be sent.
+        """
+        if isinstance(patterns, (str, bytes)):
+            raise TypeError("patterns is a sequence of patterns, not a single one")
+        requests = [[b"SUBSCRIBE", encode_word(name)] for name in channels]
+        requests += [[b"PSUBSCRIBE", encode_word(pattern)] for pattern in patterns]
+        if not requests:
+            raise ValueError("a subscription names at least one channel or pattern")
+        feed = _Feed(self, requests, callback)
+        self._feeds.add(feed)
+        return feed.start()
+
     def close(self) -> None:
-        """Close the connections; requests that wait for a reply fail, and the next request connects again."""
+        """Close the connections and stop all subscriptions; requests that wait for a reply fail.
+
+        The next request connects again.
+        """
         self._closed += 1
+        for feed in tuple(self._feeds):
+            feed.stop()
         ended = [*self._waiting] if self._connection is None else [self._connection, *self._waiting]
         self._connection = None
         for connection in ended:
@@ -225,9 +369,9 @@ class StreamClient:
             self._connection = connection
         return connection
 
-    async def _open_connection(self) -> _StreamProtocol:
+    async def _open_connection(self, protocol: Callable[[], _StreamProtocol] | None = None) -> _StreamProtocol:
         """Open a connection and send it the password, the protocol version and the database."""
-        connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
+        connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(protocol or self._protocol))
         connection: _StreamProtocol = await self._with_timeout(connecting)
         for request in self._greeting:
             reply = await self._with_timeout(connection.request(request))

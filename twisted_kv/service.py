@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from inspect import iscoroutine
-from typing import Any, Callable, Iterable, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Mapping, Sequence, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
@@ -16,7 +16,7 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.groups import Group
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.faces import listeners
-from twisted_kv.faces.in_process import LocalSession, Owner
+from twisted_kv.faces.in_process import LocalSession, Owner, subscribe
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.sessions.services import NoPorts
@@ -26,6 +26,7 @@ from twisted_kv.version import VERSION
 from twisted_kv.vocabulary.clock import Clock, SystemClock
 from twisted_kv.vocabulary.logs import Logger, log_to_system, set_log_level
 from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.subscriptions import OnMessage, Subscription
 from twisted_kv.wire.words import Word
 
 T = TypeVar("T")
@@ -133,6 +134,25 @@ class CacheService(MultiService):
         It fails with `CommandError` for an error reply, and can be cancelled.  An invalid request raises as in `call`.
         """
         return self._local.request(*words)
+
+    def subscribe(
+        self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None
+    ) -> Subscription:
+        """Subscribe to channels, and to all channels that match patterns, until `Subscription.stop`.
+
+        Each `Message` is passed to the callback, or read with `async for` from the subscription: after the request that
+        has published it, never within.  Raises ValueError if nothing is named, TypeError for a name that is not str,
+        bytes, int or float, and RuntimeError in any other thread than the reactor's.
+        """
+        return subscribe(self.dispatcher, self._owner, channels, patterns, callback)
+
+    def publish(self, channel: Word, payload: Word) -> int:
+        """Publish a message to a channel, and return how many have received it: PUBLISH as a method.
+
+        A subscriber counts once for the channel and once for each pattern that matches.
+        """
+        count: int = self.call("PUBLISH", channel, payload)
+        return count
 
     def when_loaded(self) -> Deferred[None]:
         """Return a Deferred that fires when the data of an earlier process is loaded: at once, if there is none.

@@ -200,11 +200,11 @@ RESTORE
 """
 
 
-def _scripts() -> dict[str, list[str]]:
-    """Read the text: a name at the margin, and below it steps with a bar between them."""
+def read_scripts(text: str) -> dict[str, list[str]]:
+    """Read scripts: a name at the margin, and below it steps with a bar between them."""
     scripts: dict[str, list[str]] = {}
     name = ""
-    for line in TEXT.strip("\n").split("\n"):
+    for line in text.strip("\n").split("\n"):
         if line.startswith(" "):
             scripts.setdefault(name, []).extend(step.strip() for step in line.strip(" |").split("|"))
         else:
@@ -212,4 +212,4 @@ def _scripts() -> dict[str, list[str]]:
     return scripts
 
 
-SCRIPTS = _scripts()
+SCRIPTS = read_scripts(TEXT)

@@ -21,7 +21,7 @@ def resident():
 
 kind, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 dispatcher = Dispatcher()
-session = dispatcher.begin(Lasting.CONNECTION)
+session = dispatcher.begin(Lasting.SESSION)
 if kind == "lru":
     dispatcher.request(session, [b"CONFIG", b"SET", b"maxmemory-policy", b"allkeys-lru"])
 dispatcher.request(session, [b"SET", b"first", b"value"])

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from twisted_kv.testing import START, Clock, DatagramTransport, MemoryCache, MemoryDatagrams, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError, SessionEnded
+from twisted_kv.vocabulary.replies import Push
 from twisted_kv.wire.dialects import DIALECTS
 
 # The clock
@@ -161,7 +162,7 @@ def test_a_memory_connection_calls_and_raises_errors(cache: MemoryCache) -> None
 def test_a_pushed_message_before_the_reply_is_passed_over(cache: MemoryCache) -> None:
     client = cache.connect()
     client.call("HELLO", 3)
-    client.protocol.push([b"news"])
+    client.protocol.push(Push([b"news"]))
     assert client.call("PING") == b"PONG"
 
 

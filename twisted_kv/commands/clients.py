@@ -9,6 +9,7 @@ from twisted_kv.commands.connection import check_name
 from twisted_kv.declaring.arguments import Arguments, integer
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group
+from twisted_kv.sessions.channels import Kind
 from twisted_kv.sessions.session import DEFAULT_USER, Session
 from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string, c_text
 from twisted_kv.vocabulary.numbers import parse_integer
@@ -18,26 +19,26 @@ clients = Group("connection", category="connection")
 
 clients.container("CLIENT", since="2.4.0", summary="Name, list and close connections.")
 
-TYPES = {b"normal": True, b"master": False, b"replica": False, b"slave": False, b"pubsub": False}
-"""The types of clients that Redis knows, and whether this server's clients are of that type."""
+TYPES = (b"normal", b"master", b"replica", b"slave", b"pubsub")
+"""The types of clients that Redis knows; there are no replicas here, and no master."""
 
 _OWN = "noscript loading stale"
 _ADMIN = "admin noscript loading stale"
 
 
-@clients.command("CLIENT ID", since="5.0.0", flags=_OWN, lasting=Lasting.CONNECTION)
+@clients.command("CLIENT ID", since="5.0.0", flags=_OWN, lasting=Lasting.SESSION)
 def client_id(session: Session) -> Reply:
     """Return the ID of this connection."""
     return session.id
 
 
-@clients.command("CLIENT GETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION)
+@clients.command("CLIENT GETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.SESSION)
 def client_getname(session: Session) -> Reply:
     """Return the name of this connection."""
     return session.name or None
 
 
-@clients.command("CLIENT SETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.CONNECTION, changes_session=True)
+@clients.command("CLIENT SETNAME", since="2.6.9", flags=_OWN, lasting=Lasting.SESSION, changes_session=True)
 def client_setname(session: Session, name: bytes) -> Reply:
     """Name this connection."""
     check_name(name)
@@ -45,7 +46,7 @@ def client_setname(session: Session, name: bytes) -> Reply:
     return OK
 
 
-@clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.CONNECTION, changes_session=True)
+@clients.command("CLIENT SETINFO", since="7.2.0", flags=_OWN, lasting=Lasting.SESSION, changes_session=True)
 def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
     """Set the name (LIB-NAME) or the version (LIB-VER) of the client library."""
     option = c_string(attribute).upper()
@@ -59,7 +60,7 @@ def client_setinfo(session: Session, attribute: bytes, value: bytes) -> Reply:
     return OK
 
 
-@clients.command("CLIENT INFO", since="6.2.0", flags=_OWN, tips="nondeterministic_output", lasting=Lasting.CONNECTION)
+@clients.command("CLIENT INFO", since="6.2.0", flags=_OWN, tips="nondeterministic_output", lasting=Lasting.SESSION)
 def client_info(session: Session) -> Reply:
     """Return information about this connection."""
     return Verbatim(_describe(session))
@@ -80,7 +81,7 @@ def client_list(session: Session, *words: bytes) -> Reply:
     if arguments:
         option = arguments.option()
         if option == b"TYPE" and arguments.left == 1:
-            listed = sessions.values() if _our_type(arguments.word()) else ()
+            listed = filter(partial(_is_of_type, _client_type(arguments.word())), sessions.values())
         elif option == b"ID" and arguments:
             ids = [integer(each, "Invalid client ID") for each in words[1:]]
             listed = [sessions[each] for each in ids if each in sessions]
@@ -94,7 +95,7 @@ def client_list(session: Session, *words: bytes) -> Reply:
     since="2.4.0",
     flags=_ADMIN,
     complexity="O(N) where N is the number of client connections",
-    lasting=Lasting.CONNECTION,  # the sender of a datagram can be forged
+    lasting=Lasting.SESSION,  # the sender of a datagram can be forged
 )
 def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
     """Close the connection with the given address, or all that match the given filters."""
@@ -111,7 +112,7 @@ def client_kill(session: Session, word: bytes, *more: bytes) -> Reply:
     since="5.0.0",
     flags="admin noscript loading stale",
     complexity="O(log N)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
     """End another connection's wait for a key, as if the wait had timed out or with an error."""
@@ -141,7 +142,7 @@ def _filters(session: Session, arguments: Arguments) -> list[Filter]:
                 raise CommandError("client-id should be greater than 0")
             filters[option] = partial(_has_id, number)
         elif option == b"TYPE":
-            filters[option] = partial(_is_listed, _our_type(value))
+            filters[option] = partial(_is_of_type, _client_type(value))
         elif option in (b"ADDR", b"LADDR"):
             filters[option] = partial(_has_address, "peer" if option == b"ADDR" else "local", as_text(value))
         elif option == b"USER":
@@ -160,8 +161,8 @@ def _has_id(number: int, each: Session) -> bool:
     return each.id == number
 
 
-def _is_listed(ours: bool, each: Session) -> bool:
-    return ours
+def _is_of_type(name: bytes, each: Session) -> bool:
+    return name == (b"normal" if each.subscriptions is None else b"pubsub")
 
 
 def _has_address(side: str, address: str, each: Session) -> bool:
@@ -182,16 +183,19 @@ def _kill(session: Session, filters: list[Filter]) -> int:
     return killed
 
 
-def _our_type(name: bytes) -> bool:
-    ours = TYPES.get(c_string(name).lower())
-    if ours is None:
-        raise CommandError(f"Unknown client type '{c_text(name)}'")
-    return ours
+def _client_type(word: bytes) -> bytes:
+    """Parse the name of a type of clients; raises `CommandError` for one that Redis does not know."""
+    name = c_string(word).lower()
+    if name not in TYPES:
+        raise CommandError(f"Unknown client type '{c_text(word)}'")
+    return name
 
 
 def _flags(session: Session) -> str:
     """Return the letters of CLIENT LIST for a client's current state."""
     flags = ""
+    if session.subscriptions is not None:
+        flags += "P"
     if session.transaction is not None:
         flags += "x"
     if session.waiting:
@@ -199,6 +203,10 @@ def _flags(session: Session) -> str:
     if session.watches is not None and session.watches.broken:
         flags += "d"
     return flags or "N"
+
+
+def _subscribed(session: Session, kind: Kind) -> int:
+    return 0 if session.subscriptions is None else len(session.subscriptions.names[kind])
 
 
 def _describe(session: Session) -> bytes:
@@ -216,9 +224,9 @@ def _describe(session: Session) -> bytes:
         "idle": (session.server.now.elapsed - session.last_active) // 1000,
         "flags": _flags(session),
         "db": session.db.index,
-        "sub": 0,
-        "psub": 0,
-        "ssub": 0,
+        "sub": _subscribed(session, Kind.CHANNEL),
+        "psub": _subscribed(session, Kind.PATTERN),
+        "ssub": _subscribed(session, Kind.SHARD),
         "multi": -1 if session.transaction is None else len(session.transaction.queue),
         "qbuf": waiting_input,
         "qbuf-free": 0,

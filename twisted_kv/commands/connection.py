@@ -25,9 +25,12 @@ _UNPRINTABLE = re.compile(rb"[^!-~]")
     flags="fast",
     tips="request_policy:all_shards response_policy:all_succeeded",
     fails_with_disk=True,
+    while_subscribed=True,
 )
 def ping(session: Session, message: bytes | None = None) -> Reply:
     """Return PONG, or the given message."""
+    if session.only_listens:
+        return [b"pong", message or b""]
     return PONG if message is None else message
 
 
@@ -41,9 +44,10 @@ def echo(session: Session, message: bytes) -> Reply:
     "QUIT",
     since="1.0.0",
     flags="noscript loading stale fast no_auth allow_busy",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
     changes_session=True,
     in_transaction=InTransaction.ENDS,
+    while_subscribed=True,
 )
 def quit_(session: Session, *ignored: bytes) -> Reply:
     """Close the connection."""
@@ -134,6 +138,7 @@ def hello(session: Session, *words: bytes) -> Reply:
         )
     if version is not None:
         session.resp = version
+        session.refresh()
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
@@ -152,6 +157,7 @@ def hello(session: Session, *words: bytes) -> Reply:
     lasting=Lasting.DATAGRAM,
     changes_session=True,
     in_transaction=InTransaction.ENDS,
+    while_subscribed=True,
 )
 def reset(session: Session) -> Reply:
     """Reset the connection to its initial state."""

@@ -59,7 +59,7 @@ def _is_local(session: Session) -> bool:
     since="1.0.0",
     flags="admin noscript loading stale",
     complexity="Depends on subcommand.",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
     allowed=check_allowed,
 )
 def debug(session: Session, subcommand: bytes, *words: bytes) -> Reply:

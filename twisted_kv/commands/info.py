@@ -12,6 +12,7 @@ import sys
 from typing import Callable, Mapping
 
 from twisted_kv.declaring.groups import Group
+from twisted_kv.sessions.channels import Kind
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
 from twisted_kv.version import VERSION
 from twisted_kv.vocabulary.numbers import INT64_MAX, UINT64_MAX
@@ -110,6 +111,9 @@ def _stats(server: Server) -> dict[str, object]:
         "evicted_keys": sum(database.evicted for database in server.databases),
         "keyspace_hits": sum(database.hits for database in server.databases),
         "keyspace_misses": sum(database.misses for database in server.databases),
+        "pubsub_channels": server.channels.count(Kind.CHANNEL),
+        "pubsub_patterns": server.channels.count(Kind.PATTERN),
+        "pubsubshard_channels": server.channels.count(Kind.SHARD),
         "client_query_buffer_limit_disconnections": statistics.query_limit_disconnections,
         "client_output_buffer_limit_disconnections": statistics.output_limit_disconnections,
         "total_error_replies": sum(statistics.errors.values()),

@@ -429,7 +429,7 @@ def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     flags="write blocking movablekeys",
     keys=counted("RW access delete", 2),
     complexity="O(N+M)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def blmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove elements from the first of several lists as LMPOP does, but wait for one if none exists."""
@@ -456,7 +456,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, left: bool) -
     flags="write noscript blocking",
     keys=every("RW access delete", last=-2),
     complexity="O(N)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the head of the first of several lists that exists; wait for one if none does."""
@@ -469,7 +469,7 @@ def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     flags="write noscript blocking",
     keys=every("RW access delete", last=-2),
     complexity="O(N)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the tail of the first of several lists that exists; wait for one if none does."""
@@ -481,7 +481,7 @@ def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     since="6.2.0",
     flags="write denyoom noscript blocking",
     keys=first("RW access delete") + second("RW insert"),
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def blmove(
     session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes, seconds: bytes
@@ -503,7 +503,7 @@ def blmove(
     flags="write denyoom noscript blocking",
     keys=first("RW access delete") + second("RW insert"),
     doc_flags="deprecated",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
     """Move an element between lists as RPOPLPUSH does, but wait for the source list if it does not exist."""

@@ -97,7 +97,7 @@ def time(session: Session) -> Reply:
     "SHUTDOWN",
     since="1.0.0",
     flags="admin noscript loading stale no_multi allow_busy",
-    lasting=Lasting.CONNECTION,  # the sender of a datagram can be forged
+    lasting=Lasting.SESSION,  # the sender of a datagram can be forged
 )
 def shutdown(session: Session, *words: bytes) -> Reply:
     """Stop the server."""
@@ -126,7 +126,7 @@ def shutdown(session: Session, *words: bytes) -> Reply:
     since="1.0.0",
     flags="admin noscript no_async_loading no_multi",
     complexity="O(N) where N is the total number of keys in all databases",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def save(session: Session) -> Reply:
     """Save a snapshot, and reply when it is on disk; other clients are served meanwhile."""
@@ -136,7 +136,7 @@ def save(session: Session) -> Reply:
     return persistence.save()
 
 
-@server.command("BGSAVE", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
+@server.command("BGSAVE", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.SESSION)
 def bgsave(session: Session, *words: bytes) -> Reply:
     """Start to save a snapshot in the background."""
     if words and (len(words) > 1 or c_string(words[0]).upper() != b"SCHEDULE"):
@@ -152,7 +152,7 @@ def lastsave(session: Session) -> Reply:
     return session.server.services.persistence.last_save
 
 
-@server.command("BGREWRITEAOF", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.CONNECTION)
+@server.command("BGREWRITEAOF", since="1.0.0", flags="admin noscript no_async_loading", lasting=Lasting.SESSION)
 def bgrewriteaof(session: Session) -> Reply:
     """Start to rewrite the append-only file, as short as possible."""
     return session.server.services.persistence.rewrite()
@@ -186,7 +186,7 @@ def config_get(session: Session, pattern: bytes, *patterns: bytes) -> Reply:
     "CONFIG SET",
     since="2.0.0",
     flags=_ADMIN,
-    lasting=Lasting.CONNECTION,  # as for SHUTDOWN
+    lasting=Lasting.SESSION,  # as for SHUTDOWN
     tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) when N is the number of configuration parameters provided",
 )

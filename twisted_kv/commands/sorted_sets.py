@@ -350,7 +350,7 @@ def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     flags="write blocking movablekeys",
     keys=counted("RW access delete", 2),
     complexity="O(K)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def bzmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove members from the first of several sorted sets as ZMPOP does, but wait for one if none exists."""
@@ -377,7 +377,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, highest: bool
     flags="write noscript blocking fast",
     keys=every("RW access delete", last=-2),
     complexity="O(log(N))",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the lowest member of the first of several sorted sets that exists; wait if none does."""
@@ -390,7 +390,7 @@ def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Rep
     flags="write noscript blocking fast",
     keys=every("RW access delete", last=-2),
     complexity="O(log(N))",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def bzpopmax(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the highest member of the first of several sorted sets that exists; wait if none does."""

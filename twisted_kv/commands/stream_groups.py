@@ -220,7 +220,7 @@ def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: byte
     flags="write blocking movablekeys",
     keys=after_streams("RO access", 4),
     complexity="O(M)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def xreadgroup(
     session: Session,

@@ -457,7 +457,7 @@ def _has_newer(database: Database, key: bytes, start: int) -> bool:
     flags="readonly blocking movablekeys",
     keys=after_streams("RO access", 1),
     complexity="O(N)",
-    lasting=Lasting.CONNECTION,
+    lasting=Lasting.SESSION,
 )
 def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Return the entries of each stream newer than its given ID, or wait for new ones if there are none."""

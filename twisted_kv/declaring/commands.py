@@ -34,8 +34,10 @@ class Lasting(IntEnum):
     """One request, one reply: a datagram in the `equals` or `command` dialect."""
     DATAGRAM = 1
     """The requests of one datagram share a session."""
-    CONNECTION = 2
-    """A connection, or an in-process session."""
+    SESSION = 2
+    """A session of its own: a connection, or an in-process session."""
+    CONNECTION = 3
+    """A connection, to which messages can be sent that answer no request."""
 
 
 @attrs.frozen
@@ -130,6 +132,8 @@ class Command:
     allowed: Callable[[Any], None] | None = None
     fails_with_disk: bool = False
     """Whether it is refused while writes are, although it writes nothing: clients use it to detect that state."""
+    while_subscribed: bool = False
+    """Whether a client that speaks RESP2 may send it while it is subscribed to something."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property

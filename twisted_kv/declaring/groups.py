@@ -90,6 +90,7 @@ class Group:
         in_transaction: InTransaction = InTransaction.QUEUED,
         allowed: Callable[[Any], None] | None = None,
         fails_with_disk: bool = False,
+        while_subscribed: bool = False,
     ) -> Callable[[F], F]:
         """Declare a function as a command; a name such as `CONFIG GET` declares a subcommand of an earlier container.
 
@@ -125,6 +126,7 @@ class Group:
                 in_transaction=in_transaction,
                 allowed=allowed,
                 fails_with_disk=fails_with_disk,
+                while_subscribed=while_subscribed,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,

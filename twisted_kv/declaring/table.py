@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Callable, Iterable, Iterator, Mapping, Protocol, Sequence
 
-from twisted_kv.declaring.commands import Command, Function, InTransaction
+from twisted_kv.declaring.commands import Command, Function, InTransaction, Lasting
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
 
 
@@ -57,9 +57,16 @@ class Scope(IntEnum):
 
     REQUEST = 0
     DATAGRAM = 1
-    CONNECTION = 2
-    SHARED = 3
-    """As for a connection, but independent callers share the session: no command may change it."""
+    SESSION = 2
+    CONNECTION = 3
+    SHARED = 4
+    """As for an in-process session, but independent callers share it: no command may change it."""
+
+    def allows(self, command: Command) -> bool:
+        """Check whether a session of this scope may call a command."""
+        if self is Scope.SHARED:
+            return command.lasting <= Lasting.SESSION and not command.changes_session
+        return command.lasting <= self
 
 
 Compose = Callable[[Command], Function]
@@ -115,7 +122,7 @@ class CommandTable:
         name = command.name.encode()
         if word in (name, name.upper()) and not command.subcommands:
             for scope in Scope:
-                if command.lasting <= scope and not (scope is Scope.SHARED and command.changes_session):
+                if scope.allows(command):
                     self.at_once[scope][word] = entry
 
     def clear_at_once(self) -> None:

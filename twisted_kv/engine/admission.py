@@ -105,7 +105,7 @@ class Admission:
         if command.in_transaction is not InTransaction.RUNS_QUEUED:
             return error
         session.end_transaction()
-        why = error.message if isinstance(error, ArityError) else str(error)
+        why = error.message if error.code == "ERR" else str(error)
         return CommandError(f"Transaction discarded because of: {why}", "EXECABORT")
 
 
@@ -157,6 +157,15 @@ def _disk(admission: Admission, session: Session, command: Command, count: int) 
     return None
 
 
+def _only_listens(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
+    if session.only_listens and not command.while_subscribed:
+        return CommandError(
+            f"Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed "
+            "in this context"
+        )
+    return None
+
+
 def _loading(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
     if "loading" in command.flags:
         return None
@@ -165,7 +174,8 @@ def _loading(admission: Admission, session: Session, command: Command, count: in
 
 def _lasting(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
     if command.lasting > session.lasting:
-        return CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection")
+        hint = "; in process, messages come by `subscribe` and `on`" if session.trusted else ""
+        return CommandError(f"{command.name.upper().replace('|', ' ')} needs a connection{hint}")
     return None
 
 
@@ -182,6 +192,7 @@ RULES: Final[Tuple[Rule, ...]] = (
     _not_in_transaction,
     _memory,
     _disk,
+    _only_listens,
     _loading,
     _lasting,
     _shared,

@@ -17,6 +17,7 @@ from twisted_kv.declaring.commands import InTransaction, Lasting
 from twisted_kv.declaring.table import Commands, CommandTable, Scope, TableEntry
 from twisted_kv.engine.admission import Admission
 from twisted_kv.engine.blocking import Blocking
+from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
@@ -75,6 +76,9 @@ class Dispatcher:
         self.statistics = server.statistics
         self.repeated = server.repeated
         self.silent_ports = server.silent_ports
+        self.channels = server.channels
+        self.deliveries = Deliveries(self.units, self._housekeeping.soon)
+        """Calls back the program around the cache."""
         self.wakeup = WakeUp(self.now, self.statistics, self._housekeeping.soon, self.units)
         """Runs the requests that faces have read from a network."""
         self._eviction = Eviction(
@@ -102,6 +106,7 @@ class Dispatcher:
         self._housekeeping.stop()
         self._eviction.stop()
         self.blocking.stop()
+        self.deliveries.stop()
 
     def set_active_expire(self, active: bool) -> None:
         """Set whether keys are removed as they expire, or only when a request accesses them."""
@@ -205,7 +210,7 @@ class Dispatcher:
     def end(self, session: Session) -> None:
         """End a session."""
         self.server.sessions.pop(session.id, None)
-        session.unwatch()
+        session.release()
         self.blocking.forget(session)
 
     def only_reads(self, words: Sequence[bytes]) -> bool:

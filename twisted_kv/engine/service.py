@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Counter, Protocol, Sequence
 
 from twisted_kv.declaring.commands import Lasting
+from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.wakeup import WakeUp
+from twisted_kv.sessions.channels import Channels
 from twisted_kv.sessions.session import Link, Session
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.settings.config import Settings
@@ -27,6 +29,10 @@ class Service(Protocol):
     """Runs the requests that faces have read from a network."""
     repeated: Repeated
     """Limits how often events that clients can cause are logged."""
+    channels: Channels
+    """The subscribers to channels."""
+    deliveries: Deliveries
+    """Calls back the program around the cache."""
     silent_ports: Counter[int]
     """Source ports whose datagrams get no reply: those in the settings, and the cache's own."""
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from threading import get_ident
 from types import TracebackType
+from typing import Callable, Iterable, Sequence, Tuple, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.service import Service
+from twisted_kv.sessions.channels import CHANNEL, PATTERN, Kind, Subscriptions
 from twisted_kv.sessions.session import Session
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Push, Reply
+from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
+
+T = TypeVar("T")
 
 WRONG_THREAD = (
     "a cache is called in the thread of its reactor: from another one, use call_from_thread or run_from_thread"
@@ -31,17 +36,10 @@ def _later(reply: Promise, owner: Owner) -> Deferred[Reply]:
     def fire(result: Reply) -> None:
         if deferred.called:
             return  # it was cancelled
-        # The callbacks may run inside somebody's `request`, and may call: that must not wait.
-        asking, owner.asking = owner.asking, None
-        if asking is not None:
-            asking.may_wait = False
         if isinstance(result, CommandError):
-            deferred.errback(result)
+            owner.call_back(deferred.errback, result)
         else:
-            deferred.callback(None if result is NULL_ARRAY else result)
-        if asking is not None:
-            asking.may_wait = True
-            owner.asking = asking
+            owner.call_back(deferred.callback, None if result is NULL_ARRAY else result)
 
     reply.then(fire)
     return deferred
@@ -61,6 +59,60 @@ class Owner:
         """Make the calling thread the owner of the cache."""
         self.thread = get_ident()
 
+    def check(self) -> None:
+        """Raise RuntimeError in any other thread."""
+        if get_ident() != self.thread:
+            raise RuntimeError(WRONG_THREAD)
+
+    def call_back(self, function: Callable[[T], object], value: T) -> None:
+        """Call a function of the program, perhaps in the middle of its `request`: what it asks there must not wait."""
+        asking, self.asking = self.asking, None
+        if asking is not None:
+            asking.may_wait = False
+        try:
+            function(value)
+        finally:
+            if asking is not None:
+                asking.may_wait = True
+            self.asking = asking
+
+
+class Listener:
+    """A subscriber within the process: it passes messages on after the unit that has caused them."""
+
+    def __init__(
+        self, service: Service, owner: Owner, names: Iterable[Tuple[Kind, bytes]], callback: OnMessage | None
+    ) -> None:
+        self._deliveries = service.deliveries
+        self._owner = owner
+        self._subscriptions = Subscriptions(service.channels, self)
+        self.subscription = Subscription(self._subscriptions.end, callback)
+        """What the program has of it."""
+        for kind, name in names:
+            self._subscriptions.add(kind, name)
+
+    def push(self, message: Push) -> None:
+        """Accept a message from the channels."""
+        pattern = message[1] if len(message) > 3 else None
+        item = Message(message[-2], message[-1], pattern)
+        self._deliveries.post(lambda: self._owner.call_back(self.subscription.put, item))
+
+
+def subscribe(
+    service: Service, owner: Owner, channels: Sequence[Word], patterns: Sequence[Word], callback: OnMessage | None
+) -> Subscription:
+    """Subscribe to channels and patterns.
+
+    Raises ValueError if there are none, TypeError for a name that cannot be sent, RuntimeError in a wrong thread.
+    """
+    owner.check()
+    if isinstance(patterns, (str, bytes)):
+        raise TypeError("patterns is a sequence of patterns, not a single one")
+    names = [(kind, encode_word(name)) for kind, each in ((CHANNEL, channels), (PATTERN, patterns)) for name in each]
+    if not names:
+        raise ValueError("a subscription names at least one channel or pattern")
+    return Listener(service, owner, names, callback).subscription
+
 
 class LocalSession:
     """A session within the same process, with a selected database and a protocol version of its own.
@@ -74,7 +126,7 @@ class LocalSession:
         self._service = service
         self._owner = owner or Owner()
         self._request = service.request
-        self._session = service.begin(Lasting.CONNECTION, trusted=True)
+        self._session = service.begin(Lasting.SESSION, trusted=True)
         self._session.resp = 3
         self._session.may_wait = False
         if is_shared:
@@ -113,8 +165,7 @@ class LocalSession:
         It fails with `CommandError` for an error reply, and with its subclass `SessionEnded` if the session ends before
         the reply comes.  Cancelling it stops the wait.  Raises TypeError as `call` does.
         """
-        if get_ident() != self._owner.thread:
-            raise RuntimeError(WRONG_THREAD)
+        self._owner.check()
         request = encode_words(words)
         session, owner = self._session, self._owner
         asking, owner.asking = owner.asking, session

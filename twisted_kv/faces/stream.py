@@ -16,6 +16,7 @@ from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.faces.ending import LONGEST, TRANSITIONS, Cause, State
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox, Slot
 from twisted_kv.sessions.session import Session
+from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.transports.sockets import descriptor, local_name, peer_name, prepare
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError
 from twisted_kv.vocabulary.logs import Logger
@@ -63,7 +64,7 @@ class RespProtocol(Protocol):
         self._settings = service.settings
         self._session: Session | None = None
         self._reader = RequestReader()
-        self._outbox = Outbox(self._settings)
+        self._outbox = Outbox(self._output_limit)
         self._state = OPEN
         self._since = self._now.elapsed  # when it entered that state, in milliseconds
         self._full = False  # the transport accepts no more for now
@@ -298,14 +299,14 @@ class RespProtocol(Protocol):
     def waiting_output(self) -> int:
         return self._outbox.held_bytes + self._outbox.waiting_bytes
 
-    def push(self, message: Reply) -> None:
+    def push(self, message: Push) -> None:
         session = self._session
         if session is None or session.closing:
             return
         if session.pushed is not None:
-            session.pushed.append(Push(message))
+            session.pushed.append(message)
         else:
-            self._queue(Push(message))
+            self._queue(message)
 
     def close(self, *, abort: bool = False) -> None:
         """Close the connection; replies that wait in the outbox are not sent.
@@ -374,7 +375,7 @@ class RespProtocol(Protocol):
         if self._session is None:
             return
         timeout = self._settings.timeout
-        is_waiting = self._awaited is not None or self._outbox.slots
+        is_waiting = self._awaited is not None or self._outbox.slots or self._session.subscriptions is not None
         if timeout and not is_waiting and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._outbox.size:
@@ -394,6 +395,13 @@ class RespProtocol(Protocol):
         if not self._state.is_over:
             self._check_output_limits(self._now.elapsed)
             self._end_if_served()
+
+    def _output_limit(self) -> BufferLimit:
+        """Return the `client-output-buffer-limit` of this client's class."""
+        limits, session = self._settings.client_output_buffer_limit, self._session
+        limit = limits.normal if session is None or session.subscriptions is None else limits.pubsub
+        assert limit is not None  # each class has one
+        return limit
 
     def _close_over_output_limit(self, why: str) -> None:
         self._log_disconnection(why)

@@ -353,7 +353,7 @@ class _Replay:
         """Offset of the first of them, in bytes."""
         self.first_error = ""
         """Its command, and why it failed."""
-        self._session = Session(server, Lasting.CONNECTION, trusted=True, is_replay=True)
+        self._session = Session(server, Lasting.SESSION, trusted=True, is_replay=True)
         self._transaction: list[tuple[list[bytes], int]] = []
         self.transaction_start: int | None = None
         """Offset of a MULTI whose EXEC has not been read yet, or None."""

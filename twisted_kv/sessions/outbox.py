@@ -11,9 +11,8 @@ Sans-IO: the owner of the transport asks for the next chunk, and calls `release`
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, ClassVar, Deque, Dict, Final, List
+from typing import Any, Callable, ClassVar, Deque, Dict, Final, List
 
-from twisted_kv.settings.config import Settings
 from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError
 from twisted_kv.vocabulary.logs import Logger
@@ -57,12 +56,12 @@ class Filling:
 
 
 class Outbox:
-    """What one connection is owed."""
+    """What one connection is owed.  `limit` returns the `client-output-buffer-limit` of the client's class."""
 
     __slots__ = (
         "_cannot_join",
         "_large",
-        "_settings",
+        "_limit",
         "_soft_since",
         "held_bytes",
         "parts",
@@ -73,8 +72,8 @@ class Outbox:
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, limit: Callable[[], BufferLimit]) -> None:
+        self._limit = limit
         self.parts: Batch = []
         """What this turn has gathered so far.  Code that runs requests appends small byte strings here directly."""
         self.held_bytes = 0
@@ -90,13 +89,6 @@ class Outbox:
         self._soft_since: int | None = None  # when the soft limit was exceeded, in milliseconds of `Now.elapsed`
 
     @property
-    def limit(self) -> BufferLimit:
-        """The `client-output-buffer-limit` of this client's class."""
-        limit = self._settings.client_output_buffer_limit.normal
-        assert limit is not None  # each class has one
-        return limit
-
-    @property
     def size(self) -> int:
         """Bytes that the client is owed, without the small replies of this turn."""
         return self._large + self.held_bytes + self.waiting_bytes
@@ -104,7 +96,7 @@ class Outbox:
     @property
     def is_within_limit(self) -> bool:
         """Whether the size is within the hard limit; one chunk always is, since the transport takes it at once."""
-        hard = self.limit.hard
+        hard = self._limit().hard
         return not hard or self.size <= max(hard, CHUNK)
 
     @property
@@ -114,7 +106,7 @@ class Outbox:
 
     def is_beyond_limits(self, now: int) -> bool:
         """Check at a time of `Now.elapsed` whether the hard limit is exceeded, or the soft limit for too long."""
-        limit = self.limit
+        limit = self._limit()
         if not (limit.soft and self.size > limit.soft):
             self._soft_since = None
         elif self._soft_since is None:

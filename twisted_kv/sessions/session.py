@@ -11,6 +11,7 @@ from typing import Callable, Dict, Final, Mapping, Protocol
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
+from twisted_kv.sessions.channels import Channels, Kind, Subscriptions
 from twisted_kv.sessions.services import NoPersistence, Services
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.transactions import Transaction, Watches
@@ -61,6 +62,7 @@ class Server:
             Database(index, now, alarm, discard, self.random, self.packing) for index in range(settings.databases)
         ]
         self.services = Services(NoPersistence(self.stop))
+        self.channels = Channels()
         self.silent_ports: Counter[int] = Counter(dict.fromkeys(settings.udp_refuse_port, 1))
         """Source ports whose datagrams get no reply: those in the settings, and the cache's own."""
         self.repeated = Repeated(lambda: now.elapsed)
@@ -152,8 +154,8 @@ class Link(Protocol):
     def waiting_output(self) -> int:
         """Bytes of replies that the client has not read."""
 
-    def push(self, message: Reply) -> None:
-        """Send a message that answers no request."""
+    def push(self, message: Push) -> None:
+        """Send a message that answers no request, after all that the client is owed already."""
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -186,6 +188,7 @@ class Session:
         "resp",
         "scope",
         "server",
+        "subscriptions",
         "transaction",
         "trusted",
         "waiting",
@@ -221,6 +224,8 @@ class Session:
         self.transaction: Transaction | None = None
         """The transaction begun with MULTI."""
         self.watches: Watches | None = None
+        self.subscriptions: Subscriptions | None = None
+        """What it is subscribed to; None for nothing."""
         self.pushed: list[Push] | None = None
         """Pushes to it while a request of its EXEC runs: these appear among the replies."""
         self.reset()
@@ -231,7 +236,7 @@ class Session:
         self.resp = 2
         self.name = b""
         self.authenticated = self.trusted or not self.server.settings.requirepass
-        self.end_transaction()
+        self.release()
 
     def share(self) -> None:
         """Share the session between independent callers: from now on no command may change it."""
@@ -239,12 +244,17 @@ class Session:
         self.refresh()
 
     def refresh(self) -> None:
-        """Update `at_once` after authentication, or the beginning or end of a transaction.
+        """Update `at_once` after authentication, HELLO, a subscription, or the beginning or end of a transaction.
 
         `at_once` holds the commands for which only the number of arguments needs checking.
         """
-        is_direct = self.authenticated and self.transaction is None
+        is_direct = self.authenticated and self.transaction is None and not self.only_listens
         self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NO_ENTRIES
+
+    def release(self) -> None:
+        """Give up everything that others know of the session: its transaction, its watched keys, its subscriptions."""
+        self.unsubscribe_all()
+        self.end_transaction()
 
     def end_transaction(self) -> None:
         """Discard the requests queued since MULTI, and unwatch all keys."""
@@ -263,6 +273,43 @@ class Session:
         if self.watches is not None:
             self.watches.end()
             self.watches = None
+
+    @property
+    def only_listens(self) -> bool:
+        """Whether it is subscribed in RESP2, which cannot tell a message from a reply: few commands are allowed."""
+        return self.resp == 2 and self.subscriptions is not None
+
+    def subscribe(self, kind: Kind, name: bytes) -> int:
+        """Subscribe to a channel or a pattern; return how many are subscribed to now, as the reply counts them."""
+        subscriptions = self.subscriptions
+        if subscriptions is None:
+            subscriptions = self.subscriptions = Subscriptions(self.server.channels, self)
+            self.refresh()
+        subscriptions.add(kind, name)
+        return subscriptions.count(kind)
+
+    def unsubscribe(self, kind: Kind, name: bytes) -> int:
+        """Unsubscribe from a channel or a pattern; return how many are left, as the reply counts them."""
+        subscriptions = self.subscriptions
+        if subscriptions is None:
+            return 0
+        subscriptions.remove(kind, name)
+        if not subscriptions:
+            self.subscriptions = None
+            self.refresh()
+        return subscriptions.count(kind)
+
+    def unsubscribe_all(self) -> None:
+        """End all subscriptions, without a message about it."""
+        if self.subscriptions is not None:
+            self.subscriptions.end()
+            self.subscriptions = None
+            self.refresh()
+
+    def push(self, message: Push) -> None:
+        """Send a message that answers no request; a session without a link gets none."""
+        if self.link is not None:
+            self.link.push(message)
 
     def must_wait(self, command: str) -> None:
         """Check, before a command begins, that it may reply later; raise `WouldWait` if not."""

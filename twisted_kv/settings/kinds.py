@@ -191,7 +191,7 @@ class BufferLimits:
 class BufferLimitKind(Kind):
     """One or more `normal HARD SOFT SECONDS`, as in redis.conf; classes that are not named keep their limits.
 
-    There are no replicas and no subscribers yet, so the limits of `normal` apply to all clients.
+    `pubsub` applies to clients that are subscribed to something; there are no replicas yet.
     """
 
     placeholder = "LIMITS"

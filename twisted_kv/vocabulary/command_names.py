@@ -32,6 +32,9 @@ BLOCK_OPTION: Final = frozenset(b"xread xreadgroup".split())
 OF_CONNECTION: Final = frozenset(b"auth hello reset select".split())
 """Commands whose effect is lost when a client reconnects."""
 
+LISTENING: Final = frozenset(b"monitor psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe".split())
+"""Commands after which a connection gets messages that answer no request."""
+
 
 def waiting_seconds(words: Sequence[bytes]) -> float | None:
     """Return a request's timeout in seconds, 0 for no limit; None for a request that does not wait."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, List, Sequence
+from typing import Any, Final, Iterable, List, Sequence
 
 from twisted_kv.vocabulary.errors import CommandError
 
@@ -42,9 +42,34 @@ class Pairs(List[Any]):
 
 
 class Push(List[Any]):
-    """A message that the server sends without a request; an array in RESP2."""
+    """A message that the server sends without a request; an array in RESP2.
+
+    It may go to many clients, so its encodings are kept in `resp2` and `resp3` once they were made: it must not be
+    changed after that.
+    """
+
+    __slots__ = ("resp2", "resp3")
+
+    def __init__(self, parts: Iterable[Any] = ()) -> None:
+        super().__init__(parts)
+        self.resp2: bytes | None = None
+        self.resp3: bytes | None = None
+
+
+class Several(List[Any]):
+    """The reply to a request that is answered by several messages, one after the other, such as SUBSCRIBE."""
 
     __slots__ = ()
+
+
+class Followed:
+    """A reply that messages to the same client follow: its command has caused them, and Redis replies first."""
+
+    __slots__ = ("pushes", "reply")
+
+    def __init__(self, reply: Reply, pushes: Sequence[Push]) -> None:
+        self.reply = reply
+        self.pushes = pushes
 
 
 class ExecReply:
@@ -96,12 +121,14 @@ __all__ = [
     "QUEUED",
     "CommandError",
     "Decimal",
+    "Followed",
     "NoReply",
     "NullArray",
     "OrderedSet",
     "Pairs",
     "Push",
     "Reply",
+    "Several",
     "Status",
     "Verbatim",
 ]

@@ -13,12 +13,14 @@ from twisted_kv.vocabulary.numbers import format_double
 from twisted_kv.vocabulary.replies import (
     Decimal,
     ExecReply,
+    Followed,
     NoReply,
     NullArray,
     OrderedSet,
     Pairs,
     Push,
     Reply,
+    Several,
     Status,
     Verbatim,
 )
@@ -117,6 +119,37 @@ def _pairs(mark: bytes, size: int, encode: Encode) -> Callable[[dict[Reply, Repl
     return encode_pairs
 
 
+def _push_resp2(value: Push) -> bytes:
+    data = value.resp2
+    if data is None:
+        data = value.resp2 = _array(value)
+    return data
+
+
+def _push_resp3(value: Push) -> bytes:
+    data = value.resp3
+    if data is None:
+        data = value.resp3 = _message(value)
+    return data
+
+
+def _sequence(encode: Encode) -> Callable[[Iterable[Reply]], bytes]:
+    def encode_sequence(value: Iterable[Reply]) -> bytes:
+        return b"".join([encode(each) for each in value])
+
+    return encode_sequence
+
+
+def _followed(encode: Encode) -> Callable[[Followed], bytes]:
+    def encode_followed(value: Followed) -> bytes:
+        return b"".join([encode(each) for each in (value.reply, *value.pushes)])
+
+    return encode_followed
+
+
+_array: Final = _items(b"*", encode_resp2)
+_message: Final = _items(b">", encode_resp3)
+
 _COMMON: Final[Encoders] = {
     bytes: _bulk,
     Status: _status,
@@ -147,7 +180,10 @@ _KINDS2: Final[Encoders] = {
     Decimal: _bulk,
     dict: _pairs(b"*", 2, encode_resp2),
     Pairs: lambda value: _RESP2[list]([list(pair) for pair in value]),
-    **dict.fromkeys((list, set, frozenset, OrderedSet, Push), _items(b"*", encode_resp2)),
+    **dict.fromkeys((list, set, frozenset, OrderedSet), _array),
+    Push: _push_resp2,
+    Several: _sequence(encode_resp2),
+    Followed: _followed(encode_resp2),
 }
 _RESP2: Final[Encoders] = _Table(_KINDS2)
 
@@ -162,7 +198,9 @@ _KINDS3: Final[Encoders] = {
     dict: _pairs(b"%", 1, encode_resp3),
     Pairs: lambda value: b"%%%d\r\n" % len(value) + b"".join([encode_resp3(part) for pair in value for part in pair]),
     list: _items(b"*", encode_resp3),
-    Push: _items(b">", encode_resp3),
+    Push: _push_resp3,
+    Several: _sequence(encode_resp3),
+    Followed: _followed(encode_resp3),
     **dict.fromkeys((set, frozenset, OrderedSet), _items(b"~", encode_resp3)),
 }
 _RESP3: Final[Encoders] = _Table(_KINDS3)

@@ -40,7 +40,7 @@ def group() -> Group:
 
     group.container("BOX", since="2.0.0", summary="Holds things.")
 
-    @group.command("BOX OPEN", since="2.0.0", lasting=Lasting.CONNECTION)
+    @group.command("BOX OPEN", since="2.0.0", lasting=Lasting.SESSION)
     def open_(session: Any, *words: bytes) -> Reply:
         """Open it."""
         return OK
@@ -118,7 +118,7 @@ def test_what_needs_no_more_questions_is_found_by_its_usual_spellings(table: Com
 def test_who_may_call_a_command_at_once_depends_on_what_it_changes_and_how_long_it_lasts() -> None:
     group = Group("example")
 
-    @group.command("LONG", since="1.0.0", lasting=Lasting.CONNECTION)
+    @group.command("LONG", since="1.0.0", lasting=Lasting.SESSION)
     def long_(session: Any) -> Reply:
         return OK
 

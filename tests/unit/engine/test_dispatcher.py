@@ -46,7 +46,7 @@ def dispatcher() -> Dispatcher:
 
 @pytest.fixture
 def session(dispatcher: Dispatcher) -> Session:
-    return dispatcher.begin(Lasting.CONNECTION)
+    return dispatcher.begin(Lasting.SESSION)
 
 
 def named(dispatcher: Dispatcher, name: bytes) -> TableEntry:
@@ -67,12 +67,12 @@ def test_all_that_it_needs_has_a_default() -> None:
     assert isinstance(dispatcher.server.now.clock, SystemClock)
     assert dispatcher.server.settings == Settings()
     assert dispatcher.server.shutdown is None
-    assert dispatcher.request(dispatcher.begin(Lasting.CONNECTION), [b"PING"]) == b"PONG"
+    assert dispatcher.request(dispatcher.begin(Lasting.SESSION), [b"PING"]) == b"PONG"
 
 
 def test_only_a_conversation_with_a_link_is_listed_and_only_until_its_end(dispatcher: Dispatcher) -> None:
-    with_link = dispatcher.begin(Lasting.CONNECTION, FakeLink())
-    without = dispatcher.begin(Lasting.CONNECTION)
+    with_link = dispatcher.begin(Lasting.SESSION, FakeLink())
+    without = dispatcher.begin(Lasting.SESSION)
     assert dispatcher.server.sessions == {with_link.id: with_link}
     assert b"qbuf=3 " in dispatcher.request(without, [b"CLIENT", b"LIST"])
     assert b"fd=7 " in dispatcher.request(with_link, [b"CLIENT", b"INFO"])
@@ -85,11 +85,11 @@ def test_only_a_conversation_with_a_link_is_listed_and_only_until_its_end(dispat
 def test_a_request_sees_the_present_of_its_moment() -> None:
     clock = Clock()
     dispatcher = Dispatcher(clock=clock)
-    session = dispatcher.begin(Lasting.CONNECTION)
+    session = dispatcher.begin(Lasting.SESSION)
     dispatcher.request(session, [b"SET", b"k", b"v", b"PX", b"100"])
     clock.advance(0.06)
     assert dispatcher.request(session, [b"PTTL", b"k"]) == 40
-    assert dispatcher.begin(Lasting.CONNECTION).created - session.created == 60
+    assert dispatcher.begin(Lasting.SESSION).created - session.created == 60
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_number_of_words_is_checked(
 
 @pytest.mark.parametrize(
     ("lasting", "served"),
-    [(Lasting.REQUEST, [False, False]), (Lasting.DATAGRAM, [True, False]), (Lasting.CONNECTION, [True, True])],
+    [(Lasting.REQUEST, [False, False]), (Lasting.DATAGRAM, [True, False]), (Lasting.SESSION, [True, True])],
 )
 def test_what_needs_a_longer_conversation_is_refused(
     dispatcher: Dispatcher, lasting: Lasting, served: list[bool]
@@ -124,7 +124,7 @@ def test_what_needs_a_longer_conversation_is_refused(
 
 def test_the_password_is_asked_for_once(dispatcher: Dispatcher) -> None:
     dispatcher.server.settings.set("requirepass", "geheim")
-    session = dispatcher.begin(Lasting.CONNECTION)
+    session = dispatcher.begin(Lasting.SESSION)
     assert str(dispatcher.request(session, [b"GET", b"k"])) == "NOAUTH Authentication required."
     assert named(dispatcher, b"get").rejected == 1
     assert dispatcher.request(session, [b"AUTH", b"geheim"]) == OK
@@ -197,7 +197,7 @@ class TestFault:
 def test_keys_are_removed_by_themselves_only_between_start_and_stop() -> None:
     clock = Clock()
     dispatcher = Dispatcher(clock=clock)
-    session = dispatcher.begin(Lasting.CONNECTION)
+    session = dispatcher.begin(Lasting.SESSION)
 
     def size_after_expiry() -> int:
         dispatcher.request(session, [b"SET", b"k", b"v", b"PX", b"10"])
@@ -215,7 +215,7 @@ def test_keys_are_removed_by_themselves_only_between_start_and_stop() -> None:
 
 
 def test_who_waits_behind_a_link_takes_nothing_after_the_end(dispatcher: Dispatcher, session: Session) -> None:
-    waiting = dispatcher.begin(Lasting.CONNECTION, FakeLink())
+    waiting = dispatcher.begin(Lasting.SESSION, FakeLink())
     promise = dispatcher.request(waiting, [b"BLPOP", b"k", b"0"])
     dispatcher.end(waiting)
     assert dispatcher.request(session, [b"RPUSH", b"k", b"v"]) == 1
@@ -224,7 +224,7 @@ def test_who_waits_behind_a_link_takes_nothing_after_the_end(dispatcher: Dispatc
 
 
 def test_a_fault_in_what_is_replayed_stops_the_start(dispatcher: Dispatcher) -> None:
-    replay = Session(dispatcher.server, Lasting.CONNECTION, trusted=True, is_replay=True)
+    replay = Session(dispatcher.server, Lasting.SESSION, trusted=True, is_replay=True)
     entry = named(dispatcher, b"set")
 
     def broken(*words: Any) -> Any:

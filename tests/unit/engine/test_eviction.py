@@ -577,7 +577,7 @@ def test_requests_that_come_together_make_room_together(cache: MemoryCache) -> N
 
 def test_a_cache_without_timers_makes_room_at_each_request() -> None:
     dispatcher = Dispatcher(Settings.of({"maxmemory-policy": "allkeys-random"}))
-    session = dispatcher.begin(Lasting.CONNECTION)
+    session = dispatcher.begin(Lasting.SESSION)
     for number in range(500):
         assert dispatcher.request(session, [b"SET", b"%d" % number, b"x" * 1000]) is OK
     dispatcher.request(session, [b"CONFIG", b"SET", b"maxmemory", b"1"])

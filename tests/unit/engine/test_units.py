@@ -362,7 +362,7 @@ def test_a_fault_in_the_way_back_of_one_that_waits_reaches_nobody_else(own: Memo
 
 @pytest.mark.pure
 def test_what_a_command_passes_to_another_is_bytes(own: MemoryCache) -> None:
-    session = own.service.dispatcher.begin(Lasting.CONNECTION, trusted=True)
+    session = own.service.dispatcher.begin(Lasting.SESSION, trusted=True)
     arguments: Any
     for arguments in ([b"SET", b"k", 5], ["GET", "k"]):
         with pytest.raises(TypeError, match="are bytes"):

@@ -13,7 +13,7 @@ from twisted_kv.faces.connections import RespFactory
 from twisted_kv.sessions.outbox import CHUNK
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import Status
+from twisted_kv.vocabulary.replies import Push, Status
 from twisted_kv.wire.encoder import encode_request
 
 GET_BIG = encode_request([b"GET", b"big"])
@@ -360,7 +360,7 @@ def test_data_and_pushes_after_the_end_are_passed_over(cache: MemoryCache) -> No
     client = cache.connect()
     client.close()
     client.protocol.dataReceived(b"SET k v\r\n")
-    client.protocol.push([b"message"])
+    client.protocol.push(Push([b"message"]))
     client.protocol.sweep(0)
     assert cache.call("EXISTS", "k") == 0
     assert client.transport.value() == b""
@@ -376,7 +376,7 @@ def test_to_close_a_connection_that_was_never_made_does_nothing(cache: MemoryCac
 def test_a_message_can_be_pushed_in_the_protocol_of_the_client(cache: MemoryCache, resp: int, sent: bytes) -> None:
     client = cache.connect()
     client.call("HELLO", resp)
-    client.protocol.push([b"hello"])
+    client.protocol.push(Push([b"hello"]))
     assert client.transport.take() == sent
 
 

@@ -36,7 +36,7 @@ def everything(cache: MemoryCache) -> Any:
 def do_again(cache: MemoryCache, noted: list[Effect]) -> None:
     """Do what was noted, as it is done when a log is loaded."""
     dispatcher = cache.service.dispatcher
-    session = Session(dispatcher.server, Lasting.CONNECTION, trusted=True, is_replay=True)
+    session = Session(dispatcher.server, Lasting.SESSION, trusted=True, is_replay=True)
     for _, request in noted:
         reply = dispatcher.run(session, request, dispatcher.server.commands.entry_of(request))
         assert not isinstance(reply, CommandError)

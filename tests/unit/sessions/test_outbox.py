@@ -8,7 +8,7 @@ from tests.own_commands import cache_with_own, promises
 from tests.servers.capture import listening
 from tests.storage.failing_disk import DATA, MemoryDisk, turns
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox
-from twisted_kv.settings.config import Settings
+from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.testing import MemoryCache
 from twisted_kv.vocabulary.replies import Push
 from twisted_kv.vocabulary.waiting import Promise
@@ -18,7 +18,7 @@ MESSAGE = b"*2\r\n$7\r\nmessage\r\n$1\r\nm\r\n"
 
 @pytest.fixture
 def outbox() -> Outbox:
-    return Outbox(Settings())
+    return Outbox(lambda: BufferLimit(1 << 30, 64 << 20, 60))
 
 
 def sent(outbox: Outbox) -> bytes:
@@ -114,7 +114,7 @@ def test_what_waits_behind_a_slot_is_counted(outbox: Outbox) -> None:
 
 @pytest.mark.parametrize("where", ["gathered", "held", "waiting"])
 def test_the_limit_counts_all_that_is_owed(where: str) -> None:
-    outbox = Outbox(Settings.of({"client-output-buffer-limit": "normal 200000 0 0"}))
+    outbox = Outbox(lambda: BufferLimit(200_000, 0, 0))
     batches: list[Batch] = []
     assert outbox.add(b"v" * 150_000, 2)
     if where != "gathered":
@@ -128,7 +128,7 @@ def test_the_limit_counts_all_that_is_owed(where: str) -> None:
 
 
 def test_a_slot_may_be_filled_with_too_much() -> None:
-    outbox = Outbox(Settings.of({"client-output-buffer-limit": "normal 200000 0 0"}))
+    outbox = Outbox(lambda: BufferLimit(200_000, 0, 0))
     slot = outbox.promise(Promise(holds=False), 2)
     assert not outbox.fill(slot, b"v" * 200_000)
 

@@ -35,7 +35,7 @@ def server() -> Server:
 
 @pytest.mark.pure
 def test_a_server_by_itself_has_all_services(server: Server) -> None:
-    session = Session(server, Lasting.CONNECTION)
+    session = Session(server, Lasting.SESSION)
     services = server.services
     database: Database = server.databases[0]
     assert services.waiting.unblock(session, error=False) is False

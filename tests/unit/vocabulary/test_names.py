@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from twisted_kv.commands import GROUPS
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.vocabulary.command_names import (
     BLOCK_OPTION,
+    LISTENING,
     OF_CONNECTION,
     READ_ONLY,
     TIMEOUT_FIRST,
@@ -29,6 +31,11 @@ def test_what_may_wait_is_what_blocks() -> None:
 
 def test_what_holds_for_a_connection_changes_it() -> None:
     assert all(COMMANDS[name].changes_session for name in OF_CONNECTION)
+
+
+def test_what_listens_needs_a_connection() -> None:
+    declared = {name for name, command in COMMANDS.items() if command.lasting is Lasting.CONNECTION}
+    assert declared == LISTENING - {b"monitor"}
 
 
 @pytest.mark.parametrize(
