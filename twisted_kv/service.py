@@ -16,7 +16,7 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.groups import Group
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.faces import listeners
-from twisted_kv.faces.in_process import LocalSession, Owner, subscribe
+from twisted_kv.faces.in_process import LocalSession, Owner, read_events, subscribe
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.sessions.services import NoPorts
@@ -26,7 +26,7 @@ from twisted_kv.version import VERSION
 from twisted_kv.vocabulary.clock import Clock, SystemClock
 from twisted_kv.vocabulary.logs import Logger, log_to_system, set_log_level
 from twisted_kv.vocabulary.replies import Reply
-from twisted_kv.vocabulary.subscriptions import OnMessage, Subscription
+from twisted_kv.vocabulary.subscriptions import KeyEvent, OnMessage, Subscription
 from twisted_kv.wire.words import Word
 
 T = TypeVar("T")
@@ -145,6 +145,18 @@ class CacheService(MultiService):
         bytes, int or float, and RuntimeError in any other thread than the reactor's.
         """
         return subscribe(self.dispatcher, self._owner, channels, patterns, callback)
+
+    def on(
+        self, event: str, pattern: Word, callback: Callable[[KeyEvent], object], database: int | None = None
+    ) -> Subscription:
+        """Call back for what happens to keys: `cache.on("expired", "session:*", forget)`.
+
+        `event` is the name of a keyspace event of Redis (`set`, `del`, `expired`, `evicted`, `new`, `keymiss`, ...), or
+        `*` for all; `pattern` is as in KEYS; without `database` all databases count.  `notify-keyspace-events` need not
+        be set.  The callback is called after the request that has caused the event, never within.  Raises ValueError
+        for an event or a database that does not exist, and RuntimeError in any other thread than the reactor's.
+        """
+        return read_events(self.dispatcher, self._owner, event, pattern, callback, database)
 
     def publish(self, channel: Word, payload: Word) -> int:
         """Publish a message to a channel, and return how many have received it: PUBLISH as a method.

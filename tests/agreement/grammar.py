@@ -12,9 +12,10 @@ Words = Tuple[bytes, ...]
 
 NOT_READ = frozenset(
     "bgrewriteaof bgsave client command config debug info lastsave memory pfselftest quit save shutdown time "
-    "object|help object|idletime xgroup|help xinfo|help".split()
+    "object|help object|idletime xgroup|help xinfo|help pubsub|help".split()
+    + "subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe".split()
 )
-"""What is about one server, one connection or the time, and whose replies are therefore not the same."""
+"""What is about one server, one connection or the time, and whose replies are therefore not the same, or not one."""
 
 
 @attrs.frozen(order=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Sequence
+from typing import Callable, Sequence
 
 from .accepted import ACCEPTED, MILLISECONDS, nearly
+from .events import Listener
 from .grammar import Words
 from .grammar_words import ALL_KEYS, QUICK
 from .replies import as_bytes
@@ -32,13 +33,31 @@ _LIKE_A_NUMBER = re.compile(rb"\s*[-+]?[\d.]")
 def play(both: BothServers, requests: Sequence[Words], resp: int) -> list[tuple[Words, bytes]]:
     """Send requests to both servers, and compare what they hold in the end; gives what was said, with the replies."""
     both.begin(resp)
+    return _play(both, requests, None)
+
+
+def play_listening(both: BothServers, requests: Sequence[Words], resp: int) -> None:
+    """Do the same as `play`, and compare the keyspace events of each request."""
+    both.begin(resp)
+    listener = Listener(both)
+    try:
+        _play(both, requests, listener)
+    finally:
+        listener.close()
+
+
+def _play(both: BothServers, requests: Sequence[Words], listener: Listener | None) -> list[tuple[Words, bytes]]:
     queued = False
     heard: list[tuple[Words, bytes]] = []
     for request in requests:
         if not _is_comparable(both, request, queued=queued):
             continue
         name = request[0].upper()
+        if listener is not None:
+            listener.forget()  # what was asked to find out whether it is comparable
         reply = _ask(both, request)
+        if listener is not None:
+            listener.compare(in_any_order=name in _SORTS)  # a sorted set is walked over as a hash table
         heard.append((request, reply))
         if name in _SORTS and reply == NO_DOUBLE:
             return heard  # Redis may have been alone with that (see ACCEPTED), and then holds something else
@@ -53,7 +72,10 @@ def play(both: BothServers, requests: Sequence[Words], resp: int) -> list[tuple[
     return heard
 
 
-def shortest(both: BothServers, requests: Sequence[Words], resp: int) -> list[Words]:
+Play = Callable[[BothServers, Sequence[Words], int], object]
+
+
+def shortest(both: BothServers, requests: Sequence[Words], resp: int, play: Play = play) -> list[Words]:
     """Leave out requests for as long as the servers differ."""
     left = list(requests)
     size = len(left) // 2
@@ -61,7 +83,7 @@ def shortest(both: BothServers, requests: Sequence[Words], resp: int) -> list[Wo
         place = 0
         while place < len(left):
             fewer = left[:place] + left[place + size :]
-            if _differ(both, fewer, resp):
+            if _differ(both, fewer, resp, play):
                 left = fewer
             else:
                 place += size
@@ -69,7 +91,7 @@ def shortest(both: BothServers, requests: Sequence[Words], resp: int) -> list[Wo
     return left
 
 
-def _differ(both: BothServers, requests: Sequence[Words], resp: int) -> bool:
+def _differ(both: BothServers, requests: Sequence[Words], resp: int, play: Play) -> bool:
     try:
         play(both, requests, resp)
     except AssertionError:

@@ -71,7 +71,7 @@ def setbit(session: Session, key: bytes, offset: bytes, bit: bytes) -> Reply:
     old = byte[0] if byte else 0
     new = old | mask if bit == b"1" else old & ~mask
     if not byte or new != old:
-        session.db.write_string(key, byte_offset, bytes((new,)))
+        session.db.write_string(key, byte_offset, bytes((new,)), b"setbit")
     else:
         session.db.keep_raw(key)
     return int(bool(old & mask))
@@ -371,7 +371,7 @@ def _run_fields(session: Session, key: bytes, fields: Sequence[_Field]) -> list[
             value[first - start : last + 1 - start] = bits.to_bytes(last + 1 - first, "big")
             low, high = min(low, first), max(high, last + 1)
     if low < high:
-        session.db.write_string(key, low, bytes(value[low - start : high - start]))
+        session.db.write_string(key, low, bytes(value[low - start : high - start]), None)
     return replies
 
 
@@ -393,22 +393,28 @@ def _bitfield_keys(words: Sequence[bytes]) -> KeyPositions:
     since="3.2.0",
     flags="write denyoom",
     keys=first("RW access update variable_flags", notes="This command allows both access and modification of the key"),
+    tells_after="setbit",
 )
 def bitfield(session: Session, key: bytes, *words: bytes) -> Reply:
     """Read and change integers of any width within the string value of a key."""
     fields = _fields(session, words, read_only=False)
-    _string(session.db, key)
     ends = [field.offset + field.width for field in fields if field.name != b"GET"]
-    if ends:
+    if not ends:
+        session.db.read_string(key)  # in Redis, it only reads then
+    else:
+        _string(session.db, key)
         _extend(session, key, (max(ends) + 7) // 8)
-    return _run_fields(session, key, fields)
+    replies = _run_fields(session, key, fields)
+    if any(reply is not None and field.name != b"GET" for field, reply in zip(fields, replies)):
+        session.db.tell(b"setbit", key)
+    return replies
 
 
 def _extend(session: Session, key: bytes, size: int) -> None:
     """Extend a string to hold all fields that SET or INCRBY name, even if no field is changed in the end."""
     check_string_size(session, size)
     if len(_string(session.db, key)) < size:
-        session.db.write_string(key, size - 1, b"\0")
+        session.db.write_string(key, size - 1, b"\0", None)
     else:
         session.db.keep_raw(key)
 

@@ -143,7 +143,7 @@ def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: s
         return 1
 
     expire.__doc__ = summary
-    generic.command(name, since=since, flags="write fast", keys=first("RW update"))(expire)
+    generic.command(name, since=since, flags="write fast", keys=first("RW update"), tells_after="expire")(expire)
 
 
 _expire_command("EXPIRE", "1.0.0", 1000, False, "Set a key to expire after some seconds.")
@@ -274,7 +274,8 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
     value = session.db.read(source)
     if value is None or (target.lookup(destination) is not None and not replace):
         return 0
-    target.set(destination, value if isinstance(value, bytes) else value.copy(), session.db.deadline(source))
+    copied = value if isinstance(value, bytes) else value.copy()
+    target.make(destination, copied, session.db.deadline(source), b"copy_to")
     if target is not session.db:
         session.journal(b"COPY", source, destination, *words)
     return 1
@@ -362,7 +363,7 @@ def restore(session: Session, key: bytes, ttl: bytes, payload: bytes, *words: by
         if session.db.delete(key):
             session.journal(b"DEL", key)
         return OK
-    session.db.set(key, value, deadline)
+    session.db.make(key, value, deadline, b"restore")
     mark = mark_of(session.db.usage, options.use)
     if mark is not None:
         session.db.set_mark(key, mark)

@@ -52,6 +52,7 @@ def _format_metres(length: float) -> bytes:
     flags="write denyoom",
     keys=first("RW update"),
     complexity="O(log(N))",
+    tells_after="zadd",
 )
 def geoadd(session: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *words: bytes) -> Reply:
     """Add members with their positions to a sorted set, and return how many of them were new."""
@@ -154,6 +155,8 @@ class Search:
     any: bool = False
     target: bytes | None = None
     stores_distance: bool = False
+    event: bytes = b"geosearchstore"
+    """What a stored result is reported as."""
 
     def take_radius(self, arguments: Arguments) -> None:
         """Parse a radius and its unit."""
@@ -255,14 +258,14 @@ class Search:
     def _store(self, session: Session, target: bytes, found: Sequence[Found]) -> int:
         result = SortedSet(session.db.packing)
         result.fill({each.member: each.far / self.unit if self.stores_distance else each.score for each in found})
-        session.db.store(target, result)
+        session.db.store(target, result, self.event)
         return len(found)
 
 
 def _radius(session: Session, key: bytes, member: bytes | None, words: Sequence[bytes], *, may_store: bool) -> Reply:
     """Search around a member, or around the coordinates in the first two arguments."""
     points = session.db.read_as(key, SortedSet)
-    search = Search()
+    search = Search(event=b"georadiusstore")
     arguments = Arguments(words)
     if member is None:
         search.place = _read_coordinates(arguments.word(), arguments.word())

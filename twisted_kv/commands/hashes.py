@@ -32,6 +32,7 @@ def _to_read(session: Session, key: bytes) -> Hash:
     flags="write denyoom fast",
     keys=first("RW update"),
     complexity="O(N) where N is the number of field/value pairs.",
+    tells_after="hset",
 )
 def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Reply:
     """Set fields of a hash, and return how many of them were new."""
@@ -41,7 +42,7 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     added = int(fields.set(field, value) is None)
     for index in range(0, len(more), 2):
         added += fields.set(more[index], more[index + 1]) is None
-    session.db.changed(key, 1 + len(more) // 2)
+    session.db.changed(key, 1 + len(more) // 2, event=b"hset")
     return added
 
 
@@ -52,6 +53,7 @@ def hset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
     keys=first("RW update"),
     complexity="O(N) where N is the number of fields being set.",
     doc_flags="deprecated",
+    tells_after="hset",
 )
 def hmset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Reply:
     """Set fields of a hash, as HSET does."""
@@ -61,14 +63,14 @@ def hmset(session: Session, key: bytes, field: bytes, value: bytes, *more: bytes
     return OK
 
 
-@hashes.command("HSETNX", since="2.0.0", flags="write denyoom fast", keys=first("RW insert"))
+@hashes.command("HSETNX", since="2.0.0", flags="write denyoom fast", keys=first("RW insert"), tells_after="hset")
 def hsetnx(session: Session, key: bytes, field: bytes, value: bytes) -> Reply:
     """Set a field of a hash, if the field does not exist."""
     fields = session.db.lookup_as(key, Hash)
     if fields is not None and field in fields:
         return 0
     session.db.edit_or_make(key, Hash).set(field, value)
-    session.db.changed(key)
+    session.db.changed(key, event=b"hset")
     return 1
 
 
@@ -105,7 +107,7 @@ def hdel(session: Session, key: bytes, field: bytes, *more: bytes) -> Reply:
         return 0
     removed = sum(fields.pop(each) is not None for each in (field, *more))
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=b"hdel")
     return removed
 
 
@@ -160,7 +162,9 @@ def hvals(session: Session, key: bytes) -> Reply:
     return list(_to_read(session, key).values())
 
 
-@hashes.command("HINCRBY", since="2.0.0", flags="write denyoom fast", keys=first("RW access update"))
+@hashes.command(
+    "HINCRBY", since="2.0.0", flags="write denyoom fast", keys=first("RW access update"), tells_after="hincrby"
+)
 def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
     """Add a number to the integer value of a field of a hash, and return the sum."""
     amount = integer(increment)
@@ -170,7 +174,7 @@ def hincrby(session: Session, key: bytes, field: bytes, increment: bytes) -> Rep
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
     session.db.edit_or_make(key, Hash).set(field, b"%d" % total)
-    session.db.changed(key)
+    session.db.changed(key, event=b"hincrby")
     return total
 
 
@@ -203,6 +207,7 @@ def hstrlen(session: Session, key: bytes, field: bytes) -> Reply:
     since="2.6.0",
     flags="write denyoom fast",
     keys=first("RW access update"),
+    tells_after="hincrbyfloat",
 )
 def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -> Reply:
     """Add a number to the floating-point value of a field of a hash, with C's 80-bit precision."""
@@ -220,7 +225,7 @@ def hincrbyfloat(session: Session, key: bytes, field: bytes, increment: bytes) -
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
     session.db.edit_or_make(key, Hash).set(field, value)
-    session.db.changed(key)
+    session.db.changed(key, event=b"hincrbyfloat")
     session.journal(b"HSET", key, field, value)
     return value
 

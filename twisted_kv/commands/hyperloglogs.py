@@ -19,20 +19,25 @@ def _corrupt() -> CommandError:
     return CommandError("Corrupted HLL object detected", "INVALIDOBJ")
 
 
-def _read(session: Session, key: bytes, *, keep_raw: bool = True) -> HyperLogLog | None:
-    """Return the HyperLogLog of a key, or None; raises `CommandError` if the key holds anything else."""
-    data = session.db.read_as(key, bytes)
+def _edit(session: Session, key: bytes) -> HyperLogLog | None:
+    """Return the HyperLogLog of a key for changing it, or None; raises `CommandError` for any other value."""
+    log = _checked(session, session.db.lookup_as(key, bytes))
+    if log is not None:
+        session.db.keep_raw(key)
+    return log
+
+
+def _checked(session: Session, data: bytes | None) -> HyperLogLog | None:
+    """Return the HyperLogLog that a string holds; raises `CommandError` if it holds none."""
     if data is None:
         return None
     if not HyperLogLog.is_one(data):
         raise CommandError("Key is not a valid HyperLogLog string value.", "WRONGTYPE")
-    if keep_raw:
-        session.db.keep_raw(key)
     return HyperLogLog(data, session.db.packing.hll_sparse_max_bytes)
 
 
-def _write(session: Session, key: bytes, log: HyperLogLog) -> None:
-    session.db.set(key, raw(log.data), keep_deadline=True)
+def _write(session: Session, key: bytes, log: HyperLogLog, event: bytes | None) -> None:
+    session.db.set(key, raw(log.data), keep_deadline=True, event=event)
 
 
 def _registers(log: HyperLogLog) -> bytes:
@@ -50,7 +55,7 @@ def _registers(log: HyperLogLog) -> bytes:
 )
 def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
     """Add elements to a HyperLogLog, and return whether the estimate may have changed."""
-    existing = _read(session, key)
+    existing = _edit(session, key)
     log = existing or HyperLogLog(sparse_most=session.db.packing.hll_sparse_max_bytes)
     changes, before = int(existing is None), log.data
     try:
@@ -61,7 +66,7 @@ def pfadd(session: Session, key: bytes, *elements: bytes) -> Reply:
         raise _corrupt() from None
     if changes:
         log.make_stale()
-        _write(session, key, log)
+        _write(session, key, log, b"pfadd")
     return int(changes > 0)
 
 
@@ -71,7 +76,7 @@ def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog
     merged = bytearray(REGISTERS)
     try:
         for key in keys:
-            log = _read(session, key, keep_raw=False)
+            log = _checked(session, session.db.read_as(key, bytes))
             logs.append(log)
             if log is not None:
                 log.merge_into(merged)
@@ -92,14 +97,15 @@ def pfcount(session: Session, key: bytes, *keys: bytes) -> Reply:
     """Return the estimated number of distinct elements in a HyperLogLog, or in the union of several."""
     if keys:
         return estimate(_read_all(session, (key, *keys))[1])
-    log = _read(session, key)
+    log = _checked(session, session.db.read_as(key, bytes))
     if log is None:
         return 0
+    session.db.keep_raw(key)
     count = log.cached_count
     if count is None:
         count = estimate(_registers(log))
         log.cache_count(count)
-        _write(session, key, log)
+        _write(session, key, log, None)
     return count
 
 
@@ -118,7 +124,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
         target.make_dense()
     target.merge(merged)
     target.make_stale()
-    _write(session, destination, target)
+    _write(session, destination, target, b"pfadd")
     return OK
 
 
@@ -133,7 +139,7 @@ def pfmerge(session: Session, destination: bytes, *sources: bytes) -> Reply:
 def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     """Inspect a HyperLogLog with GETREG, DECODE or ENCODING, or convert it to the dense form with TODENSE."""
     name = c_string(subcommand).upper()
-    log = _read(session, key)
+    log = _edit(session, key)
     if log is None:
         raise CommandError("The specified key does not exist")
     if name == b"ENCODING":
@@ -149,7 +155,7 @@ def pfdebug(session: Session, subcommand: bytes, key: bytes) -> Reply:
     except CorruptError:
         raise _corrupt() from None
     if converted:
-        _write(session, key, log)
+        _write(session, key, log, None)
     return int(converted) if name == b"TODENSE" else list(_registers(log))
 
 

@@ -96,7 +96,7 @@ def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[s
         described = session.server.commands.find(words)
     except CommandError:
         raise CommandError("Invalid command specified") from None
-    if not described.keys:
+    if not described.has_keys:
         raise CommandError("The command has no key arguments")
     if not described.least <= len(words) <= described.most and not described.is_open_at(len(words)):
         raise CommandError("Invalid number of arguments specified for command")

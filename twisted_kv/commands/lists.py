@@ -35,7 +35,7 @@ def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool
             target.append_left(element)
         else:
             target.append(element)
-    session.db.changed(key, len(elements))
+    session.db.changed(key, len(elements), event=b"lpush" if left else b"rpush")
     return len(target)
 
 
@@ -44,6 +44,7 @@ def _push(session: Session, key: bytes, elements: Sequence[bytes], *, left: bool
     since="1.0.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
+    tells_after="lpush",
 )
 def lpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     """Insert elements at the head of a list, one after the other, and return its new length."""
@@ -55,6 +56,7 @@ def lpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     since="1.0.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
+    tells_after="rpush",
 )
 def rpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     """Append elements to the tail of a list, and return its new length."""
@@ -66,6 +68,7 @@ def rpush(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     since="2.2.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
+    tells_after="lpush",
 )
 def lpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     """Insert elements at the head of a list, if the list exists, and return its new length."""
@@ -79,6 +82,7 @@ def lpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     since="2.2.0",
     flags="write denyoom fast",
     keys=first("RW insert"),
+    tells_after="rpush",
 )
 def rpushx(session: Session, key: bytes, element: bytes, *more: bytes) -> Reply:
     """Append elements to the tail of a list, if the list exists, and return its new length."""
@@ -110,7 +114,7 @@ def linsert(session: Session, key: bytes, where: bytes, pivot: bytes, element: b
         elements.append(element)
     else:
         elements.insert(index, element)
-    session.db.changed(key)
+    session.db.changed(key, event=b"linsert")
     return len(elements)
 
 
@@ -154,6 +158,7 @@ def lindex(session: Session, key: bytes, index: bytes) -> Reply:
     flags="write denyoom",
     keys=first("RW update"),
     complexity="O(N)",
+    tells_after="lset",
 )
 def lset(session: Session, key: bytes, index: bytes, element: bytes) -> Reply:
     """Set the element at an index of a list."""
@@ -164,7 +169,7 @@ def lset(session: Session, key: bytes, index: bytes, element: bytes) -> Reply:
     if position is None:
         raise CommandError("index out of range")
     elements.replace(position, element)
-    session.db.changed(key)
+    session.db.changed(key, event=b"lset")
     return OK
 
 
@@ -204,7 +209,7 @@ def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     elements = session.db.edit(key, List)
     if elements is not None:
         removed = elements.keep(*_bounds(elements, start, stop))
-        session.db.changed(key, removed)  # even if nothing was removed: watchers must be notified
+        session.db.changed(key, removed, event=b"ltrim")  # even if nothing was removed, watchers must be notified
     return OK
 
 
@@ -223,7 +228,7 @@ def lrem(session: Session, key: bytes, count: bytes, element: bytes) -> Reply:
         return 0
     removed = elements.remove(element, limit)
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=b"lrem")
     return removed
 
 
@@ -297,12 +302,13 @@ def _pop_elements(session: Session, key: bytes, count: int, *, left: bool) -> li
     """Remove up to `count` elements from one end of an existing list, and return them."""
     elements = session.db.edit(key, List)
     assert elements is not None
+    event = b"lpop" if left else b"rpop"
     if count >= len(elements):
         popped = list(elements) if left else list(reversed(elements))
-        session.db.emptied(key, len(popped))
+        session.db.emptied(key, len(popped), event)
         return popped
     popped = [elements.pop_left() if left else elements.pop() for _ in range(count)]
-    session.db.changed(key, count)
+    session.db.changed(key, count, event=event)
     return popped
 
 
@@ -324,6 +330,7 @@ def _pop(session: Session, key: bytes, arguments: tuple[bytes, ...], *, left: bo
     flags="write fast",
     keys=first("RW access delete"),
     complexity="O(N)",
+    tells_after="lpop del",
 )
 def lpop(session: Session, key: bytes, *words: bytes) -> Reply:
     """Remove and return the element at the head of a list, or several with a count."""
@@ -336,6 +343,7 @@ def lpop(session: Session, key: bytes, *words: bytes) -> Reply:
     flags="write fast",
     keys=first("RW access delete"),
     complexity="O(N)",
+    tells_after="rpop del",
 )
 def rpop(session: Session, key: bytes, *words: bytes) -> Reply:
     """Remove and return the element at the tail of a list, or several with a count."""
@@ -352,22 +360,19 @@ def _is_left(argument: bytes) -> bool:
 
 def _move(session: Session, source: bytes, target: bytes, from_left: bool, to_left: bool) -> bytes | None:
     """Move an element from one end of a list to an end of another, or of the same list; None if there is no source."""
-    if session.db.lookup_as(source, List) is None:
+    elements = session.db.edit(source, List)
+    if elements is None:
         return None
     session.db.lookup_as(target, List)  # check the type of the target before anything is removed
-    if source == target:
-        element = _pop_for_rotation(session, source, from_left)
-    else:
-        [element] = _pop_elements(session, source, 1, left=from_left)
-    _push(session, target, (element,), left=to_left)
+    if source == target:  # the key must not be deleted meanwhile
+        element = elements.pop_left() if from_left else elements.pop()
+        _push(session, target, (element,), left=to_left)
+        session.db.tell(b"lpop" if from_left else b"rpop", source)
+    else:  # what happened is reported in this order
+        element = elements.get(0 if from_left else len(elements) - 1)
+        _push(session, target, (element,), left=to_left)
+        _pop_elements(session, source, 1, left=from_left)
     return element
-
-
-def _pop_for_rotation(session: Session, key: bytes, left: bool) -> bytes:
-    """Remove the element at one end of a list that gets it back at once: the key must not be deleted meanwhile."""
-    elements = session.db.edit(key, List)
-    assert elements is not None
-    return elements.pop_left() if left else elements.pop()
 
 
 @lists.command(
@@ -375,6 +380,7 @@ def _pop_for_rotation(session: Session, key: bytes, left: bool) -> bytes:
     since="6.2.0",
     flags="write denyoom",
     keys=first("RW access delete") + second("RW insert"),
+    tells_after="lpop rpop del",
 )
 def lmove(session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes) -> Reply:
     """Move an element from one end of a list to an end of another list, and return it."""
@@ -387,6 +393,7 @@ def lmove(session: Session, source: bytes, destination: bytes, source_side: byte
     flags="write denyoom",
     keys=first("RW access delete") + second("RW insert"),
     doc_flags="deprecated",
+    tells_after="lpop rpop del",
 )
 def rpoplpush(session: Session, source: bytes, destination: bytes) -> Reply:
     """Move the element at the tail of a list to the head of another list, and return it."""
@@ -413,6 +420,7 @@ def _pop_first(session: Session, pop: MultiplePop) -> Reply:
     flags="write movablekeys",
     keys=counted("RW access delete"),
     complexity="O(N+M)",
+    tells_after="lpop rpop del",
 )
 def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove elements from the first of several lists that exists, and return its key with the elements."""
@@ -430,6 +438,7 @@ def lmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     keys=counted("RW access delete", 2),
     complexity="O(N+M)",
     lasting=Lasting.SESSION,
+    tells_after="lpop rpop del",
 )
 def blmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove elements from the first of several lists as LMPOP does, but wait for one if none exists."""
@@ -457,6 +466,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, left: bool) -
     keys=every("RW access delete", last=-2),
     complexity="O(N)",
     lasting=Lasting.SESSION,
+    tells_after="lpop del",
 )
 def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the head of the first of several lists that exists; wait for one if none does."""
@@ -470,6 +480,7 @@ def blpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     keys=every("RW access delete", last=-2),
     complexity="O(N)",
     lasting=Lasting.SESSION,
+    tells_after="rpop del",
 )
 def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the tail of the first of several lists that exists; wait for one if none does."""
@@ -482,6 +493,7 @@ def brpop(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     flags="write denyoom noscript blocking",
     keys=first("RW access delete") + second("RW insert"),
     lasting=Lasting.SESSION,
+    tells_after="lpop rpop del",
 )
 def blmove(
     session: Session, source: bytes, destination: bytes, source_side: bytes, target_side: bytes, seconds: bytes
@@ -504,6 +516,7 @@ def blmove(
     keys=first("RW access delete") + second("RW insert"),
     doc_flags="deprecated",
     lasting=Lasting.SESSION,
+    tells_after="lpop rpop del",
 )
 def brpoplpush(session: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
     """Move an element between lists as RPOPLPUSH does, but wait for the source list if it does not exist."""

@@ -38,7 +38,7 @@ def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     members = session.db.edit_or_make(key, Set)
     added = sum([members.add(each) for each in (member, *more)])
     if added:
-        session.db.changed(key, added)
+        session.db.changed(key, added, event=b"sadd")
     return added
 
 
@@ -51,16 +51,16 @@ def sadd(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
 )
 def srem(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
     """Remove members from a set, and return how many were removed."""
-    return _remove(session, key, (member, *more))
+    return _remove(session, key, (member, *more), b"srem")
 
 
-def _remove(session: Session, key: bytes, to_remove: Sequence[bytes]) -> int:
+def _remove(session: Session, key: bytes, to_remove: Sequence[bytes], event: bytes) -> int:
     members = session.db.edit(key, Set)
     if members is None:
         return 0
     removed = sum([members.remove(each) for each in to_remove])
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=event)
     return removed
 
 
@@ -78,10 +78,10 @@ def smove(session: Session, source: bytes, destination: bytes, member: bytes) ->
     session.db.lookup_as(destination, Set)
     if source == destination:
         return int(member in members)
-    if not _remove(session, source, (member,)):
+    if not _remove(session, source, (member,), b"srem"):
         return 0
     if session.db.edit_or_make(destination, Set).add(member):
-        session.db.changed(destination)
+        session.db.changed(destination, event=b"sadd")
     return 1
 
 
@@ -139,6 +139,7 @@ def smembers(session: Session, key: bytes) -> Reply:
     flags="write fast",
     keys=first("RW access delete"),
     tips="nondeterministic_output",
+    tells_after="del",
 )
 def spop(session: Session, key: bytes, *words: bytes) -> Reply:
     """Remove and return a random member of a set, or several with a count."""
@@ -150,10 +151,10 @@ def spop(session: Session, key: bytes, *words: bytes) -> Reply:
         return OrderedSet() if words else None
     chosen = members.sample(session.server.random, count)
     if words and len(chosen) == len(members):
-        session.db.emptied(key, len(chosen))
+        session.db.emptied(key, len(chosen), b"spop")
         session.journal(b"DEL", key)
     else:
-        _remove(session, key, chosen)
+        _remove(session, key, chosen, b"spop")
         for start in range(0, len(chosen), _MEMBERS_PER_RECORD):  # no journal record may have too many arguments
             session.journal(b"SREM", key, *chosen[start : start + _MEMBERS_PER_RECORD])
     return OrderedSet(chosen) if words else chosen[0]
@@ -236,11 +237,11 @@ def _difference(sources: Sequence[Set]) -> list[bytes]:
 Combine = Callable[[Sequence[Set]], "list[bytes]"]
 
 
-def _store(session: Session, destination: bytes, keys: Sequence[bytes], combine: Combine) -> int:
+def _store(session: Session, destination: bytes, keys: Sequence[bytes], combine: Combine, event: bytes) -> int:
     members = combine(_sources(session, keys))
     result = Set(session.db.packing)
     result.update(members)
-    session.db.store(destination, result)
+    session.db.store(destination, result, event)
     return len(members)
 
 
@@ -263,10 +264,11 @@ def sinter(session: Session, key: bytes, *keys: bytes) -> Reply:
     flags="write denyoom",
     keys=first("RW update") + every("RO access", start=2),
     complexity="O(N*M)",
+    tells_after="sinterstore",
 )
 def sinterstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
     """Set a key to the intersection of several sets, and return its number of members."""
-    return _store(session, destination, (key, *keys), _intersection)
+    return _store(session, destination, (key, *keys), _intersection, b"sinterstore")
 
 
 @sets.command(
@@ -313,10 +315,11 @@ def sunion(session: Session, key: bytes, *keys: bytes) -> Reply:
     flags="write denyoom",
     keys=first("OW update") + every("RO access", start=2),
     complexity="O(N)",
+    tells_after="sunionstore del",
 )
 def sunionstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
     """Set a key to the union of several sets, and return its number of members."""
-    return _store(session, destination, (key, *keys), _union)
+    return _store(session, destination, (key, *keys), _union, b"sunionstore")
 
 
 @sets.command(
@@ -338,7 +341,8 @@ def sdiff(session: Session, key: bytes, *keys: bytes) -> Reply:
     flags="write denyoom",
     keys=first("OW update") + every("RO access", start=2),
     complexity="O(N)",
+    tells_after="sdiffstore del",
 )
 def sdiffstore(session: Session, destination: bytes, key: bytes, *keys: bytes) -> Reply:
     """Set a key to the members of a set that no other given set contains, and return how many there are."""
-    return _store(session, destination, (key, *keys), _difference)
+    return _store(session, destination, (key, *keys), _difference, b"sdiffstore")

@@ -139,7 +139,7 @@ def _store(
     scores = operation(Operands.parse(session, words, command, options))
     result = SortedSet(session.db.packing)
     result.fill(scores)
-    session.db.store(destination, result)
+    session.db.store(destination, result, command.encode())
     return len(scores)
 
 

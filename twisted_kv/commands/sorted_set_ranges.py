@@ -221,7 +221,7 @@ def zrangestore(session: Session, destination: bytes, source: bytes, start: byte
     selection = _select((start, stop, *words), stored=True)
     result = SortedSet(session.db.packing)
     result.fill({member: score for score, member in selection.of(to_read(session, source))})
-    session.db.store(destination, result)
+    session.db.store(destination, result, b"zrangestore")
     return len(result)
 
 
@@ -252,17 +252,17 @@ def zlexcount(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     return max(0, stop - start)
 
 
-def _remove(session: Session, key: bytes, rank_range: RankRange) -> int:
+def _remove(session: Session, key: bytes, rank_range: RankRange, event: bytes) -> int:
     members = session.db.edit(key, SortedSet)
     if members is None:
         return 0
     start, stop = rank_range(members)
     removed = max(0, stop - start)
     if removed == len(members):
-        session.db.emptied(key, removed)
+        session.db.emptied(key, removed, event)
     elif removed:
         members.remove_slice(start, stop)
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=event)
     return removed
 
 
@@ -275,7 +275,7 @@ def _remove(session: Session, key: bytes, rank_range: RankRange) -> int:
 )
 def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     """Remove the members of a sorted set in a range of ranks, and return how many were removed."""
-    return _remove(session, key, rank_range_of(start, stop))
+    return _remove(session, key, rank_range_of(start, stop), b"zremrangebyrank")
 
 
 @sorted_set_ranges.command(
@@ -287,7 +287,7 @@ def zremrangebyrank(session: Session, key: bytes, start: bytes, stop: bytes) -> 
 )
 def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Remove the members of a sorted set in a range of scores, and return how many were removed."""
-    return _remove(session, key, score_range(low, high).ranks)
+    return _remove(session, key, score_range(low, high).ranks, b"zremrangebyscore")
 
 
 @sorted_set_ranges.command(
@@ -299,4 +299,4 @@ def zremrangebyscore(session: Session, key: bytes, low: bytes, high: bytes) -> R
 )
 def zremrangebylex(session: Session, key: bytes, low: bytes, high: bytes) -> Reply:
     """Remove the members in a lexicographical range of a sorted set with equal scores; return how many there were."""
-    return _remove(session, key, text_range(low, high).ranks)
+    return _remove(session, key, text_range(low, high).ranks, b"zremrangebylex")

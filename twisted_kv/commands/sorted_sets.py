@@ -97,6 +97,7 @@ class AddOptions:
     flags="write denyoom fast",
     keys=first("RW update"),
     complexity="O(log(N))",
+    tells_after="zadd zincr",
 )
 def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: bytes) -> Reply:
     """Add members to a sorted set, or update their scores, and return how many members were new."""
@@ -109,6 +110,7 @@ def zadd(session: Session, key: bytes, score: bytes, member: bytes, *words: byte
     flags="write denyoom fast",
     keys=first("RW access update"),
     complexity="O(log(N))",
+    tells_after="zincr",
 )
 def zincrby(session: Session, key: bytes, increment: bytes, member: bytes) -> Reply:
     """Add a number to the score of a member of a sorted set, and return the new score."""
@@ -140,7 +142,7 @@ def _add(session: Session, key: bytes, words: Sequence[bytes], options: AddOptio
             updated += 1
         members.put(member, result)
     if added or updated:
-        session.db.changed(key, added + updated)
+        session.db.changed(key, added + updated, event=b"zincr" if options.increment else b"zadd")
     if options.increment:
         return result
     return added + updated if options.count_changes else added
@@ -160,7 +162,7 @@ def zrem(session: Session, key: bytes, member: bytes, *more: bytes) -> Reply:
         return 0
     removed = sum(members.remove(each) is not None for each in (member, *more))
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=b"zrem")
     return removed
 
 
@@ -272,12 +274,13 @@ def _pop_members(session: Session, key: bytes, count: int, *, highest: bool) -> 
     members = session.db.edit(key, SortedSet)
     assert members is not None
     size = len(members)
+    event = b"zpopmax" if highest else b"zpopmin"
     if count >= size:
         popped = list(members.slice(0, size, reverse=highest))
-        session.db.emptied(key, size)
+        session.db.emptied(key, size, event)
         return popped
     popped = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)
-    session.db.changed(key, count)
+    session.db.changed(key, count, event=event)
     return popped
 
 
@@ -299,6 +302,7 @@ def _pop(session: Session, key: bytes, arguments: tuple[bytes, ...], *, highest:
     flags="write fast",
     keys=first("RW access delete"),
     complexity="O(log(N)*M)",
+    tells_after="zpopmin del",
 )
 def zpopmin(session: Session, key: bytes, *words: bytes) -> Reply:
     """Remove and return the member with the lowest score and its score, or several with a count."""
@@ -311,6 +315,7 @@ def zpopmin(session: Session, key: bytes, *words: bytes) -> Reply:
     flags="write fast",
     keys=first("RW access delete"),
     complexity="O(log(N)*M)",
+    tells_after="zpopmax del",
 )
 def zpopmax(session: Session, key: bytes, *words: bytes) -> Reply:
     """Remove and return the member with the highest score and its score, or several with a count."""
@@ -337,6 +342,7 @@ def _pop_first(session: Session, pop: MultiplePop) -> Reply:
     flags="write movablekeys",
     keys=counted("RW access delete"),
     complexity="O(K)",
+    tells_after="zpopmin zpopmax del",
 )
 def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove members from one end of the first of several sorted sets that exists; return its key with them."""
@@ -351,6 +357,7 @@ def zmpop(session: Session, numkeys: bytes, key: bytes, where: bytes, *words: by
     keys=counted("RW access delete", 2),
     complexity="O(K)",
     lasting=Lasting.SESSION,
+    tells_after="zpopmin zpopmax del",
 )
 def bzmpop(session: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *words: bytes) -> Reply:
     """Remove members from the first of several sorted sets as ZMPOP does, but wait for one if none exists."""
@@ -378,6 +385,7 @@ def _blocking_pop(session: Session, arguments: Sequence[bytes], *, highest: bool
     keys=every("RW access delete", last=-2),
     complexity="O(log(N))",
     lasting=Lasting.SESSION,
+    tells_after="zpopmin del",
 )
 def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the lowest member of the first of several sorted sets that exists; wait if none does."""
@@ -391,6 +399,7 @@ def bzpopmin(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Rep
     keys=every("RW access delete", last=-2),
     complexity="O(log(N))",
     lasting=Lasting.SESSION,
+    tells_after="zpopmax del",
 )
 def bzpopmax(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
     """Remove and return the highest member of the first of several sorted sets that exists; wait if none does."""

@@ -164,7 +164,7 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
 
     order: Callable[[bytes], Any]
     if options.as_text:
-        texts = {element: look_up(element) for element in set(elements)}
+        texts = {element: look_up(element) for element in elements}
         if options.target is None:  # then Redis compares C strings
             texts = {element: text and c_string(text) for element, text in texts.items()}
 
@@ -179,7 +179,7 @@ def _in_order(session: Session, elements: list[bytes], options: SortOptions) -> 
             )
 
     else:
-        found = {element: look_up(element) for element in set(elements)}
+        found = {element: look_up(element) for element in elements}
         numbers = {element: 0.0 if text is None else _number(text) for element, text in found.items()}
 
         def order(element: bytes) -> Any:
@@ -202,7 +202,7 @@ def _sort(session: Session, key: bytes, words: Sequence[bytes], *, may_store: bo
     if options.target is None:
         return list(replies)
     result = List([reply or b"" for reply in replies])
-    session.db.store(options.target, result)
+    session.db.store(options.target, result, b"sortstore")
     return len(result)
 
 

@@ -39,6 +39,12 @@ def _no_group(key: bytes, name: bytes, where: str = "") -> CommandError:
     return CommandError(f"No such key '{c_text(key)}' or consumer group '{c_text(name)}'{where}", "NOGROUP")
 
 
+def _edit_read(session: Session, key: bytes) -> Stream | None:
+    """Return a stream for changing it, but count it as read: commands on pending entries do that in Redis."""
+    session.db.read_as(key, Stream)
+    return session.db.edit(key, Stream)
+
+
 def _group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, ConsumerGroup]:
     """Return a stream and its group; raises `CommandError` if there is none."""
     group = None if stream is None else stream.group(name)
@@ -53,7 +59,7 @@ def _consumer(session: Session, key: bytes, group: ConsumerGroup, name: bytes) -
     is_new = consumer is None
     if consumer is None:
         consumer = group.consumers[name] = Consumer(name, session.now)
-        session.db.changed(key, quietly=True)
+        session.db.changed(key, quietly=True, event=b"xgroup-createconsumer")
     consumer.seen = session.now
     return consumer, is_new
 
@@ -122,6 +128,7 @@ def _position(stream: Stream | None, argument: bytes) -> int:
     since="5.0.0",
     flags="write denyoom",
     keys=second("RW insert"),
+    tells_after="xgroup-create",
 )
 def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Create a consumer group that reads the entries after an ID."""
@@ -135,7 +142,7 @@ def xgroup_create(session: Session, key: bytes, name: bytes, entry_id: bytes, *w
     if name in stream.groups:
         raise CommandError("Consumer Group name already exists", "BUSYGROUP")
     stream.add_group(name, ConsumerGroup(last_id, read))
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xgroup-create")
     return OK
 
 
@@ -155,7 +162,7 @@ def xgroup_setid(session: Session, key: bytes, name: bytes, entry_id: bytes, *wo
     end = ends.get(c_string(entry_id))
     group.last_id = _position(stream, entry_id) if end is None else end
     group.entries_read = read
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xgroup-setid")
     return OK
 
 
@@ -172,7 +179,7 @@ def xgroup_destroy(session: Session, key: bytes, name: bytes) -> Reply:
     assert stream is not None
     if not stream.drop_group(name):
         return 0
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xgroup-destroy")
     session.server.services.waiting.look_again(session.db, key)
     return 1
 
@@ -189,7 +196,7 @@ def xgroup_createconsumer(session: Session, key: bytes, name: bytes, consumer: b
     if consumer in group.consumers:
         return 0
     group.consumers[consumer] = Consumer(consumer, session.now)
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xgroup-createconsumer")
     return 1
 
 
@@ -207,7 +214,7 @@ def xgroup_delconsumer(session: Session, key: bytes, name: bytes, consumer: byte
         return 0
     for entry_id in removed.pending:
         del group.pending[entry_id]
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xgroup-delconsumer")
     return len(removed.pending)
 
 
@@ -329,7 +336,7 @@ def _history(session: Session, key: bytes, options: ReadOptions, start: int) -> 
 )
 def xack(session: Session, key: bytes, name: bytes, entry_id: bytes, *more: bytes) -> Reply:
     """Acknowledge entries, and return how many of them were pending."""
-    stream = session.db.edit(key, Stream)
+    stream = _edit_read(session, key)
     group = None if stream is None else stream.group(name)
     if group is None:
         return 0
@@ -517,7 +524,7 @@ def xclaim(
     session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, entry_id: bytes, *words: bytes
 ) -> Reply:
     """Claim the given entries for a consumer if they have been idle for long enough, and return them."""
-    stream, group = _group(session.db.edit(key, Stream), key, name)
+    stream, group = _group(_edit_read(session, key), key, name)
     least = max(0, integer(idle, "Invalid min-idle-time argument for XCLAIM"))
     options = ClaimOptions.parse((entry_id, *words), session.now)
     is_ahead = options.last_id > group.last_id
@@ -554,6 +561,7 @@ def xautoclaim(
     session: Session, key: bytes, name: bytes, consumer: bytes, idle: bytes, start: bytes, *words: bytes
 ) -> Reply:
     """Claim pending entries for a consumer, from an ID on, if idle for long enough, and return them."""
+    session.db.read(key)
     least = max(0, integer(idle, "Invalid min-idle-time argument for XAUTOCLAIM"))
     first_id = parse_bound(start, low=True)
     count, only_ids = _autoclaim_options(words)

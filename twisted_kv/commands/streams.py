@@ -198,6 +198,7 @@ _NO_OPTIONS: Final = AddOptions(Trim())
     flags="write denyoom fast",
     keys=first("RW update", notes="UPDATE instead of INSERT because of the optional trimming feature"),
     tips="nondeterministic_output",
+    tells_after="xadd xtrim",
 )
 def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: bytes, *words: bytes) -> Reply:
     """Append an entry to a stream, and return its ID."""
@@ -221,8 +222,10 @@ def xadd(session: Session, key: bytes, entry_id: bytes, field: bytes, value: byt
     if stream is None:  # only now: a refused request must not create anything
         stream = database.edit_or_make(key, Stream)
     stream.append(new_id, fields)
-    options.trim.run(stream)
-    database.changed(key)
+    trimmed = options.trim.run(stream)
+    database.changed(key, event=b"xadd")
+    if trimmed:
+        database.tell(b"xtrim", key)
     text = id_text(new_id)
     if options is _NO_OPTIONS:
         session.journal(b"XADD", key, text, *fields)
@@ -256,7 +259,7 @@ def xtrim(session: Session, key: bytes, strategy: bytes, threshold: bytes, *word
         return 0
     removed = trim.run(stream)
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=b"xtrim")
         request = [b"XTRIM", key, strategy, threshold, *words]
         trim.make_exact(request, stream)
         session.journal(*request)
@@ -277,7 +280,7 @@ def xdel(session: Session, key: bytes, entry_id: bytes, *more: bytes) -> Reply:
     ids = [parse_id(each) for each in (entry_id, *more)]
     removed = stream.delete(ids)
     if removed:
-        session.db.changed(key, removed)
+        session.db.changed(key, removed, event=b"xdel")
     return removed
 
 
@@ -374,7 +377,7 @@ def xsetid(session: Session, key: bytes, last_id: bytes, *words: bytes) -> Reply
         stream.entries_added = added
     if deleted:
         stream.deleted_id = deleted
-    session.db.changed(key, quietly=True)
+    session.db.changed(key, quietly=True, event=b"xsetid")
     return OK
 
 
@@ -465,7 +468,7 @@ def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words:
     starts: dict[bytes, int] = {}
     requested: list[tuple[bytes, int]] = []
     for each, given in zip(options.keys, options.ids):
-        stream = session.db.lookup_as(each, Stream)
+        stream = session.db.read_as(each, Stream)  # counted here and below, as in Redis
         if c_string(given) == b"$":
             start = 0 if stream is None else stream.last_id
         elif c_string(given) == b">":

@@ -118,6 +118,7 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
         return old
     session.db.set(key, value, deadline, keep_deadline=options.keep_deadline)
     if deadline is not None:
+        _tell_deadline(session, key, deadline)
         _log_set_until(session, key, value, deadline)
     elif options.old_value:  # replaying the journal needs no reply
         session.journal(b"SET", key, value, *[argument for argument in words if c_string(argument).upper() != b"GET"])
@@ -154,8 +155,16 @@ def psetex(session: Session, key: bytes, milliseconds: bytes, value: bytes) -> R
 
 def _set_until(session: Session, key: bytes, value: bytes, deadline: int) -> Reply:
     session.db.set(key, value, deadline)
+    _tell_deadline(session, key, deadline)
     _log_set_until(session, key, value, deadline)
     return OK
+
+
+def _tell_deadline(session: Session, key: bytes, deadline: int) -> None:
+    """Report that a key that was set has got a deadline, or has expired at once."""
+    session.db.tell(b"expire", key)
+    if session.db.has_passed(deadline):
+        session.db.tell(b"expired", key)
 
 
 @strings.command(
@@ -163,6 +172,7 @@ def _set_until(session: Session, key: bytes, value: bytes, deadline: int) -> Rep
     since="6.2.0",
     flags="write fast",
     keys=first("RW access update", notes="RW and UPDATE because it changes the TTL"),
+    tells_after="del expire persist",
 )
 def getex(session: Session, key: bytes, *words: bytes) -> Reply:
     """Return the string value of a key, and set or remove its deadline."""
@@ -179,7 +189,12 @@ def getex(session: Session, key: bytes, *words: bytes) -> Reply:
 
 
 @strings.command(
-    "GETSET", since="1.0.0", flags="write denyoom fast", keys=first("RW access update"), doc_flags="deprecated"
+    "GETSET",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=first("RW access update"),
+    doc_flags="deprecated",
+    tells_after="new set",
 )
 def getset(session: Session, key: bytes, value: bytes) -> Reply:
     """Set the string value of a key and return the one it had."""
@@ -189,7 +204,7 @@ def getset(session: Session, key: bytes, value: bytes) -> Reply:
     return old
 
 
-@strings.command("GETDEL", since="6.2.0", flags="write fast", keys=first("RW access delete"))
+@strings.command("GETDEL", since="6.2.0", flags="write fast", keys=first("RW access delete"), tells_after="del")
 def getdel(session: Session, key: bytes) -> Reply:
     """Return the string value of a key and delete the key."""
     value = session.db.read_as(key, bytes)
@@ -261,12 +276,12 @@ def append(session: Session, key: bytes, value: bytes) -> Reply:
     """Append bytes to the string value of a key, and return its new length."""
     old = session.db.lookup(key)
     if old is None:
-        session.db.set(key, value)
+        session.db.set(key, value, event=b"append")
         return len(value)
     if not isinstance(old, (bytes, LongString)):
         raise WrongTypeError
     check_string_size(session, len(old) + len(value))
-    return session.db.write_string(key, len(old), value)
+    return session.db.write_string(key, len(old), value, b"append")
 
 
 def check_string_size(session: Session, size: int) -> None:
@@ -292,7 +307,7 @@ def setrange(session: Session, key: bytes, offset: bytes, value: bytes) -> Reply
     if not value:
         return 0 if old is None else len(old)
     check_string_size(session, start + len(value))
-    return session.db.write_string(key, start, value)
+    return session.db.write_string(key, start, value, b"setrange")
 
 
 def _range(session: Session, key: bytes, start: bytes, end: bytes) -> bytes:
@@ -375,7 +390,7 @@ def _add(session: Session, key: bytes, amount: int) -> int:
     total = integer(b"0" if old is None else old) + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
-    session.db.set(key, b"%d" % total, keep_deadline=True)
+    session.db.set(key, b"%d" % total, keep_deadline=True, event=b"incrby")
     return total
 
 
@@ -395,6 +410,6 @@ def incrbyfloat(session: Session, key: bytes, increment: bytes) -> Reply:
     except OverflowError:
         raise CommandError("increment would produce NaN or Infinity") from None
     value = format_long_double(total)
-    session.db.set(key, Computed(value), keep_deadline=True)
+    session.db.set(key, Computed(value), keep_deadline=True, event=b"incrbyfloat")
     session.journal(b"SET", key, value, b"KEEPTTL")
     return value

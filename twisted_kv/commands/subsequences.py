@@ -35,8 +35,7 @@ _CELL_BYTES: Final = 4
 def lcs(session: Session, key: bytes, other: bytes, *words: bytes) -> Reply:
     """Return the longest common subsequence of two strings, its length (LEN), or its indexes in both (IDX)."""
     values = []
-    for each in (key, other):
-        value = session.db.read(each)
+    for value in [session.db.read(each) for each in (key, other)]:
         text = b"" if value is None else string_bytes(value)
         if text is None:
             raise CommandError("The specified keys must contain string values")

@@ -59,6 +59,11 @@ class KeySpec:
     limit: int = 0
     counted: bool = False
 
+    @property
+    def is_no_key(self) -> bool:
+        """Whether it describes a shard channel, which only a cluster treats as a key."""
+        return "not_key" in self.access
+
     def positions(self, words: Sequence[bytes]) -> range | None:
         """Return the positions of the keys in a request; None if they are missing or their position is unknown."""
         start = self.first
@@ -134,12 +139,18 @@ class Command:
     """Whether it is refused while writes are, although it writes nothing: clients use it to detect that state."""
     while_subscribed: bool = False
     """Whether a client that speaks RESP2 may send it while it is subscribed to something."""
+    tells_after: frozenset[bytes] = frozenset()
+    """The keyspace events that Redis reports only when it has replied: a client sees its own behind the reply."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property
     def skip(self) -> int:
         """The number of elements before the function's arguments: the command's name and the subcommand's."""
         return self.name.count("|") + 1
+
+    @property
+    def has_keys(self) -> bool:
+        return not all(spec.is_no_key for spec in self.keys)
 
     @property
     def is_write(self) -> bool:
@@ -165,6 +176,8 @@ class Command:
         if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
             return self.find_keys(words)
         for spec in self.keys:
+            if spec.is_no_key:
+                continue
             positions = spec.positions(words)
             if positions is None or found is None:
                 found = None

@@ -91,6 +91,7 @@ class Group:
         allowed: Callable[[Any], None] | None = None,
         fails_with_disk: bool = False,
         while_subscribed: bool = False,
+        tells_after: str = "",
     ) -> Callable[[F], F]:
         """Declare a function as a command; a name such as `CONFIG GET` declares a subcommand of an earlier container.
 
@@ -127,6 +128,7 @@ class Group:
                 allowed=allowed,
                 fails_with_disk=fails_with_disk,
                 while_subscribed=while_subscribed,
+                tells_after=frozenset(tells_after.encode().split()),
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,

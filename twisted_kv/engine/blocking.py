@@ -16,7 +16,7 @@ from twisted_kv.declaring.table import TableEntry
 from twisted_kv.engine.units import Units
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
-from twisted_kv.store.observers import Event, Watcher
+from twisted_kv.store.observers import Change, Watcher
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError, SessionEnded, WouldWait
 from twisted_kv.vocabulary.logs import Logger
@@ -125,7 +125,7 @@ class Blocking:
     def look_again(self, database: Database, key: bytes) -> None:
         """Rerun the requests that wait for a key, although its watchers were not notified of a change."""
         if (database.index, key) in self._waiters:
-            self._watcher(database)(key, Event.CHANGED)
+            self._watcher(database)(key, Change.CHANGED)
 
     def forget(self, session: Session) -> None:
         """Remove the waiting requests of a session that has ended.
@@ -166,7 +166,7 @@ class Blocking:
         """Return the callback for a database: always the same one, so that it can be unregistered."""
         if database.index not in self._watchers:
 
-            def changed(key: bytes, event: Event) -> None:
+            def changed(key: bytes, change: Change) -> None:
                 kinds = self._waiters[database.index, key]
                 if type(database.peek(key)) in kinds or _Gone in kinds:
                     is_first = not self._ready

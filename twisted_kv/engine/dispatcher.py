@@ -21,6 +21,7 @@ from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
+from twisted_kv.engine.notifications import Notifications
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.session import Link, Server, Session
@@ -84,6 +85,8 @@ class Dispatcher:
         self._eviction = Eviction(
             server.settings, self.now, server.databases, server.random, self._housekeeping.soon, self.units
         )
+        self.notifications = Notifications(server, self.layers)
+        """Reports keyspace events."""
         self.admission = Admission(server, self._table, self._eviction)
         self.blocking = Blocking(self.now, self.run, self.units)
         self.layers.changed = self._table.recompose

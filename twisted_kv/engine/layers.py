@@ -17,8 +17,10 @@ WAITING: Final = "waiting"
 """Lets a request wait for its key."""
 JOURNAL: Final = "journal"
 """Records changes in the journal."""
+TELLING: Final = "telling"
+"""Puts the client's own messages about some events behind its reply."""
 
-ORDER: Final = (WAITING, JOURNAL)
+ORDER: Final = (TELLING, WAITING, JOURNAL)
 """From the innermost to the outermost: a waiting request has changed nothing yet, and is not recorded."""
 
 

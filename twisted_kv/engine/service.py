@@ -9,6 +9,7 @@ from typing import Counter, Protocol, Sequence
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.deliveries import Deliveries
+from twisted_kv.engine.notifications import Notifications
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.channels import Channels
 from twisted_kv.sessions.session import Link, Session
@@ -31,6 +32,8 @@ class Service(Protocol):
     """Limits how often events that clients can cause are logged."""
     channels: Channels
     """The subscribers to channels."""
+    notifications: Notifications
+    """Reports keyspace events."""
     deliveries: Deliveries
     """Calls back the program around the cache."""
     silent_ports: Counter[int]

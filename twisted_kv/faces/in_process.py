@@ -9,12 +9,15 @@ from typing import Callable, Iterable, Sequence, Tuple, TypeVar
 from twisted.internet.defer import Deferred, fail, succeed
 
 from twisted_kv.declaring.commands import Lasting
+from twisted_kv.engine.notifications import ANY_EVENT
 from twisted_kv.engine.service import Service
 from twisted_kv.sessions.channels import CHANNEL, PATTERN, Kind, Subscriptions
 from twisted_kv.sessions.session import Session
 from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.glob import compile_pattern
+from twisted_kv.vocabulary.keyspace_events import CLASS_OF
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Push, Reply
-from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription
+from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
 
@@ -112,6 +115,36 @@ def subscribe(
     if not names:
         raise ValueError("a subscription names at least one channel or pattern")
     return Listener(service, owner, names, callback).subscription
+
+
+def read_events(
+    service: Service,
+    owner: Owner,
+    event: str,
+    pattern: Word,
+    callback: Callable[[KeyEvent], object],
+    database: int | None,
+) -> Subscription:
+    """Call back for a keyspace event, or for all with `*`, of the keys that match, in one database or in all.
+
+    Raises ValueError for an event or a database that does not exist, RuntimeError in a wrong thread.
+    """
+    owner.check()
+    name = encode_word(event)
+    if name != ANY_EVENT and name not in CLASS_OF:
+        raise ValueError(f"there is no event {event!r}: these are {', '.join(map(bytes.decode, CLASS_OF))}")
+    databases = service.settings.databases
+    if database is not None and not 0 <= database < databases:
+        raise ValueError(f"there is no database {database!r} among {databases}")
+
+    def read(event: bytes, key: bytes, index: int) -> None:
+        if database is None or database == index:
+            item = KeyEvent(event.decode(), key, index)
+            service.deliveries.post(lambda: owner.call_back(subscription.put, item))
+
+    end = service.notifications.read(name, compile_pattern(encode_word(pattern)), read)
+    subscription = Subscription(end, callback)
+    return subscription
 
 
 class LocalSession:

@@ -126,6 +126,8 @@ class RespProtocol(Protocol):
 
     def _run_requests(self, session: Session, reader: RequestReader, outbox: Outbox) -> bool:
         """Run requests; return True if the rest must wait for another turn.  Raises `ProtocolError`."""
+        if not outbox.parts:  # a new list is faster to fill than an old one where a collector has generations (PyPy)
+            outbox.parts = []
         request, parts = self._service.request, outbox.parts
         reader.max_bulk = self._settings.proto_max_bulk_len
         least_pending = reader.pending - PORTION if self._has_backlog else 0  # yield when fewer bytes are left
@@ -303,7 +305,9 @@ class RespProtocol(Protocol):
         session = self._session
         if session is None or session.closing:
             return
-        if session.pushed is not None:
+        if session.held is not None:
+            session.held.append(message)
+        elif session.pushed is not None:
             session.pushed.append(message)
         else:
             self._queue(message)

@@ -15,7 +15,7 @@ from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.layers import JOURNAL
 from twisted_kv.sessions.services import Effect, NoEffects
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.observers import Event
+from twisted_kv.store.observers import Change
 from twisted_kv.vocabulary.replies import Reply
 
 Record = Callable[[List[Effect]], None]
@@ -53,13 +53,13 @@ class Journal:
         for database in self._server.databases:
             database.lost = None
 
-    def _key_lost(self, index: int, key: bytes, event: Event) -> None:
+    def _key_lost(self, index: int, key: bytes, change: Change) -> None:
         """Record the removal of a key that no request removed."""
         effect = index, (b"DEL", key)
         if self._units.depth and not self._units.is_timer:
             self._lost_at.append(len(self._unit))
             self._gather([effect])
-            if event is Event.EVICTED:  # a change that the running command has not made itself
+            if change is Change.EVICTED:  # a change that the running command has not made itself
                 self._nested[index] = self._nested.get(index, 0) + 1
         else:
             self._record([effect])

@@ -174,6 +174,7 @@ class Session:
         "closing",
         "created",
         "db",
+        "held",
         "id",
         "is_replay",
         "last_active",
@@ -228,6 +229,8 @@ class Session:
         """What it is subscribed to; None for nothing."""
         self.pushed: list[Push] | None = None
         """Pushes to it while a request of its EXEC runs: these appear among the replies."""
+        self.held: list[Push] | None = None
+        """Pushes to it that must come behind the reply to the request that runs, while any must."""
         self.reset()
 
     def reset(self) -> None:

@@ -6,7 +6,7 @@ from typing import Sequence
 
 from twisted_kv.declaring.table import TableEntry
 from twisted_kv.store.database import Database
-from twisted_kv.store.observers import Event
+from twisted_kv.store.observers import Change
 
 
 class Transaction:
@@ -60,5 +60,5 @@ class Watches:
             database.unwatch(key, self._break)
         self._keys.clear()
 
-    def _break(self, key: bytes, event: Event) -> None:
+    def _break(self, key: bytes, change: Change) -> None:
         self.broken = True

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Callable, Final, Iterable, Mapping, Union
+from typing import Any, Callable, Final, FrozenSet, Iterable, Mapping, Union
 
 import attrs
 
@@ -15,6 +15,7 @@ from twisted_kv.settings.kinds import (
     BufferLimitKind,
     BufferLimits,
     Choice,
+    EventClasses,
     FileName,
     FilePath,
     FolderPath,
@@ -117,6 +118,9 @@ class Settings:
         BufferLimitKind(),
         "normal 1gb 64mb 60 slave 256mb 64mb 60 pubsub 32mb 8mb 60",
         "replies that may wait for a client: class, hard, soft, seconds",
+    )
+    notify_keyspace_events: FrozenSet[str] = setting(
+        EventClasses(), "", "which events of keys are published: classes, and K or E for the channels"
     )
 
     maxmemory: int = setting(

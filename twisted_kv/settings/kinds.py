@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from typing import Any, Final
+from typing import Any, Final, FrozenSet
 
 import attrs
 
+from twisted_kv.vocabulary import keyspace_events
 from twisted_kv.vocabulary.numbers import INT32_MAX, parse_integer
 
 
@@ -230,6 +231,18 @@ class BufferLimitKind(Kind):
     def format(self, value: BufferLimits) -> str:
         classes = attrs.asdict(value, recurse=False).items()
         return " ".join(f"{name} {each.hard} {each.soft} {each.seconds}" for name, each in classes)
+
+
+class EventClasses(Kind):
+    """Letters of the classes of keyspace events, and of the channels that they are published to."""
+
+    placeholder = "LETTERS"
+
+    def parse(self, text: str) -> FrozenSet[str]:
+        return keyspace_events.parse(text)
+
+    def format(self, value: FrozenSet[str]) -> str:
+        return keyspace_events.format_classes(value)
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
 
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.store.observers import Event, LostKey, Watcher, Witness
+from twisted_kv.store.observers import Change, LostKey, Report, Watcher, Witness
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
@@ -103,6 +103,7 @@ class Database:
         "_alarm",
         "_keys",
         "_now",
+        "alert",
         "changes",
         "discard",
         "evicted",
@@ -116,6 +117,7 @@ class Database:
         "misses",
         "packing",
         "random",
+        "report",
         "usage",
         "watched",
         "witness",
@@ -145,6 +147,10 @@ class Database:
         """The watchers to notify when a key changes, by key."""
         self.lost: LostKey | None = None
         """Is called with each key that is removed without a request for it: expired, or evicted."""
+        self.report: Report | None = None
+        """Is called with each keyspace event, if anybody wants to know; set it with `report_to`."""
+        self.alert = False
+        """Whether there is a watcher or somebody to report to: the one question that most changes ask."""
         self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.hits = 0
@@ -194,7 +200,7 @@ class Database:
             return value
         make: Callable[..., V] = kind
         made = make() if kind is List else make(self.packing)
-        self._replaced(key, made, self._keys.set(key, made), None, False)
+        self._replaced(key, made, self._keys.set(key, made), None, False, None)
         return made
 
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
@@ -202,6 +208,8 @@ class Database:
         value = self.lookup(key) if use else self.peek(key)
         if value is None:
             self.misses += 1
+            if self.report is not None:
+                self.report(self.index, b"keymiss", key)
         else:
             self.hits += 1
         return value
@@ -301,30 +309,38 @@ class Database:
 
     # Change
 
-    def set(self, key: bytes, value: Value, deadline: int | None = None, *, keep_deadline: bool = False) -> None:
-        """Set the value of a key, whatever it held.
+    def set(
+        self,
+        key: bytes,
+        value: Value,
+        deadline: int | None = None,
+        *,
+        keep_deadline: bool = False,
+        event: bytes | None = b"set",
+    ) -> None:
+        """Set the value of a key, whatever it held, and report an event.
 
         It expires at `deadline`, a date in milliseconds, or never; with `keep_deadline` it keeps the deadline it had.
         """
         self.changes += 1
         old = self._keys.set(key, value)
         # The path of most requests:
-        if (
-            type(value) is bytes
-            and deadline is None
-            and self.usage is None
-            and self.witness is None
-            and not self.watched
-        ):
+        if type(value) is bytes and deadline is None and self.usage is None and self.witness is None and not self.alert:
             if type(old) is bytes:
                 self.memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
                 return
             if old is None:
                 self.memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
                 return
-        self._replaced(key, value, old, deadline, keep_deadline)
+        self._replaced(key, value, old, deadline, keep_deadline, event)
 
-    def write_string(self, key: bytes, offset: int, data: bytes) -> int:
+    def make(self, key: bytes, value: Value, deadline: int | None, event: bytes | None) -> None:
+        """Set a key as `set` does, but as a new one: one that exists is removed before, without an event."""
+        if self.report is not None and self.peek(key) is not None:
+            self._remove(key)
+        self.set(key, value, deadline, event=event)
+
+    def write_string(self, key: bytes, offset: int, data: bytes, event: bytes | None) -> int:
         """Write bytes into the string of a key at an offset, after zero padding if needed; returns the new length.
 
         A long string is not copied.  Raises `WrongTypeError`.
@@ -333,19 +349,19 @@ class Database:
         if isinstance(value, LongString):
             self.edit(key, LongString)
             value.write(offset, data)
-            self.changed(key)
+            self.changed(key, event=event)
             return len(value)
         old = _as_kind(value, bytes) or b""
         length = max(len(old), offset + len(data))
         if length > LONG:
             long = LongString(old)
             long.write(offset, data)
-            self.set(key, long, keep_deadline=True)
+            self.set(key, long, keep_deadline=True, event=event)
         elif offset == len(old):
-            self.set(key, raw(old + data), keep_deadline=True)
+            self.set(key, raw(old + data), keep_deadline=True, event=event)
         else:
             head = old[:offset].ljust(offset, b"\0")
-            self.set(key, raw(head + data + old[offset + len(data) :]), keep_deadline=True)
+            self.set(key, raw(head + data + old[offset + len(data) :]), keep_deadline=True, event=event)
         return length
 
     def keep_raw(self, key: bytes) -> None:
@@ -355,10 +371,10 @@ class Database:
         if isinstance(value, bytes) and type(value) is not Raw:
             self._put(key, entry, raw(value))
 
-    def store(self, key: bytes, value: Collection) -> None:
-        """Set the value of a key to a collection, or remove the key if the collection is empty."""
+    def store(self, key: bytes, value: Collection, event: bytes) -> None:
+        """Set the value of a key to a collection and report an event, or remove the key if the collection is empty."""
         if value:
-            self.set(key, value)
+            self.set(key, value, event=event)
         else:
             self.delete(key)
 
@@ -387,10 +403,10 @@ class Database:
         self._put(key, entry, value)
         self._discard_large(old)
         if self.watched:
-            self._touch(key, Event.RELOADED)
+            self._touch(key, Change.RELOADED)
 
-    def changed(self, key: bytes, count: int = 1, *, quietly: bool = False) -> None:
-        """Record that the value of a key was changed in place, in `count` of its members.
+    def changed(self, key: bytes, count: int = 1, *, quietly: bool = False, event: bytes | None = None) -> None:
+        """Record that the value of a key was changed in place, in `count` of its members, and report an event.
 
         If the value became empty, the key is removed.  With `quietly`, the watchers of the key are not notified: what
         the consumer groups of a stream do does not count as a change of the stream, as in Redis.
@@ -403,15 +419,21 @@ class Database:
             weight = value.memory
             self.memory += weight - value.counted
             value.counted = weight
-            if self.watched and not quietly:
-                self._touch(key, Event.CHANGED)
+            if self.alert:
+                if not quietly:
+                    self._touch(key, Change.CHANGED)
+                self.tell(event, key)
         else:
             self._remove(key)
+            self.tell(event, key)
+            self.tell(b"del", key)
 
-    def emptied(self, key: bytes, count: int) -> None:
+    def emptied(self, key: bytes, count: int, event: bytes) -> None:
         """Record that all `count` members of a value were taken: remove its key, and release the value in steps."""
         self.changes += count
         self._remove(key)
+        self.tell(event, key)
+        self.tell(b"del", key)
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; return True if it existed."""
@@ -419,6 +441,7 @@ class Database:
             return False
         self.changes += 1
         self._remove(key)
+        self.tell(b"del", key)
         return True
 
     def set_mark(self, key: bytes, mark: int) -> None:
@@ -436,8 +459,12 @@ class Database:
     def expire_at(self, key: bytes, deadline: int) -> None:
         """Set the deadline of an existing key, a date in milliseconds; remove the key at once if that has passed."""
         self.changes += 1
-        if self._expire_at(key, deadline) and self.watched:
-            self._touch(key, Event.EXPIRE)
+        if self._expire_at(key, deadline):
+            if self.watched:
+                self._touch(key, Change.EXPIRE)
+            self.tell(b"expire", key)
+        else:
+            self.tell(b"del", key)
 
     def persist(self, key: bytes) -> bool:
         """Remove a key's deadline; return True if it had one."""
@@ -446,7 +473,8 @@ class Database:
         self.changes += 1
         self._set_deadline(key, None)
         if self.watched:
-            self._touch(key, Event.PERSISTED)
+            self._touch(key, Change.PERSISTED)
+        self.tell(b"persist", key)
         return True
 
     def rename(self, source: bytes, target: bytes) -> bool:
@@ -456,7 +484,9 @@ class Database:
             return False
         deadline = self.deadline(source)
         self._take_out(source)
-        self.set(target, value, deadline)
+        self.make(target, value, deadline, None)
+        self.tell(b"rename_from", source)
+        self.tell(b"rename_to", target)
         return True
 
     def move(self, key: bytes, other: Database) -> bool:
@@ -467,7 +497,9 @@ class Database:
         deadline = self.deadline(key)
         self._take_out(key)
         self.changes += 1
-        other.set(key, value, deadline)
+        other.make(key, value, deadline, None)
+        self.tell(b"move_from", key)
+        other.tell(b"move_to", key)
         return True
 
     def swap(self, other: Database) -> None:
@@ -486,7 +518,7 @@ class Database:
         self.expiry, other.expiry = other.expiry, self.expiry
         self.memory, other.memory = other.memory, self.memory
         for each, key in touched:
-            each._touch(key, Event.SWAPPED)
+            each._touch(key, Change.SWAPPED)
 
     def flush(self) -> None:
         """Remove all keys."""
@@ -504,13 +536,14 @@ class Database:
         self.expiry = Expiry(self._alarm)
         self.memory = 0
         for key in touched:
-            self._touch(key, Event.FLUSHED)
+            self._touch(key, Change.FLUSHED)
 
     # Watchers
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
         """Call a watcher whenever a key changes."""
         self.watched.setdefault(key, []).append(watcher)
+        self.alert = True
 
     def unwatch(self, key: bytes, watcher: Watcher) -> None:
         """Stop notifying a watcher of a key."""
@@ -520,11 +553,22 @@ class Database:
             del self.watched[key]
         if not self.watched:
             self.watched = {}  # a dict that was large does not shrink
+            self.alert = self.report is not None
 
-    def _touch(self, key: bytes, event: Event) -> None:
-        """Notify the watchers of a key of an event."""
+    def report_to(self, report: Report | None) -> None:
+        """Report keyspace events from now on, or no more with None."""
+        self.report = report
+        self.alert = report is not None or bool(self.watched)
+
+    def tell(self, event: bytes | None, key: bytes) -> None:
+        """Report a keyspace event, if there is one and anybody wants to know."""
+        if self.report is not None and event is not None:
+            self.report(self.index, event, key)
+
+    def _touch(self, key: bytes, change: Change) -> None:
+        """Notify the watchers of a key of a change."""
         for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
-            watcher(key, event)
+            watcher(key, change)
 
     # Removal without a request
 
@@ -532,7 +576,8 @@ class Database:
         """Remove an existing key to free memory."""
         self.changes += 1
         self.evicted += 1
-        self._lose(key, Event.EVICTED)
+        self._lose(key, Change.EVICTED)
+        self.tell(b"evicted", key)
 
     def expire_due(self, most: int) -> int:
         """Remove up to `most` expired keys; returns how many."""
@@ -565,18 +610,19 @@ class Database:
 
     def _expire(self, key: bytes) -> None:
         self.expired += 1
-        self._lose(key, Event.EXPIRED)
+        self._lose(key, Change.EXPIRED)
+        self.tell(b"expired", key)
 
-    def _lose(self, key: bytes, event: Event) -> None:
+    def _lose(self, key: bytes, change: Change) -> None:
         """Remove a key without a request for it, and report it to `lost`."""
-        self._remove(key, event)
+        self._remove(key, change)
         if self.lost is not None:
-            self.lost(self.index, key, event)
+            self.lost(self.index, key, change)
 
-    def _remove(self, key: bytes, event: Event = Event.REMOVED) -> None:
-        self._discard_large(self._take_out(key, event))
+    def _remove(self, key: bytes, change: Change = Change.REMOVED) -> None:
+        self._discard_large(self._take_out(key, change))
 
-    def _take_out(self, key: bytes, event: Event = Event.REMOVED) -> Value:
+    def _take_out(self, key: bytes, change: Change = Change.REMOVED) -> Value:
         if self.witness is not None:
             self.witness.before(self.index, key, self._keys.get(key))
         entry = self._keys.pop(key)
@@ -589,10 +635,18 @@ class Database:
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + _counted(value)
         if self.watched:
-            self._touch(key, event)
+            self._touch(key, change)
         return value
 
-    def _replaced(self, key: bytes, value: Value, old: Held | None, deadline: int | None, keep_deadline: bool) -> None:
+    def _replaced(
+        self,
+        key: bytes,
+        value: Value,
+        old: Held | None,
+        deadline: int | None,
+        keep_deadline: bool,
+        event: bytes | None,
+    ) -> None:
         """Account for a value that was set in place of another, in all cases but the simplest ones."""
         if self.witness is not None:
             self.witness.before(self.index, key, old)
@@ -615,7 +669,14 @@ class Database:
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
         if exists and self.watched:
-            self._touch(key, Event.SET)
+            self._touch(key, Change.SET)
+        if self.report is not None:
+            if old_value is None:
+                self.report(self.index, b"new", key)
+            elif old_deadline is not None and self.has_passed(old_deadline):
+                self.report(self.index, b"expired", key)  # nobody has looked at it since
+                self.report(self.index, b"new", key)
+            self.tell(event, key)
 
     def _expire_at(self, key: bytes, deadline: int) -> bool:
         """Set the deadline of an existing key, or remove the key if that has passed; return False if so."""

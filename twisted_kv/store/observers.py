@@ -1,8 +1,8 @@
-"""The interfaces of observers of the keys of a database, and the events that are reported to them.
+"""The interfaces of observers of the keys of a database, and the changes that are reported to them.
 
-There are three kinds, because their needs differ: a witness is notified before anything changes (a snapshot), a watcher
-after a particular key has changed (WATCH, requests that wait), and `LostKey` of keys that are removed without a request
-for it (the journal).
+There are four kinds, because their needs differ: a witness is notified before anything changes (a snapshot), a watcher
+after a particular key has changed (WATCH, requests that wait), `LostKey` of keys that are removed without a request
+for it (the journal), and `Report` of what happened, by the names that Redis gives it (keyspace events).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Held = Any
 """What the table of a database holds for a key: `database.Held`, whose module imports this one."""
 
 
-class Event(Enum):
+class Change(Enum):
     """What happened to a key."""
 
     SET = "its value was set, whatever it held"
@@ -31,11 +31,14 @@ class Event(Enum):
     RELOADED = "its value was replaced by an equal one"
 
 
-Watcher = Callable[[bytes, Event], None]
-"""Is called with a key and the event after the key has changed, perhaps in the middle of a command."""
+Watcher = Callable[[bytes, Change], None]
+"""Is called with a key and the change after the key has changed, perhaps in the middle of a command."""
 
-LostKey = Callable[[int, bytes, Event], None]
-"""Is called with a database's index, a key that was removed without a request for it, and the event."""
+LostKey = Callable[[int, bytes, Change], None]
+"""Is called with a database's index, a key that was removed without a request for it, and the change."""
+
+Report = Callable[[int, bytes, bytes], None]
+"""Is called with a database's index, the name of a keyspace event (`vocabulary.keyspace_events`), and the key."""
 
 
 class Witness(Protocol):

@@ -7,7 +7,7 @@ from typing import Callable, List, Tuple
 import pytest
 
 from twisted_kv.store.database import Database, Held
-from twisted_kv.store.observers import Event, Watcher
+from twisted_kv.store.observers import Change, Watcher
 from twisted_kv.testing import Clock
 from twisted_kv.values.lists import List as List_
 from twisted_kv.values.sharded import ShardedDict
@@ -35,7 +35,7 @@ def database() -> Database:
     return Database(3, Now(Clock()))
 
 
-Told = List[Tuple[bytes, Event]]
+Told = List[Tuple[bytes, Change]]
 
 
 def noting(told: Told) -> Watcher:
@@ -52,8 +52,8 @@ def test_one_of_two_watchers_may_go(database: Database) -> None:
     database.set(b"k", b"v")
     database.unwatch(b"k", one)
     database.set(b"k", b"w")
-    assert first == [(b"k", Event.SET)]
-    assert second == [(b"k", Event.SET)] * 2
+    assert first == [(b"k", Change.SET)]
+    assert second == [(b"k", Change.SET)] * 2
     database.unwatch(b"k", other)
     database.unwatch(b"other", one)
     assert not database.watched
@@ -85,26 +85,26 @@ def expire(database: Database) -> None:
 @pytest.mark.parametrize(
     ("act", "events"),
     [
-        (lambda database: database.set(b"k", b"w"), [(b"k", Event.SET)]),
-        (lambda database: database.set(b"k", b"w", 10**15), [(b"k", Event.SET)]),
-        (lambda database: database.set(b"k", b"w", 1), [(b"k", Event.REMOVED)]),
-        (change, [(b"l", Event.SET), (b"l", Event.CHANGED)]),
-        (empty, [(b"l", Event.SET), (b"l", Event.CHANGED), (b"l", Event.REMOVED)]),
-        (lambda database: database.delete(b"k"), [(b"k", Event.REMOVED)]),
-        (lambda database: database.expire_at(b"k", 10**15), [(b"k", Event.EXPIRE)]),
-        (lambda database: database.expire_at(b"k", 1), [(b"k", Event.REMOVED)]),
+        (lambda database: database.set(b"k", b"w"), [(b"k", Change.SET)]),
+        (lambda database: database.set(b"k", b"w", 10**15), [(b"k", Change.SET)]),
+        (lambda database: database.set(b"k", b"w", 1), [(b"k", Change.REMOVED)]),
+        (change, [(b"l", Change.SET), (b"l", Change.CHANGED)]),
+        (empty, [(b"l", Change.SET), (b"l", Change.CHANGED), (b"l", Change.REMOVED)]),
+        (lambda database: database.delete(b"k"), [(b"k", Change.REMOVED)]),
+        (lambda database: database.expire_at(b"k", 10**15), [(b"k", Change.EXPIRE)]),
+        (lambda database: database.expire_at(b"k", 1), [(b"k", Change.REMOVED)]),
         (
             lambda database: (database.expire_at(b"k", 10**15), database.persist(b"k")),
-            [(b"k", Event.EXPIRE), (b"k", Event.PERSISTED)],
+            [(b"k", Change.EXPIRE), (b"k", Change.PERSISTED)],
         ),
-        (lambda database: database.rename(b"k", b"l"), [(b"k", Event.REMOVED), (b"l", Event.SET)]),
-        (lambda database: database.move(b"k", Database(4, database._now)), [(b"k", Event.REMOVED)]),
-        (lambda database: database.swap(Database(4, database._now)), [(b"k", Event.SWAPPED)]),
-        (lambda database: database.flush(), [(b"k", Event.FLUSHED)]),
-        (lambda database: database.evict(b"k"), [(b"k", Event.EVICTED)]),
-        (expire, [(b"k", Event.SET), (b"k", Event.EXPIRED)]),
+        (lambda database: database.rename(b"k", b"l"), [(b"k", Change.REMOVED), (b"l", Change.SET)]),
+        (lambda database: database.move(b"k", Database(4, database._now)), [(b"k", Change.REMOVED)]),
+        (lambda database: database.swap(Database(4, database._now)), [(b"k", Change.SWAPPED)]),
+        (lambda database: database.flush(), [(b"k", Change.FLUSHED)]),
+        (lambda database: database.evict(b"k"), [(b"k", Change.EVICTED)]),
+        (expire, [(b"k", Change.SET), (b"k", Change.EXPIRED)]),
         # Redis loads all keys anew (DEBUG RELOAD), and counts that as a change of those that are watched.
-        (lambda database: database.reload(b"k", bytes([118])), [(b"k", Event.RELOADED)]),
+        (lambda database: database.reload(b"k", bytes([118])), [(b"k", Change.RELOADED)]),
     ],
 )
 def test_a_watcher_is_told_what_happened(database: Database, act: Callable[[Database], object], events: Told) -> None:
@@ -116,11 +116,11 @@ def test_a_watcher_is_told_what_happened(database: Database, act: Callable[[Data
     assert told == events
 
 
-@pytest.mark.parametrize(("act", "event"), [(expire, Event.EXPIRED), (lambda it: it.evict(b"k"), Event.EVICTED)])
+@pytest.mark.parametrize(("act", "event"), [(expire, Change.EXPIRED), (lambda it: it.evict(b"k"), Change.EVICTED)])
 def test_who_asks_for_lost_keys_is_told_why(
-    database: Database, act: Callable[[Database], object], event: Event
+    database: Database, act: Callable[[Database], object], event: Change
 ) -> None:
-    lost: list[tuple[int, bytes, Event]] = []
+    lost: list[tuple[int, bytes, Change]] = []
     database.set(b"k", b"v")
     database.lost = lambda index, key, why: lost.append((index, key, why))
     act(database)

@@ -1,0 +1,164 @@
+"""Keyspace events: to channels, and to callbacks of the program, while anybody wants to know."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List
+
+import pytest
+
+from twisted_kv import KeyEvent
+from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary import keyspace_events
+from twisted_kv.vocabulary.errors import CommandError
+
+
+def subscribed(cache: MemoryCache, *patterns: str) -> MemoryConnection:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.send(b"PSUBSCRIBE " + " ".join(patterns).encode() + b"\r\n")
+    return client
+
+
+def test_nothing_is_told_while_nobody_wants_to_know(cache: MemoryCache) -> None:
+    database = cache.service.dispatcher.server.databases[0]
+    client = subscribed(cache, "*")
+    cache.call("SET", "k", "v")
+    assert database.report is None
+    assert not database.alert
+    assert client.transport.take() == b""
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "A")  # classes, but no channels
+    assert database.report is None
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "KE")  # channels, but no classes
+    cache.call("SET", "k", "v")
+    assert client.transport.take() == b""
+
+
+def test_an_expired_key_and_an_evicted_one_are_told_when_they_go(cache: MemoryCache) -> None:
+    client = subscribed(cache, "__keyevent@*__:e*")
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "Exe")
+    cache.call("SET", "k", "v", "PX", 10)
+    cache.clock.advance(0.01)
+    assert b"expired\r\n$1\r\nk\r\n" in client.transport.take()
+    cache.call("SET", "k", "x" * 100)
+    cache.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", 1)
+    cache.call("SET", "j", "x")
+    assert b"evicted\r\n$1\r\nk\r\n" in client.transport.take()
+
+
+def test_a_callback_is_told_of_the_events_that_it_named(cache: MemoryCache) -> None:
+    got: List[KeyEvent] = []
+    subscription = cache.service.on("set", "session:*", got.append)
+    cache.call("SET", "session:1", "v")
+    cache.call("SET", "other", "v")
+    cache.call("DEL", "session:1")
+    with cache.session() as session:
+        session.call("SELECT", 3)
+        session.call("SET", b"session:\xff", "v")
+    assert got == [KeyEvent("set", b"session:1", 0), KeyEvent("set", b"session:\xff", 3)]
+    subscription.stop()
+    cache.call("SET", "session:1", "v")
+    assert len(got) == 2
+    assert cache.service.dispatcher.server.databases[0].report is None
+
+
+def test_a_callback_is_told_of_all_events_of_one_database(cache: MemoryCache) -> None:
+    got: List[str] = []
+    cache.service.on("*", "*", lambda event: got.append(event.event), database=0)
+    cache.call("LPUSH", "l", "x")
+    cache.call("RPOP", "l")
+    cache.call("GET", "l")
+    with cache.session() as session:
+        session.call("SELECT", 1)
+        session.call("SET", "k", "v")
+    assert got == ["new", "lpush", "rpop", "del", "keymiss"]
+
+
+def test_a_callback_is_told_after_the_whole_of_a_transaction(cache: MemoryCache) -> None:
+    seen: List[Any] = []
+    cache.service.on("expired", "*", lambda event: seen.append(cache.call("GET", "k")))
+    cache.call("SET", "x", "v", "PX", 10)
+    cache.service.dispatcher.set_active_expire(False)
+    cache.clock.advance(1)
+    cache.connect().send(b"MULTI\r\nGET x\r\nSET k 1\r\nSET k 2\r\nEXEC\r\n")
+    assert seen == [b"2"]
+
+
+def test_a_callback_may_change_what_it_was_told_of(cache: MemoryCache) -> None:
+    def again(event: KeyEvent) -> None:
+        cache.call("SET", event.key, "again", "PX", 1000)
+
+    cache.service.on("expired", "*", again)
+    cache.call("SET", "k", "v", "PX", 10)
+    cache.clock.advance(0.02)
+    assert cache.call("GET", "k") == b"again"
+
+
+def test_a_reader_that_stops_in_the_midst_leaves_the_others(cache: MemoryCache) -> None:
+    got: List[str] = []
+    first = cache.service.on("set", "*", lambda event: first.stop())
+    cache.service.on("set", "*", lambda event: got.append(event.event))
+    cache.call("SET", "k", "v")
+    cache.call("SET", "k", "v")
+    assert got == ["set", "set"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "why"),
+    [
+        (lambda service: service.on("sets", "*", print), "there is no event 'sets'"),
+        (lambda service: service.on("set", "*", print, database=16), "there is no database 16 among 16"),
+        (lambda service: service.on("set", "*", print, database=-1), "there is no database -1"),
+    ],
+)
+def test_what_cannot_be_told_is_an_error(cache: MemoryCache, ask: Callable[[Any], Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        ask(cache.service)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("", ""),
+        ("KEA", "AKE"),
+        ("AKEmn", "AKEm"),
+        ("mnKEg$lshzxet", "g$lshzxetnKEm"),
+        ("nmg", "gnm"),
+        ("g$lshzxetdn", "A"),
+        ("KKgg", "gK"),
+    ],
+)
+def test_the_setting_is_written_as_redis_writes_it(cache: MemoryCache, text: str, written: str) -> None:
+    cache.call("CONFIG", "SET", "notify-keyspace-events", text)
+    assert cache.call("CONFIG", "GET", "notify-keyspace-events") == {b"notify-keyspace-events": written.encode()}
+
+
+def test_a_letter_that_is_no_class_is_refused(cache: MemoryCache) -> None:
+    with pytest.raises(CommandError, match="Invalid event class character"):
+        cache.call("CONFIG", "SET", "notify-keyspace-events", "KEq")
+
+
+def test_what_a_command_tells_after_its_reply_is_an_event() -> None:
+    from twisted_kv.commands import GROUPS
+
+    for group in GROUPS:
+        for command in group.commands.values():
+            for each in (command, *command.subcommands.values()):
+                assert set(each.tells_after) <= set(keyspace_events.CLASS_OF), each.name
+
+
+def test_a_message_about_its_own_change_that_fails_is_not_lost(cache: MemoryCache) -> None:
+    client = subscribed(cache, "__key*__:*")
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "KEA")
+    notifications = cache.service.dispatcher.notifications
+
+    def fail(session: Any, key: bytes) -> None:
+        session.db.set(key, b"v", event=b"lpush")
+        raise CommandError("no")
+
+    command = cache.service.dispatcher.server.commands.named(b"lpush")
+    assert command is not None
+    session = next(iter(cache.service.dispatcher.server.sessions.values()))
+    with pytest.raises(CommandError):
+        notifications._layer(command, fail)(session, b"k")
+    assert b"lpush" in client.transport.take()
+    client.call("LPUSH", "l", "x")
