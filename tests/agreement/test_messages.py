@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from .caching import SCRIPTS as CACHING
 from .conversations import Conversation
 from .generated import thorough
 from .listening import SCRIPTS
@@ -20,7 +21,7 @@ _ENDED = re.compile(rb"(?:[*>]3\r\n\$1[123]\r\n[ps]?unsubscribe\r\n\$\d+\r\n[^\r
 _NAME = re.compile(rb"(?<=\d\r\n)[^\r]*(?=\r\n:)")
 
 
-_OWN_NUMBER = re.compile(rb"(?<=id\r\n:)\d+")
+_OWN_NUMBER = re.compile(rb"(?<=id\r\n:)\d+|(?<=tracking-redir-broken\r\n:)\d+|(?<=redirect\r\n:)[1-9]\d*")
 
 
 def normal(data: bytes) -> bytes:
@@ -70,8 +71,29 @@ def test_clients_listen_alike(conversation: Messages, name: str, resp: int) -> N
     conversation.play(*SCRIPTS[name])
 
 
+@pytest.mark.parametrize("name", CACHING)
+def test_clients_are_told_alike_what_has_changed(conversation: Messages, name: str) -> None:
+    conversation.play(*CACHING[name])
+
+
 names = st.sampled_from(["k1", "k2", "j1"])
 patterns = st.sampled_from(["k*", "j?", "x*"])  # no two match one name: their order is random in Redis
+tracking = st.one_of(
+    st.sampled_from(["CLIENT TRACKING on", "CLIENT TRACKING off", "CLIENT TRACKING on NOLOOP", "CLIENT TRACKINGINFO"]),
+    st.sampled_from(
+        ["CLIENT TRACKING on BCAST", "CLIENT TRACKING on BCAST PREFIX k NOLOOP", "CLIENT TRACKING on OPTIN"]
+    ),
+    st.sampled_from(["CLIENT CACHING YES", "CLIENT CACHING NO", "CLIENT TRACKING on OPTOUT", "CLIENT GETREDIR"]),
+    st.builds("GET {}".format, names),
+    st.builds("MGET {} {}".format, names, names),
+)
+changing = st.one_of(
+    st.builds("SET {} x".format, names),
+    st.builds("DEL {} {}".format, names, names),
+    st.builds("RENAME {} {}".format, names, names),
+    st.builds("INCR {}".format, names),
+    st.sampled_from(["FLUSHALL", "PING", "EXISTS k1", "MSET k1 1 k2 2 j1 3"]),
+)
 listening = st.one_of(
     st.builds("SUBSCRIBE {}".format, names),
     st.builds("SUBSCRIBE {} {}".format, names, names),
@@ -93,6 +115,26 @@ transactions = st.lists(either, min_size=1, max_size=5).map(lambda asked: "; ".j
 pipelines = st.lists(st.one_of(either, either, transactions), min_size=1, max_size=4).map("; ".join)
 says = st.builds("{}: {}".format, st.sampled_from("abc"), st.one_of(either, either, transactions, pipelines))
 leaves = st.builds("{} {}".format, st.sampled_from("abc"), st.sampled_from(["half", "gone"]))
+
+
+tracked = st.one_of(tracking, changing)
+tracked_transactions = st.lists(tracked, min_size=1, max_size=5).map(lambda asked: "; ".join(["MULTI", *asked, "EXEC"]))
+tracked_pipelines = st.lists(st.one_of(tracked, tracked, tracked_transactions, listening), min_size=1, max_size=4)
+tracked_says = st.builds("{}: {}".format, st.sampled_from("abc"), st.one_of(tracked, tracked_pipelines.map("; ".join)))
+
+
+@thorough
+@given(steps=st.lists(st.one_of(*[tracked_says] * 12, leaves), min_size=3, max_size=25))
+def test_whatever_clients_track_they_are_told_alike(servers: BothServers, steps: Sequence[str]) -> None:
+    servers.begin()
+    conversation = Messages(servers)
+    try:
+        conversation.play(*(f"{name}: ECHO {name}" for name in "abc"))
+        speak_resp3(conversation, "abc")
+        conversation.play(*steps)
+    finally:
+        conversation.end()
+    assert servers.cache.service.dispatcher.server.services.tracking.clients == 0
 
 
 @thorough

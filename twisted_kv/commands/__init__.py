@@ -4,6 +4,7 @@ A command is a plain function that takes a session and arguments, and returns a 
 the module of its group, with its declaration above it.  To add a group, add it to the tuple below.
 """
 
+from twisted_kv.commands import client_tracking  # noqa: F401 - adds subcommands to those of `clients`
 from twisted_kv.commands.bitmaps import bitmaps
 from twisted_kv.commands.clients import clients
 from twisted_kv.commands.connection import connection

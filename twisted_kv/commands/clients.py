@@ -200,6 +200,8 @@ def _flags(session: Session) -> str:
         flags += "x"
     if session.waiting:
         flags += "b"
+    if session.tracked is not None:
+        flags += "t" + "R" * session.tracked.is_broken + "B" * session.tracked.is_broadcast
     if session.watches is not None and session.watches.broken:
         flags += "d"
     return flags or "N"
@@ -241,7 +243,7 @@ def _describe(session: Session) -> bytes:
         "events": "r",
         "cmd": "NULL" if session.last_call is None else session.last_call.name,
         "user": DEFAULT_USER,
-        "redir": -1,
+        "redir": -1 if session.tracked is None else session.tracked.redirect,
         "resp": session.resp,
         "lib-name": as_text(session.library_name),
         "lib-ver": as_text(session.library_version),

@@ -68,6 +68,7 @@ def _clients(server: Server) -> dict[str, object]:
     return {
         "connected_clients": len(server.sessions),
         "maxclients": server.settings.maxclients,
+        "tracking_clients": server.services.tracking.clients,
         "blocked_clients": sum(1 for session in server.sessions.values() if session.waiting),
     }
 
@@ -116,6 +117,7 @@ def _stats(server: Server) -> dict[str, object]:
         "pubsubshard_channels": server.channels.count(Kind.SHARD),
         "client_query_buffer_limit_disconnections": statistics.query_limit_disconnections,
         "client_output_buffer_limit_disconnections": statistics.output_limit_disconnections,
+        **server.services.tracking.counts(),
         "total_error_replies": sum(statistics.errors.values()),
         "total_datagrams_received": statistics.datagrams_received,
         "dropped_datagrams": server.services.ports.count_drops(),

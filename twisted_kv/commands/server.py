@@ -80,6 +80,7 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
         raise CommandError(SYNTAX)
     for database in databases:
         database.flush()
+    session.server.services.tracking.flushed()
     session.journal(b"FLUSHDB" if len(databases) == 1 else b"FLUSHALL")  # even if there were no keys, as Redis does
     if len(databases) > 1:
         session.server.services.persistence.flushed()

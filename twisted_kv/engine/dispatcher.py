@@ -22,6 +22,7 @@ from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
 from twisted_kv.engine.notifications import Notifications
+from twisted_kv.engine.tracking import Tracking
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.session import Link, Server, Session
@@ -94,6 +95,7 @@ class Dispatcher:
         services = server.services
         services.execution = self
         services.waiting = self.blocking
+        services.tracking = Tracking(server, self.layers, self.wakeup)
         services.upkeep = self
         for name in ("save", "appendonly"):
             server.setting_changed[name] = self._refuse_files
@@ -227,6 +229,8 @@ class Dispatcher:
     def _admit(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Return the entry of a command that may run now, or the reply to a request that is refused or queued."""
         transaction = session.transaction
+        if session.tracked is not None and session.tracked.caching:
+            self._use_caching(session, words)
         try:
             if transaction is not None and session.authenticated:
                 entry = self._table.at_once[session.scope].get(words[0])
@@ -246,6 +250,17 @@ class Dispatcher:
         session.last_call = entry
         transaction.queue.append((entry, words))
         return QUEUED
+
+    @staticmethod
+    def _use_caching(session: Session, words: Sequence[bytes]) -> None:
+        """Let CLIENT CACHING hold for this request, if none has come since; a transaction is one request."""
+        tracked = session.tracked
+        assert tracked is not None  # the caller has checked it
+        if tracked.caching_is_used and session.transaction is None:
+            tracked.caching = tracked.caching_is_used = False
+            session.refresh()
+        elif words[0].lower() != b"client":
+            tracked.caching_is_used = True
 
     def _count_error(self, session: Session, entry: TableEntry, error: CommandError) -> CommandError:
         """Count an error reply, except in a journal replay, where no client issued the request."""

@@ -19,8 +19,10 @@ JOURNAL: Final = "journal"
 """Records changes in the journal."""
 TELLING: Final = "telling"
 """Puts the client's own messages about some events behind its reply."""
+TRACKING: Final = "tracking"
+"""Remembers which keys clients read."""
 
-ORDER: Final = (TELLING, WAITING, JOURNAL)
+ORDER: Final = (TELLING, WAITING, JOURNAL, TRACKING)
 """From the innermost to the outermost: a waiting request has changed nothing yet, and is not recorded."""
 
 

@@ -80,6 +80,7 @@ class WakeUp:
         self._soon = soon
         self._joined: list[Member] = []
         self._postponed: list[Member] = []
+        self._last: list[Callable[[], None]] = []  # calls that are due at the end
         self._is_open = False
         self._is_running = False
         self.load = 0
@@ -107,6 +108,15 @@ class WakeUp:
         if not self._is_open and not self._is_running and len(self._joined) == 1:
             self._units.after(self._flush)
 
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Make a call at the end of the wake-up, when all requests have run; what it pushes is sent with the others.
+
+        Outside of a wake-up that happens when the unit under way has ended.
+        """
+        self._last.append(call)
+        if not self._is_open and not self._is_running and not self._joined:
+            self._units.after(self._flush)
+
     def _flush(self) -> None:
         if not self._is_open and not self._is_running:
             self.close()
@@ -131,7 +141,7 @@ class WakeUp:
         if self._postponed:
             self._joined += self._postponed
             self._postponed = []
-        if not self._joined:
+        if not self._joined and not self._last:
             return
         self._now.stale = True
         self.elapsed = self._now.elapsed
@@ -139,19 +149,15 @@ class WakeUp:
         answers: list[tuple[Member, Any]] = []
         self._is_running = True
         rounds = 0
-        while self._joined:  # a request may serve waiting clients, which then join
+        while self._joined or self._last:  # a request may serve waiting clients, which then join
+            if not self._joined:
+                self._make_last_calls()
+                continue
             if rounds >= ROUNDS and self._soon(self.close):
                 break
             rounds += 1
             members, self._joined = self._joined, []
-            for index, member in enumerate(members):
-                if index & 7 == 7 and self.is_late and self._soon(self.close):
-                    self._postponed = members[index:] + self._postponed
-                    break
-                try:
-                    answers.append((member, member.run()))
-                except BaseException:  # whatever it is, the others must be served
-                    self.fail(member)
+            self._run_members(members, answers)
         self._is_running = False
 
         def answer(done: bool) -> None:
@@ -169,6 +175,25 @@ class WakeUp:
         except BaseException:  # as above
             for member, _ in answers:
                 self.fail(member)
+
+    def _run_members(self, members: list[Member], answers: list[tuple[Member, Any]]) -> None:
+        """Run members, and append to `answers` what is to be sent; leave the rest to the next wake-up if it is late."""
+        for index, member in enumerate(members):
+            if index & 7 == 7 and self.is_late and self._soon(self.close):
+                self._postponed = members[index:] + self._postponed
+                break
+            try:
+                answers.append((member, member.run()))
+            except BaseException:  # whatever it is, the others must be served
+                self.fail(member)
+
+    def _make_last_calls(self) -> None:
+        calls, self._last = self._last, []
+        for call in calls:
+            try:
+                call()
+            except BaseException:  # whatever it is, the members must be answered
+                self._log.failure("a call at the end of a wake-up has failed")
 
     def fail(self, member: Member) -> None:
         """End a session in which the server has failed; other sessions are not affected."""

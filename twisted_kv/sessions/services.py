@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping, Protocol, Sequence, Tuple
 
 from twisted_kv.declaring.table import TableEntry
+from twisted_kv.sessions.tracked import Tracked
 from twisted_kv.store.database import Database
 from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
 from twisted_kv.vocabulary.replies import NO_REPLY, Reply
@@ -190,6 +191,44 @@ class NoPorts:
         return 0
 
 
+class KeyTracking(Protocol):
+    """The keys that are tracked for clients."""
+
+    @property
+    def clients(self) -> int:
+        """The number of clients whose keys are tracked."""
+
+    def begin(self, session: Session, tracked: Tracked) -> None:
+        """Track the keys of a session, or track them in another way; prefixes are added to those it has."""
+
+    def end(self, session: Session) -> None:
+        """Track the keys of a session no more."""
+
+    def flushed(self) -> None:
+        """Tell all tracking clients that all keys have gone."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what INFO says about keys and prefixes."""
+
+
+class NoTracking:
+    """No keys are tracked."""
+
+    clients = 0
+
+    def begin(self, session: Session, tracked: Tracked) -> None:
+        raise CommandError("no engine tracks keys here")
+
+    def end(self, session: Session) -> None:
+        pass
+
+    def flushed(self) -> None:
+        pass
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
+
+
 class Services:
     """The services that commands use; each is a null object until its provider replaces it."""
 
@@ -198,5 +237,6 @@ class Services:
         self.effects: Effects = NoEffects()
         self.execution: Execution = NoExecution()
         self.waiting: Waiting = NoWaiting()
+        self.tracking: KeyTracking = NoTracking()
         self.upkeep: Upkeep = NoUpkeep()
         self.ports: Ports = NoPorts()

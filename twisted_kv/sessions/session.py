@@ -14,6 +14,7 @@ from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
 from twisted_kv.sessions.channels import Channels, Kind, Subscriptions
 from twisted_kv.sessions.services import NoPersistence, Services
 from twisted_kv.sessions.statistics import Statistics
+from twisted_kv.sessions.tracked import Tracked
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.settings.config import KNOWN, Settings
 from twisted_kv.store.database import Database, Releasable
@@ -190,6 +191,7 @@ class Session:
         "scope",
         "server",
         "subscriptions",
+        "tracked",
         "transaction",
         "trusted",
         "waiting",
@@ -227,6 +229,8 @@ class Session:
         self.watches: Watches | None = None
         self.subscriptions: Subscriptions | None = None
         """What it is subscribed to; None for nothing."""
+        self.tracked: Tracked | None = None
+        """How its keys are tracked; None for not at all."""
         self.pushed: list[Push] | None = None
         """Pushes to it while a request of its EXEC runs: these appear among the replies."""
         self.held: list[Push] | None = None
@@ -252,11 +256,15 @@ class Session:
         `at_once` holds the commands for which only the number of arguments needs checking.
         """
         is_direct = self.authenticated and self.transaction is None and not self.only_listens
+        if self.tracked is not None and self.tracked.caching:
+            is_direct = False  # what it holds for has to be found out
         self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NO_ENTRIES
 
     def release(self) -> None:
-        """Give up everything that others know of the session: its transaction, its watched keys, its subscriptions."""
+        """Give up what others know of the session: its transaction, watched keys, subscriptions, and tracking."""
         self.unsubscribe_all()
+        if self.tracked is not None:
+            self.server.services.tracking.end(self)
         self.end_transaction()
 
     def end_transaction(self) -> None:

@@ -122,6 +122,9 @@ class Settings:
     notify_keyspace_events: FrozenSet[str] = setting(
         EventClasses(), "", "which events of keys are published: classes, and K or E for the channels"
     )
+    tracking_table_max_keys: int = setting(
+        Integer(0, INT64_MAX), "1000000", "keys that are remembered for tracking clients; 0 is no limit"
+    )
 
     maxmemory: int = setting(
         Memory(0, UINT64_MAX), "0", "bytes that keys and values may take by estimate; 0 is no limit"

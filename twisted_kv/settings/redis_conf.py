@@ -205,7 +205,6 @@ _SETTINGS: Final = (
     _absent("tls-session-cache-size", Integer(0, INT32_MAX), "20480", _TLS),
     _absent("tls-session-cache-timeout", Integer(0, INT32_MAX), "300", _TLS),
     _absent("tls-session-caching", YesNo(), "yes", _TLS),
-    _absent("tracking-table-max-keys", Integer(0, INT64_MAX), "1000000", "client tracking"),
 )
 FOREIGN: Final = {each.name: each for each in _SETTINGS}
 """The settings above, by name."""

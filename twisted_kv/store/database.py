@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
 
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.store.observers import Change, LostKey, Report, Watcher, Witness
+from twisted_kv.store.observers import Change, LostKey, Modified, Report, Watcher, Witness
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
@@ -50,6 +50,11 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
 """The reply of TYPE for each kind of value."""
 
 _MAX_DRAWS: Final = 100
+
+_NO_MODIFICATIONS: Final = (Change.RELOADED, Change.FLUSHED, Change.SWAPPED)
+"""Changes that are not told key by key."""
+_WITHOUT_REQUEST: Final = (Change.EXPIRED, Change.EVICTED)
+"""Changes that no request has made."""
 
 ENTRY_SIZE: Final = 96
 """Bytes of an `Entry` and its mark."""
@@ -115,6 +120,7 @@ class Database:
         "lost",
         "memory",
         "misses",
+        "modified",
         "packing",
         "random",
         "report",
@@ -149,8 +155,10 @@ class Database:
         """Is called with each key that is removed without a request for it: expired, or evicted."""
         self.report: Report | None = None
         """Is called with each keyspace event, if anybody wants to know; set it with `report_to`."""
+        self.modified: Modified | None = None
+        """Is called with each key that is modified, if anybody wants to know; set it with `tell_modified`."""
         self.alert = False
-        """Whether there is a watcher or somebody to report to: the one question that most changes ask."""
+        """Whether anybody wants to know of changes: the one question that most changes ask."""
         self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.hits = 0
@@ -402,7 +410,7 @@ class Database:
         self.memory += _memory(value)
         self._put(key, entry, value)
         self._discard_large(old)
-        if self.watched:
+        if self.alert:
             self._touch(key, Change.RELOADED)
 
     def changed(self, key: bytes, count: int = 1, *, quietly: bool = False, event: bytes | None = None) -> None:
@@ -460,7 +468,7 @@ class Database:
         """Set the deadline of an existing key, a date in milliseconds; remove the key at once if that has passed."""
         self.changes += 1
         if self._expire_at(key, deadline):
-            if self.watched:
+            if self.alert:
                 self._touch(key, Change.EXPIRE)
             self.tell(b"expire", key)
         else:
@@ -472,7 +480,7 @@ class Database:
             return False
         self.changes += 1
         self._set_deadline(key, None)
-        if self.watched:
+        if self.alert:
             self._touch(key, Change.PERSISTED)
         self.tell(b"persist", key)
         return True
@@ -553,12 +561,20 @@ class Database:
             del self.watched[key]
         if not self.watched:
             self.watched = {}  # a dict that was large does not shrink
-            self.alert = self.report is not None
+            self._be_alert()
 
     def report_to(self, report: Report | None) -> None:
         """Report keyspace events from now on, or no more with None."""
         self.report = report
-        self.alert = report is not None or bool(self.watched)
+        self._be_alert()
+
+    def tell_modified(self, modified: Modified | None) -> None:
+        """Call a function with each key that is modified from now on, or none with None."""
+        self.modified = modified
+        self._be_alert()
+
+    def _be_alert(self) -> None:
+        self.alert = bool(self.watched) or self.report is not None or self.modified is not None
 
     def tell(self, event: bytes | None, key: bytes) -> None:
         """Report a keyspace event, if there is one and anybody wants to know."""
@@ -569,6 +585,8 @@ class Database:
         """Notify the watchers of a key of a change."""
         for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
             watcher(key, change)
+        if self.modified is not None and change not in _NO_MODIFICATIONS:
+            self.modified(key, change not in _WITHOUT_REQUEST)
 
     # Removal without a request
 
@@ -634,7 +652,7 @@ class Database:
                 self.expiry.remove(key, entry.deadline)
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + _counted(value)
-        if self.watched:
+        if self.alert:
             self._touch(key, change)
         return value
 
@@ -668,7 +686,7 @@ class Database:
             exists = self._expire_at(key, deadline)
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
-        if exists and self.watched:
+        if exists and self.alert:
             self._touch(key, Change.SET)
         if self.report is not None:
             if old_value is None:

@@ -37,6 +37,9 @@ Watcher = Callable[[bytes, Change], None]
 LostKey = Callable[[int, bytes, Change], None]
 """Is called with a database's index, a key that was removed without a request for it, and the change."""
 
+Modified = Callable[[bytes, bool], None]
+"""Is called with a key whose value was modified, and whether a request has done it."""
+
 Report = Callable[[int, bytes, bytes], None]
 """Is called with a database's index, the name of a keyspace event (`vocabulary.keyspace_events`), and the key."""
 

@@ -1,0 +1,124 @@
+"""Client tracking where no other server is at hand: its bounds, time, and what is left of a client that has gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.vocabulary.errors import CommandError
+
+
+def tracking(cache: MemoryCache, *options: str) -> MemoryConnection:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.call("CLIENT", "TRACKING", "on", *options)
+    return client
+
+
+def invalidated(*keys: bytes) -> bytes:
+    return b">2\r\n$10\r\ninvalidate\r\n*%d\r\n" % len(keys) + b"".join(b"$%d\r\n%b\r\n" % (len(k), k) for k in keys)
+
+
+def test_an_expired_key_is_told_when_it_goes(cache: MemoryCache) -> None:
+    client, broad = tracking(cache), tracking(cache, "BCAST")
+    cache.call("SET", "k", "v", "PX", 10)
+    assert broad.transport.take() == invalidated(b"k")
+    client.call("GET", "k")
+    cache.clock.advance(0.01)
+    assert client.transport.take() == invalidated(b"k")
+    assert broad.transport.take() == invalidated(b"k")
+
+
+def test_an_evicted_key_is_told(cache: MemoryCache) -> None:
+    client = tracking(cache)
+    cache.call("SET", "k", "x" * 100)
+    client.call("GET", "k")
+    cache.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", 1)
+    cache.call("SET", "j", "x")
+    assert client.transport.take() == invalidated(b"k")
+
+
+def test_who_finds_a_key_expired_is_told_behind_the_reply(cache: MemoryCache) -> None:
+    client = tracking(cache, "NOLOOP")
+    cache.call("SET", "k", "v", "PX", 10)
+    client.call("GET", "k")
+    cache.service.dispatcher.set_active_expire(False)
+    cache.clock.advance(1)
+    assert client.send(b"GET k\r\nPING\r\n") == b"_\r\n" + invalidated(b"k") + b"+PONG\r\n"
+
+
+def test_the_table_has_a_bound_and_what_leaves_it_is_told(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "tracking-table-max-keys", 2)
+    client = tracking(cache)
+    client.call("MGET", "a", "b")
+    assert client.send(b"MGET c d\r\n") == b"*2\r\n_\r\n_\r\n"
+    assert client.send(b"GET a\r\n") == invalidated(b"a") + invalidated(b"b") + b"_\r\n"  # before it is read again
+    assert client.send(b"GET a\r\n") == invalidated(b"c") + b"_\r\n"
+    assert b"tracking_total_keys:2\r\ntracking_total_items:2\r\ntracking_total_prefixes:0\r\n" in cache.call("INFO")
+    client.call("MGET", *range(500))
+    counts = [client.send(b"GET a\r\n").count(b"invalidate") for _ in range(4)]
+    assert counts == [100, 200, 201, 0]  # `a` is read again each time
+    cache.call("CONFIG", "SET", "tracking-table-max-keys", 0)
+    client.call("MGET", *range(100))
+    assert client.send(b"GET a\r\n") == b"_\r\n"
+    assert b"tracking_total_keys:102\r\n" in cache.call("INFO", "stats")
+
+
+def test_nothing_is_left_of_a_client_that_has_gone(cache: MemoryCache) -> None:
+    server = cache.service.dispatcher.server
+    gone, broad, stays = tracking(cache), tracking(cache, "BCAST", "PREFIX", "k"), tracking(cache)
+    gone.call("GET", "k")
+    assert b"tracking_clients:3\r\n" in cache.call("INFO", "clients")
+    gone.close()
+    broad.close()
+    cache.call("SET", "k", "v")
+    assert stays.transport.take() == b""
+    assert server.databases[0].modified is not None
+    stays.call("CLIENT", "TRACKING", "off")
+    assert server.databases[0].modified is None
+    assert not server.databases[0].alert
+    stays.call("CLIENT", "TRACKING", "off")  # nothing happens
+
+
+def test_a_change_by_a_call_in_process_is_told(cache: MemoryCache) -> None:
+    client, broad = tracking(cache), tracking(cache, "BCAST")
+    client.call("GET", "k")
+    cache.call("SET", "k", "v")
+    assert client.transport.take() == broad.transport.take() == invalidated(b"k")
+    client.call("GET", "k")
+    cache.call("FLUSHALL")
+    assert client.transport.take() == broad.transport.take() == b">2\r\n$10\r\ninvalidate\r\n_\r\n"
+
+
+def test_a_client_list_says_who_is_tracked(cache: MemoryCache) -> None:
+    tracking(cache, "BCAST")
+    other = tracking(cache)
+    target = cache.connect()
+    number = target.call("CLIENT", "ID")
+    other.call("CLIENT", "TRACKING", "off")
+    other.call("CLIENT", "TRACKING", "on", "REDIRECT", number)
+    lines = cache.call("CLIENT", "LIST").splitlines()
+    assert [b" flags=%b " % flags in line for flags, line in zip((b"tB", b"t", b"N"), lines)] == [True] * 3
+    assert b" redir=%d " % number in lines[1]
+    other.call("GET", "k")
+    target.close()
+    cache.call("SET", "k", "v")
+    assert b" flags=tR " in cache.call("CLIENT", "LIST")
+
+
+def test_a_call_in_process_cannot_be_tracked(cache: MemoryCache) -> None:
+    with pytest.raises(CommandError, match="CLIENT TRACKING needs a connection; in process, messages come by"):
+        cache.call("CLIENT", "TRACKING", "on")
+    assert cache.call("CLIENT", "GETREDIR") == -1
+
+
+def test_what_waits_is_told_at_once(cache: MemoryCache) -> None:
+    client = tracking(cache)
+    cache.call("RPUSH", "l", "x")
+    cache.call("PEXPIRE", "l", 10)
+    client.call("LLEN", "l")
+    cache.service.dispatcher.set_active_expire(False)
+    cache.clock.advance(1)
+    assert client.send(b"BLPOP l 0\r\n") == invalidated(b"l")
+    cache.call("RPUSH", "l", "y")
+    assert client.transport.take() == b"*2\r\n$1\r\nl\r\n$1\r\ny\r\n"

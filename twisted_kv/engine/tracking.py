@@ -1,0 +1,235 @@
+"""Client tracking: tells clients that keep values of ours when these are no longer right.
+
+A key that a tracking client has read is remembered, with the client; the first change of it is told and forgotten.
+Clients that broadcast are told of all changes of keys with their prefixes, at the end of the wake-up, in one message
+for each prefix.  Numbers of databases do not matter: a key is its name, as in Redis.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Final, List, Sequence
+
+from twisted_kv.declaring.commands import Command, Function, InTransaction
+from twisted_kv.engine.layers import TRACKING, Layers
+from twisted_kv.engine.wakeup import WakeUp
+from twisted_kv.sessions.session import Server, Session
+from twisted_kv.sessions.tracked import Tracked
+from twisted_kv.vocabulary.replies import NO_REPLY, Followed, Push, Reply
+from twisted_kv.vocabulary.waiting import Promise
+
+CHANNEL: Final = b"__redis__:invalidate"
+"""The channel of messages to clients that speak RESP2, to which another client redirects."""
+
+
+_EFFORT: Final = 100
+"""Keys that a request forgets for those that were remembered beyond the limit, in its first attempt."""
+
+
+class _Prefix:
+    """The clients that are told of the keys with a prefix, and the keys that have changed since they were told.
+
+    `keys` gives for each the session that has changed it first, None for a change that no client has made.
+    """
+
+    __slots__ = ("keys", "sessions")
+
+    def __init__(self) -> None:
+        self.sessions: Dict[Session, None] = {}
+        self.keys: Dict[bytes, Session | None] = {}
+
+
+class Tracking:
+    """The keys that clients have read, and the prefixes that they want to be told of."""
+
+    def __init__(self, server: Server, layers: Layers, wakeup: WakeUp) -> None:
+        self._server = server
+        self._layers = layers
+        self._wakeup = wakeup
+        self._sessions: Dict[Session, None] = {}
+        self._readers: Dict[bytes, Dict[int, None]] = {}  # the IDs of the sessions that have read a key
+        self._prefixes: Dict[bytes, _Prefix] = {}
+        self._asking: Session | None = None  # whose request runs, the outermost one
+        self._is_nested = False
+        self._pending: List[Push] = []  # what that session is told of when it has got its reply
+        self._is_over_limit = False  # too many keys may be remembered
+        self._effort = 0  # how many keys were forgotten when that was found last
+        self._is_due = False  # messages about prefixes are due at the end of the wake-up
+
+    # What commands ask
+
+    def begin(self, session: Session, tracked: Tracked) -> None:
+        """Track the keys of a session, or track them in another way; prefixes are added to those it has."""
+        if session.tracked is not None:
+            tracked.prefixes = {**session.tracked.prefixes, **tracked.prefixes}
+        session.tracked = tracked
+        self._sessions[session] = None
+        for prefix in tracked.prefixes:
+            self._prefixes.setdefault(prefix, _Prefix()).sessions[session] = None
+        if len(self._sessions) == 1:
+            self._switch()
+
+    def end(self, session: Session) -> None:
+        """Track the keys of a session no more."""
+        if session.tracked is None:
+            return
+        for prefix in session.tracked.prefixes:
+            known = self._prefixes[prefix]
+            del known.sessions[session]
+            if not known.sessions:
+                del self._prefixes[prefix]
+        session.tracked = None
+        session.refresh()
+        del self._sessions[session]
+        if not self._sessions:
+            self._readers.clear()
+            self._switch()
+
+    def flushed(self) -> None:
+        """Tell all tracking clients that all keys have gone."""
+        for session in tuple(self._sessions):
+            self._tell(session, None)
+        self._readers.clear()
+
+    def counts(self) -> Dict[str, int]:
+        """Return what INFO says: how many keys are remembered, for how many clients in all, and how many prefixes."""
+        return {
+            "tracking_total_keys": len(self._readers),
+            "tracking_total_items": sum(map(len, self._readers.values())),
+            "tracking_total_prefixes": len(self._prefixes),
+        }
+
+    @property
+    def clients(self) -> int:
+        """The number of clients whose keys are tracked."""
+        return len(self._sessions)
+
+    # What happens
+
+    def _switch(self) -> None:
+        """Watch all keys and commands while somebody tracks."""
+        is_on = bool(self._sessions)
+        self._layers.switch(TRACKING, self._layer if is_on else None)
+        for database in self._server.databases:
+            database.tell_modified(self._modified if is_on else None)
+
+    def _layer(self, command: Command, function: Function) -> Function:
+        """Wrap the function of a command that reads or changes keys: who calls it matters, and what it reads."""
+        is_read = "readonly" in command.flags and command.has_keys
+        if not (is_read or command.is_write or command.in_transaction is InTransaction.RUNS_QUEUED):
+            return function
+        keys_of = _finder(command)
+
+        def run(session: Session, *words: bytes) -> Reply:
+            try:
+                if self._asking is not None:
+                    return function(session, *words)
+                return self._run(session, function, words)
+            finally:  # even if it has failed, as in Redis
+                if is_read and session.tracked is not None and session.tracked.remembers:
+                    self._remember(session, keys_of(words))
+
+        return run
+
+    def _run(self, session: Session, function: Function, words: Sequence[bytes]) -> Reply:
+        """Run a request; what it invalidates for its own client is told behind its reply."""
+        if self._is_over_limit:
+            self._shrink()
+        self._asking = session
+        reply: Reply = NO_REPLY
+        try:
+            reply = function(session, *words)
+        finally:
+            self._asking = None
+            pending, self._pending = self._pending, []
+            if pending and (reply is NO_REPLY or type(reply) is Promise):  # it has failed, or comes later
+                for message in pending:
+                    session.push(message)
+                pending = []
+        return Followed(reply, pending) if pending else reply
+
+    def _shrink(self) -> None:
+        """Forget keys beyond `tracking-table-max-keys`, in the order in which they were read; ever more at a time."""
+        most = self._server.settings.tracking_table_max_keys or len(self._readers)
+        beyond = len(self._readers) - most
+        self._effort += _EFFORT
+        for _ in range(min(beyond, self._effort)):
+            self._forget(next(iter(self._readers)), None)
+        self._is_over_limit = beyond > self._effort
+        if not self._is_over_limit:
+            self._effort = 0
+
+    def _remember(self, session: Session, keys: Sequence[bytes]) -> None:
+        readers = self._readers
+        for key in keys:
+            readers.setdefault(key, {})[session.id] = None
+        if len(readers) > self._server.settings.tracking_table_max_keys:
+            self._is_over_limit = True
+
+    def _modified(self, key: bytes, by_request: bool) -> None:
+        """React to a change of a key, made by the request that runs or by none."""
+        changer = self._asking if by_request else None
+        for prefix, known in self._prefixes.items():
+            if key.startswith(prefix):
+                known.keys.setdefault(key, changer)
+                if not self._is_due:
+                    self._is_due = True
+                    self._wakeup.at_end(self._broadcast)
+        if key in self._readers:
+            self._forget(key, changer)
+
+    def _forget(self, key: bytes, changer: Session | None) -> None:
+        """Tell those who have read a key that it has changed, and forget that they have."""
+        for number in self._readers.pop(key):
+            session = self._server.sessions.get(number)
+            if session is None or session.tracked is None or session.tracked.is_broadcast:
+                continue
+            if not (session is changer and session.tracked.is_noloop):
+                self._tell(session, [key])
+
+    def _broadcast(self) -> None:
+        """Tell of the changes of keys with prefixes."""
+        self._is_due = False
+        for _, known in sorted(self._prefixes.items()):
+            changed, known.keys = known.keys, {}
+            keys = sorted(changed)
+            for session in tuple(known.sessions):
+                tracked = session.tracked
+                if tracked is not None:
+                    told = [key for key in keys if changed[key] is not session] if tracked.is_noloop else keys
+                    if told:
+                        self._tell(session, told)
+
+    def _tell(self, session: Session, keys: List[bytes] | None) -> None:
+        """Tell a client, or the one that it redirects to, that keys have changed: all, with None."""
+        tracked = session.tracked
+        assert tracked is not None  # or it would not be told
+        receiver = self._server.sessions.get(tracked.redirect) if tracked.redirect else session
+        if receiver is None:
+            tracked.is_broken = True
+            if session.resp > 2:
+                self._push(session, session, Push((b"tracking-redir-broken", tracked.redirect)))
+        elif receiver.resp > 2:
+            self._push(session, receiver, Push((b"invalidate", keys)))
+        elif tracked.redirect and receiver.subscriptions is not None:
+            self._push(session, receiver, Push((b"message", CHANNEL, keys)))
+
+    def _push(self, session: Session, receiver: Session, message: Push) -> None:
+        if session is self._asking and receiver is session:
+            self._pending.append(message)
+        else:
+            receiver.push(message)
+
+
+def _finder(command: Command) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    """Return a function that finds the keys among the arguments of a command."""
+    if len(command.keys) == 1:
+        spec = command.keys[0]
+        if spec.first == command.skip and spec.last == 0 and not spec.counted and not spec.keyword:
+            return lambda words: words[:1]
+    name = command.name.encode().split(b"|")
+
+    def find(words: Sequence[bytes]) -> Sequence[bytes]:
+        request = [*name, *words]
+        return [request[position] for position, _ in command.find(request) or ()]
+
+    return find
