@@ -99,7 +99,7 @@ class Conversation:
     def settle(self) -> dict[str, tuple[tuple[bytes, bool], tuple[bytes, bool]]]:
         """Give what each client has got since, and whether it was disconnected: by the real server, and by ours."""
         for _ in range(SETTLED):
-            self.both.control.ask(encode(("PING",)))
+            self.both.control.ask(encode(("CONFIG", "GET", "-")))  # who monitors is not shown that
         self.both.tick()
         return {
             name: (client.real.drain(), (client.ours.transport.take(), client.ours.closed))

@@ -13,6 +13,7 @@ from .caching import SCRIPTS as CACHING
 from .conversations import Conversation
 from .generated import thorough
 from .listening import SCRIPTS
+from .others import SCRIPTS as CLIENTS
 from .servers import BothServers
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]
@@ -22,6 +23,8 @@ _NAME = re.compile(rb"(?<=\d\r\n)[^\r]*(?=\r\n:)")
 
 
 _OWN_NUMBER = re.compile(rb"(?<=id\r\n:)\d+|(?<=tracking-redir-broken\r\n:)\d+|(?<=redirect\r\n:)[1-9]\d*")
+
+_MONITORED = re.compile(rb"\+\d+\.\d{6} \[(\d+) [^]]*\]")
 
 
 def normal(data: bytes) -> bytes:
@@ -34,7 +37,7 @@ def normal(data: bytes) -> bytes:
         names = iter(sorted(_NAME.findall(run[0])))
         return _NAME.sub(lambda _: next(names), run[0])
 
-    return _ENDED.sub(sort, _OWN_NUMBER.sub(b"N", data))
+    return _ENDED.sub(sort, _OWN_NUMBER.sub(b"N", _MONITORED.sub(rb"+T [\1 A]", data)))
 
 
 class Messages(Conversation):
@@ -74,6 +77,11 @@ def test_clients_listen_alike(conversation: Messages, name: str, resp: int) -> N
 @pytest.mark.parametrize("name", CACHING)
 def test_clients_are_told_alike_what_has_changed(conversation: Messages, name: str) -> None:
     conversation.play(*CACHING[name])
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_clients_are_kept_or_shown_alike(conversation: Messages, name: str) -> None:
+    conversation.play(*CLIENTS[name])
 
 
 names = st.sampled_from(["k1", "k2", "j1"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.rdb.files import Group, Streamed, StreamId
 from tests.rdb.files import Value as Plain
-from twisted_kv.store.database import Collection, Value
+from twisted_kv.store.entries import Collection, Value
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List

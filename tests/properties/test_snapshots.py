@@ -18,7 +18,8 @@ from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store import database as database_module
-from twisted_kv.store.database import Database, Releasable
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Releasable
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values import lists, long_strings, sharded
 from twisted_kv.values.hashes import Hash

@@ -8,7 +8,7 @@ from tests.rdb.files import Group, Streamed
 from tests.rdb.files import Value as Plain
 from twisted_kv.rdb.reader import Keep, RdbError, RdbReader
 from twisted_kv.rdb.uses import Use
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.consumer_groups import UNKNOWN, ConsumerGroup
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List as ListValue

@@ -10,10 +10,10 @@ from twisted_kv.declaring.arguments import Arguments, integer
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.channels import Kind
-from twisted_kv.sessions.session import DEFAULT_USER, Session
-from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string, c_text
+from twisted_kv.sessions.session import DEFAULT_USER, Session, memory_of
+from twisted_kv.vocabulary.errors import SYNTAX, CommandError, SubcommandError, as_text, c_string, c_text
 from twisted_kv.vocabulary.numbers import parse_integer
-from twisted_kv.vocabulary.replies import OK, Reply, Verbatim
+from twisted_kv.vocabulary.replies import NO_REPLY, OK, Reply, Verbatim
 
 clients = Group("connection", category="connection")
 
@@ -128,6 +128,60 @@ def client_unblock(session: Session, client_id: bytes, *words: bytes) -> Reply:
     return int(other is not None and session.server.services.waiting.unblock(other, error=error))
 
 
+@clients.command("CLIENT REPLY", since="3.2.0", flags=_OWN, lasting=Lasting.CONNECTION)
+def client_reply(session: Session, mode: bytes) -> Reply:
+    """Send this connection replies (ON), none (OFF), or none to the next request (SKIP); messages are sent anyway."""
+    wanted = c_string(mode).lower()
+    if wanted == b"on":
+        session.replies_off = session.skips_reply = False
+        return OK
+    if wanted == b"off":
+        session.replies_off = True
+    elif wanted != b"skip":
+        raise CommandError(SYNTAX)
+    elif not session.replies_off:
+        session.skips_reply = True
+    return NO_REPLY
+
+
+@clients.command("CLIENT NO-EVICT", since="7.0.0", flags=_ADMIN, lasting=Lasting.CONNECTION)
+def client_no_evict(session: Session, mode: bytes) -> Reply:
+    """Set whether this connection may not be closed for `maxmemory-clients`."""
+    wanted = c_string(mode).lower()
+    if wanted not in (b"on", b"off"):
+        raise CommandError(SYNTAX)
+    session.is_kept = wanted == b"on"
+    return OK
+
+
+@clients.command("CLIENT PAUSE", since="2.9.50", flags=_ADMIN, lasting=Lasting.SESSION)
+def client_pause(session: Session, timeout: bytes, *words: bytes) -> Reply:
+    """Hold the requests of all connections for some milliseconds, or those that write."""
+    if len(words) > 1:
+        raise SubcommandError
+    mode = c_string(words[0]).lower() if words else b"all"
+    if mode not in (b"write", b"all"):
+        raise CommandError("CLIENT PAUSE mode must be WRITE or ALL")
+    milliseconds = integer(timeout, "timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("timeout is negative")
+    session.server.services.pausing.begin(milliseconds, only_writes=mode == b"write")
+    return OK
+
+
+@clients.command(
+    "CLIENT UNPAUSE",
+    since="6.2.0",
+    flags=_ADMIN,
+    complexity="O(N) Where N is the number of paused clients",
+    lasting=Lasting.SESSION,
+)
+def client_unpause(session: Session) -> Reply:
+    """End the pause of all connections."""
+    session.server.services.pausing.end()
+    return OK
+
+
 Filter = Callable[[Session], bool]
 
 
@@ -194,6 +248,8 @@ def _client_type(word: bytes) -> bytes:
 def _flags(session: Session) -> str:
     """Return the letters of CLIENT LIST for a client's current state."""
     flags = ""
+    if session.is_monitor:
+        flags += "O"
     if session.subscriptions is not None:
         flags += "P"
     if session.transaction is not None:
@@ -204,6 +260,8 @@ def _flags(session: Session) -> str:
         flags += "t" + "R" * session.tracked.is_broken + "B" * session.tracked.is_broadcast
     if session.watches is not None and session.watches.broken:
         flags += "d"
+    if session.is_kept:
+        flags += "e"
     return flags or "N"
 
 
@@ -212,10 +270,15 @@ def _subscribed(session: Session, kind: Kind) -> int:
 
 
 def _describe(session: Session) -> bytes:
-    """Return a session's line of CLIENT LIST.  Redis's buffers that have no counterpart here are 0."""
+    """Return a session's line of CLIENT LIST.
+
+    Redis's buffers that have no counterpart here are 0: what a client has sent is kept as it came until it is run, so
+    that it is all in `qbuf`, and replies are kept in a list, not in a buffer of fixed size.
+    """
     link = session.link
     waiting_input = link.waiting_input if link is not None else 0
     waiting_output = link.waiting_output if link is not None else 0
+    queued = 0 if session.transaction is None else session.transaction.memory
     fields = {
         "id": session.id,
         "addr": link.peer if link is not None else "",
@@ -233,14 +296,14 @@ def _describe(session: Session) -> bytes:
         "qbuf": waiting_input,
         "qbuf-free": 0,
         "argv-mem": 0,
-        "multi-mem": 0,
+        "multi-mem": queued,
         "rbs": 0,
         "rbp": 0,
         "obl": 0,
-        "oll": 0,
+        "oll": link.waiting_parts if link is not None else 0,
         "omem": waiting_output,
-        "tot-mem": waiting_input + waiting_output,
-        "events": "r",
+        "tot-mem": memory_of(session),
+        "events": "rw" if waiting_output else "r",
         "cmd": "NULL" if session.last_call is None else session.last_call.name,
         "user": DEFAULT_USER,
         "redir": -1 if session.tracked is None else session.tracked.redirect,

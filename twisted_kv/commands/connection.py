@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Sequence
 
 from twisted_kv.declaring.arguments import Arguments, integer
 from twisted_kv.declaring.commands import InTransaction, Lasting
@@ -79,6 +80,25 @@ def database_of(session: Session, number: int) -> Database:
     return session.server.databases[number]
 
 
+_REDACTED = b"(redacted)"
+
+
+def _redact_all(words: Sequence[bytes]) -> Sequence[bytes]:
+    return [words[0], *(_REDACTED for _ in words[1:])]
+
+
+def _redact_hello(words: Sequence[bytes]) -> Sequence[bytes]:
+    """Redact the user and the password after AUTH, as far as HELLO would read them."""
+    shown = list(words)
+    index = 2
+    while index < len(shown):
+        option = c_string(shown[index]).upper()
+        if option == b"AUTH":
+            shown[index + 1 : index + 3] = [_REDACTED] * len(shown[index + 1 : index + 3])
+        index += 3 if option == b"AUTH" else 2
+    return shown
+
+
 @connection.command(
     "AUTH",
     since="1.0.0",
@@ -86,6 +106,7 @@ def database_of(session: Session, number: int) -> Database:
     complexity="O(N) where N is the number of passwords defined for the user",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    redact=_redact_all,
 )
 def auth(session: Session, password: bytes, *more: bytes) -> Reply:
     """Authenticate with the password, or with a user's name and the password."""
@@ -109,6 +130,7 @@ def auth(session: Session, password: bytes, *more: bytes) -> Reply:
     flags="noscript loading stale fast no_auth allow_busy",
     lasting=Lasting.DATAGRAM,
     changes_session=True,
+    redact=_redact_hello,
 )
 def hello(session: Session, *words: bytes) -> Reply:
     """Select the protocol version; with AUTH and SETNAME, also authenticate and name the connection."""

@@ -13,7 +13,8 @@ from twisted_kv.declaring.groups import Group
 from twisted_kv.rdb.payload import dump, restore
 from twisted_kv.sessions.session import Session
 from twisted_kv.settings.kinds import parse_memory
-from twisted_kv.store.database import TYPE_NAMES, Database, Value
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import TYPE_NAMES, Value
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString

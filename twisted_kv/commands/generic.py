@@ -8,6 +8,7 @@ from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.commands.expiration import deadline, expire_at
 from twisted_kv.commands.scanning import ScanOptions, read_cursor
 from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group, every, first, second
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.errors import LostValueError, RdbError
@@ -16,12 +17,13 @@ from twisted_kv.rdb.payload import is_sound
 from twisted_kv.rdb.payload import restore as value_of
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import TYPE_NAMES
+from twisted_kv.store.entries import TYPE_NAMES
 from twisted_kv.store.usage import MOST_COUNT
 from twisted_kv.vocabulary.errors import SYNTAX, CommandError, PayloadError, c_string, c_text
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.numbers import INT64_MAX
 from twisted_kv.vocabulary.replies import OK, Reply, Status
+from twisted_kv.vocabulary.waiting import Block
 
 generic = Group("generic", category="keyspace")
 
@@ -279,6 +281,26 @@ def copy(session: Session, source: bytes, destination: bytes, *words: bytes) -> 
     if target is not session.db:
         session.journal(b"COPY", source, destination, *words)
     return 1
+
+
+@generic.command(
+    "WAIT",
+    since="3.0.0",
+    flags="noscript",
+    categories="connection",
+    tips="request_policy:all_shards response_policy:agg_min",
+    lasting=Lasting.SESSION,
+    waits=True,
+)
+def wait(session: Session, numreplicas: bytes, timeout: bytes) -> Reply:
+    """Wait until replicas have confirmed the writes, and return how many have: there are none, so the time is up."""
+    wanted = integer(numreplicas)
+    milliseconds = integer(timeout, "timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("timeout is negative")
+    if wanted <= 0:
+        return 0
+    return Block((), type(None), milliseconds, lambda key: (), 0, late=0)
 
 
 @generic.command(

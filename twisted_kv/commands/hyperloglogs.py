@@ -88,7 +88,7 @@ def _read_all(session: Session, keys: Sequence[bytes]) -> tuple[list[HyperLogLog
 @hyperloglogs.command(
     "PFCOUNT",
     since="2.8.9",
-    flags="readonly",
+    flags="readonly may_replicate",
     keys=every(
         "RW access", notes="RW because it may change the internal representation of the key, and propagate to replicas"
     ),

@@ -109,6 +109,7 @@ def _stats(server: Server) -> dict[str, object]:
         "total_net_output_bytes": statistics.bytes_sent,
         "rejected_connections": statistics.connections_rejected,
         "expired_keys": sum(database.expired for database in server.databases),
+        "evicted_clients": statistics.evicted_clients,
         "evicted_keys": sum(database.evicted for database in server.databases),
         "keyspace_hits": sum(database.hits for database in server.databases),
         "keyspace_misses": sum(database.misses for database in server.databases),
@@ -124,6 +125,7 @@ def _stats(server: Server) -> dict[str, object]:
         "refused_datagrams": statistics.datagrams_refused,
         "refused_datagram_sets": statistics.datagram_sets_refused,
         "dropped_late_datagrams": statistics.dropped_late_datagrams,
+        "dropped_paused_datagrams": statistics.dropped_paused_datagrams,
     }
 
 

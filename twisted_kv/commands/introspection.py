@@ -14,6 +14,8 @@ from twisted_kv.vocabulary.replies import OrderedSet, Reply, Status
 introspection = Group("server", category="connection")
 
 _FLAGS = "loading stale"
+_HIDDEN = ("may_replicate",)
+"""Flags that Redis does not tell of."""
 _TIPS = "nondeterministic_output_order"
 
 
@@ -142,7 +144,7 @@ def _info(described: Command) -> Reply:
     return [
         described.name.encode(),
         described.arity,
-        _statuses(described.flags),
+        _statuses(flag for flag in described.flags if flag not in _HIDDEN),
         first,
         last,
         step,

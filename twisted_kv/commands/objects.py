@@ -7,7 +7,7 @@ from typing import Final
 from twisted_kv.declaring.arguments import Arguments
 from twisted_kv.declaring.groups import Group, second
 from twisted_kv.sessions.session import Session
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.store.usage import LastUse, UseCount
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List

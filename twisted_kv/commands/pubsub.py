@@ -124,7 +124,7 @@ def _unsubscribe(session: Session, kind: Kind, verb: bytes, names: Sequence[byte
 @pubsub.command(
     "PUBLISH",
     since="2.0.0",
-    flags="pubsub loading stale fast",
+    flags="pubsub loading stale fast may_replicate",
     complexity="O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number "
     "of subscribed patterns (by any client).",
 )
@@ -136,7 +136,7 @@ def publish(session: Session, channel: bytes, message: bytes) -> Reply:
 @pubsub.command(
     "SPUBLISH",
     since="7.0.0",
-    flags="pubsub loading stale fast",
+    flags="pubsub loading stale fast may_replicate",
     keys=first("not_key"),
     complexity="O(N) where N is the number of clients subscribed to the receiving shard channel.",
 )

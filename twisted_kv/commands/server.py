@@ -87,6 +87,17 @@ def _flush(session: Session, words: tuple[bytes, ...], databases: list[Database]
     return OK
 
 
+@server.command("MONITOR", since="1.0.0", flags="admin noscript loading stale", lasting=Lasting.CONNECTION)
+def monitor(session: Session) -> Reply:
+    """Show this connection the requests of all clients as they are run."""
+    if session.transaction is not None:
+        raise CommandError("MONITOR isn't allowed for DENY BLOCKING client")
+    if session.is_monitor:
+        return NO_REPLY
+    session.server.services.monitoring.begin(session)
+    return OK
+
+
 @server.command("TIME", since="2.6.0", flags="loading stale fast", tips="nondeterministic_output")
 def time(session: Session) -> Reply:
     """Return the time: whole seconds since 1970, and the microseconds of the current second."""

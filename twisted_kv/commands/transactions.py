@@ -9,7 +9,7 @@ from twisted_kv.declaring.groups import Group, every
 from twisted_kv.sessions.session import Session
 from twisted_kv.sessions.transactions import Transaction
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, ExecReply, Push, Reply
+from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, ExecReply, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 transactions = Group("transactions", category="transaction")
@@ -55,8 +55,8 @@ def exec_(session: Session) -> Reply:
         return NULL_ARRAY
     replies: list[Reply] = []
     versions: list[int] = []
-    pushes: dict[int, list[Push]] = {}  # those that came during a request, by its index
-    pushed: list[Push] = []
+    pushes: dict[int, list[Pushed]] = {}  # those that came during a request, by its index
+    pushed: list[Pushed] = []
     session.pushed = pushed
     run = session.server.services.execution.run
     try:
@@ -73,7 +73,7 @@ def exec_(session: Session) -> Reply:
     return _when_all_are_known(replies, lambda: replies if session.trusted else _spoken(replies, versions, pushes))
 
 
-def _spoken(replies: list[Reply], versions: list[int], pushes: dict[int, list[Push]]) -> list[Reply]:
+def _spoken(replies: list[Reply], versions: list[int], pushes: dict[int, list[Pushed]]) -> list[Reply]:
     """Return the replies to be encoded as when they were made: HELLO may have changed the protocol, and pushes came."""
     last = versions[-1] if versions else 0
     if not pushes and versions.count(last) == len(versions):

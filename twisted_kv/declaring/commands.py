@@ -137,6 +137,10 @@ class Command:
     allowed: Callable[[Any], None] | None = None
     fails_with_disk: bool = False
     """Whether it is refused while writes are, although it writes nothing: clients use it to detect that state."""
+    waits: bool = False
+    """Whether it may return a `Block` although Redis does not flag it as blocking."""
+    redact: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
+    """Returns a request without its passwords, as it is shown."""
     while_subscribed: bool = False
     """Whether a client that speaks RESP2 may send it while it is subscribed to something."""
     tells_after: frozenset[bytes] = frozenset()
@@ -155,6 +159,11 @@ class Command:
     @property
     def is_write(self) -> bool:
         return "write" in self.flags
+
+    @property
+    def may_block(self) -> bool:
+        """Whether it may return a `Block`: what Redis's flag says, and WAIT."""
+        return "blocking" in self.flags or self.waits
 
     @property
     def denies_oom(self) -> bool:

@@ -13,7 +13,7 @@ The arity is derived from the function's signature, so it is written only once.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, Final, TypeVar
+from typing import Any, Callable, Final, Sequence, TypeVar
 
 from twisted_kv.declaring.commands import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
 from twisted_kv.vocabulary.replies import Reply, Status
@@ -90,6 +90,8 @@ class Group:
         in_transaction: InTransaction = InTransaction.QUEUED,
         allowed: Callable[[Any], None] | None = None,
         fails_with_disk: bool = False,
+        waits: bool = False,
+        redact: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None,
         while_subscribed: bool = False,
         tells_after: str = "",
     ) -> Callable[[F], F]:
@@ -127,6 +129,8 @@ class Group:
                 in_transaction=in_transaction,
                 allowed=allowed,
                 fails_with_disk=fails_with_disk,
+                waits=waits,
+                redact=redact,
                 while_subscribed=while_subscribed,
                 tells_after=frozenset(tells_after.encode().split()),
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],

@@ -7,7 +7,7 @@ finds its commands in `CommandTable.at_once`.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Sequence, Tuple
+from typing import Callable, Final, Sequence, Set, Tuple
 
 from twisted_kv.declaring.commands import Command, InTransaction
 from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
@@ -38,6 +38,7 @@ class Admission:
         self._misconf: CommandError | None = None
         self._rules: Tuple[Rule, ...] = ()
         self._has_state_rules = False
+        self._reasons: Set[str] = set()  # why every request has to come here
         self.settings_changed()
 
     @property
@@ -66,8 +67,16 @@ class Admission:
             _loading: self._is_loading,
         }
         self._rules = tuple(rule for rule in RULES if applies.get(rule, True))
-        self._has_state_rules = any(applies.values())
+        self._has_state_rules = any(applies.values()) or bool(self._reasons)
         self._table.clear_at_once()
+
+    def ask_always(self, reason: str, is_on: bool) -> None:
+        """Have every request come here, for a reason of others, or no longer for that one."""
+        if is_on:
+            self._reasons.add(reason)
+        else:
+            self._reasons.discard(reason)
+        self.settings_changed()
 
     def admit(self, session: Session, words: Sequence[bytes]) -> TableEntry:
         """Return the table entry of a request's command; raise `CommandError` if the session may not call it now."""
@@ -172,6 +181,12 @@ def _loading(admission: Admission, session: Session, command: Command, count: in
     return CommandError("Redis is loading the dataset in memory", "LOADING")
 
 
+def _monitors(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
+    if session.is_monitor and not {"write", "readonly", "may_replicate"}.isdisjoint(command.flags):
+        return CommandError("Replica can't interact with the keyspace")  # to Redis, who monitors is a replica
+    return None
+
+
 def _lasting(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
     if command.lasting > session.lasting:
         hint = "; in process, messages come by `subscribe` and `on`" if session.trusted else ""
@@ -194,6 +209,7 @@ RULES: Final[Tuple[Rule, ...]] = (
     _disk,
     _only_listens,
     _loading,
+    _monitors,
     _lasting,
     _shared,
 )

@@ -20,7 +20,7 @@ from twisted_kv.store.observers import Change, Watcher
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError, SessionEnded, WouldWait
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
+from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.vocabulary.waiting import Block, Promise
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Blocking:
 
     def layer(self, command: Command, function: Function) -> Function:
         """Wrap the function of a blocking command so that it waits if there is nothing to do yet."""
-        if "blocking" not in command.flags:
+        if not command.may_block:
             return function
 
         def run(session: Session, *words: bytes) -> Reply:
@@ -118,7 +118,7 @@ class Blocking:
         if waiter is None:
             return False
         unblocked = CommandError("client unblocked via CLIENT UNBLOCK", "UNBLOCKED")
-        self._finish(waiter, unblocked if error else NULL_ARRAY)
+        self._finish(waiter, unblocked if error else waiter.block.late)
         self._units.after(self._deliver)  # that client's later requests must not run in the middle of an EXEC
         return True
 
@@ -215,7 +215,7 @@ class Blocking:
     def _expire(self, waiter: _Waiter) -> None:
         waiter.call = None
         self._now.stale = True
-        self._finish(waiter, NULL_ARRAY)
+        self._finish(waiter, waiter.block.late)
         self._deliver()
 
     def _finish(self, waiter: _Waiter, reply: Reply) -> None:

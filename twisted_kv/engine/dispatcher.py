@@ -21,7 +21,9 @@ from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
+from twisted_kv.engine.monitors import Monitors
 from twisted_kv.engine.notifications import Notifications
+from twisted_kv.engine.pausing import Pause
 from twisted_kv.engine.tracking import Tracking
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
@@ -40,7 +42,7 @@ from twisted_kv.vocabulary.errors import (
     as_text,
 )
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Reply
+from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Followed, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 
@@ -89,6 +91,8 @@ class Dispatcher:
         self.notifications = Notifications(server, self.layers)
         """Reports keyspace events."""
         self.admission = Admission(server, self._table, self._eviction)
+        self.monitors = Monitors(server, self.layers, self.admission)
+        self.pause = Pause(server, self.admission, self.wakeup, self.request, self._hold_keys)
         self.blocking = Blocking(self.now, self.run, self.units)
         self.layers.changed = self._table.recompose
         self.layers.switch(WAITING, self.blocking.layer)
@@ -97,6 +101,8 @@ class Dispatcher:
         services.waiting = self.blocking
         services.tracking = Tracking(server, self.layers, self.wakeup)
         services.upkeep = self
+        services.monitoring = self.monitors
+        services.pausing = self.pause
         for name in ("save", "appendonly"):
             server.setting_changed[name] = self._refuse_files
         server.setting_changed["maxmemory"] = self.admission.settings_changed
@@ -111,11 +117,19 @@ class Dispatcher:
         self._housekeeping.stop()
         self._eviction.stop()
         self.blocking.stop()
+        self.pause.stop()
         self.deliveries.stop()
 
     def set_active_expire(self, active: bool) -> None:
         """Set whether keys are removed as they expire, or only when a request accesses them."""
         self._housekeeping.set_active_expire(active)
+
+    def _hold_keys(self, is_held: bool) -> None:
+        """Let no key expire or be evicted, or let that go on."""
+        self._eviction.is_held = is_held
+        for database in self.server.databases:
+            database.keeps_expired = is_held
+        self._housekeeping.hold_keys(is_held)
 
     def track_use(self) -> None:
         """Start tracking when keys are used, whatever the policy."""
@@ -163,6 +177,9 @@ class Dispatcher:
                 reply = entry.function(session, *words[entry.skip :])
         except CommandError as error:
             reply = self._count_error(session, entry, error.spelled(words) if type(error) is SubcommandError else error)
+            if session.behind is not None:
+                behind, session.behind = session.behind, None
+                reply = Followed(reply, behind)
         except Exception:
             if session.is_replay:  # the loader reports that the start has failed
                 units.depth = depth
@@ -184,6 +201,7 @@ class Dispatcher:
         the arguments of the method, which is what CPython calls fastest.
         """
         self._admitted = entry
+        self.monitors.words = words
         return self.request(session, words)
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
@@ -245,7 +263,10 @@ class Dispatcher:
             return NO_REPLY
         except Exception:
             return self._internal_error(as_text(words[0][:128]))
+        if self.pause.is_on and self.pause.concerns(session, entry.command):
+            return self.pause.hold(session, words)
         if transaction is None or entry.command.in_transaction is not InTransaction.QUEUED:
+            self.monitors.words = words
             return entry
         session.last_call = entry
         transaction.queue.append((entry, words))

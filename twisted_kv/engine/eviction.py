@@ -63,6 +63,8 @@ class Eviction:
         self._soon = soon
         self._batch_size = 0  # keys to evict in the scheduled batch; 0 if none is scheduled
         self._pool: list[Candidate] = []
+        self.is_held = False
+        """Whether no key may be evicted now."""
         self._turn = 0  # the database that the next random key is evicted from
         self.policy_changed()
 
@@ -96,7 +98,7 @@ class Eviction:
 
     def make_room(self, for_write: bool) -> bool:
         """Evict keys before a request if the limit is exceeded; return False if a write must be refused."""
-        if not self.is_over:
+        if not self.is_over or self.is_held:
             return True
         return self._units.run_timer(lambda: self._make_room(for_write))
 
@@ -120,7 +122,7 @@ class Eviction:
         """Evict the next batch, twice as large as the last, if the limit is still exceeded."""
         batch_size, self._batch_size = self._batch_size, 0
         self._now.stale = True
-        if self.is_over:
+        if self.is_over and not self.is_held:
             self._units.run_timer(lambda: self._evict(min(2 * batch_size, MOST_AT_ONCE)))
 
     def _evict_one(self) -> bool:

@@ -10,7 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.engine.units import Units
-from twisted_kv.store.database import COLLECTIONS, Database, Entry, Releasable
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import COLLECTIONS, Entry, Releasable
 from twisted_kv.vocabulary.clock import Now
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Housekeeping:
         self._databases: list[Database] = []
         self._running = False
         self._expiring = True
+        self._is_held = False  # no key may expire now
         self._expiry_call: IDelayedCall | None = None
         self._expiry_date = 0
         self._batch_size = KEYS_AT_ONCE
@@ -61,7 +63,12 @@ class Housekeeping:
 
     def alarm(self, deadline: int) -> None:
         """Schedule expiry for a new nearest deadline of a database, in milliseconds since 1970."""
-        if not self._running or not self._expiring or (self._expiry_call is not None and self._expiry_date <= deadline):
+        if (
+            not self._running
+            or not self._expiring
+            or self._is_held
+            or (self._expiry_call is not None and self._expiry_date <= deadline)
+        ):
             return
         if self._expiry_call is not None:
             self._expiry_call.cancel()
@@ -72,11 +79,18 @@ class Housekeeping:
     def set_active_expire(self, active: bool) -> None:
         """Set whether keys are removed as they expire, or only when a request accesses them."""
         self._expiring = active
+        self._reschedule_expiry()
+
+    def hold_keys(self, is_held: bool) -> None:
+        """Set whether no key may expire for now."""
+        self._is_held = is_held
+        self._reschedule_expiry()
+
+    def _reschedule_expiry(self) -> None:
         if self._expiry_call is not None:
             self._expiry_call.cancel()
             self._expiry_call = None
-        if active:
-            self._schedule_expiry()
+        self._schedule_expiry()
 
     def discard(self, value: Releasable) -> None:
         """Release a large value in small steps, as soon as there is time."""

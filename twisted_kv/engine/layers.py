@@ -21,8 +21,10 @@ TELLING: Final = "telling"
 """Puts the client's own messages about some events behind its reply."""
 TRACKING: Final = "tracking"
 """Remembers which keys clients read."""
+MONITOR: Final = "monitor"
+"""Shows requests to those who monitor."""
 
-ORDER: Final = (TELLING, WAITING, JOURNAL, TRACKING)
+ORDER: Final = (TELLING, WAITING, JOURNAL, TRACKING, MONITOR)
 """From the innermost to the outermost: a waiting request has changed nothing yet, and is not recorded."""
 
 

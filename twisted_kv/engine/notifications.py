@@ -11,9 +11,10 @@ from twisted_kv.declaring.commands import Command, Function
 from twisted_kv.engine.layers import TELLING, Layers
 from twisted_kv.sessions.channels import Channels
 from twisted_kv.sessions.session import Server, Session
+from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.glob import Matcher
 from twisted_kv.vocabulary.keyspace_events import CLASS_OF, KEYEVENT, KEYSPACE
-from twisted_kv.vocabulary.replies import Followed, Push, Reply
+from twisted_kv.vocabulary.replies import Followed, Pushed, Reply
 
 Reader = Callable[[bytes, bytes, int], None]
 """Is called with an event, its key and the index of the database, perhaps in the middle of a command."""
@@ -30,7 +31,7 @@ class Notifications:
         self._layers = layers
         self._telling: Session | None = None  # whose command runs that replies before it tells `_after`
         self._after: FrozenSet[bytes] = frozenset()
-        self._behind: List[Push] = []
+        self._behind: List[Pushed] = []
         self._channels: Channels = server.channels
         self._wanted: FrozenSet[str] = frozenset()
         self._readers: Dict[bytes, Dict[Reader, Matcher]] = {}  # by event
@@ -52,13 +53,12 @@ class Notifications:
 
         def run(session: Session, *words: bytes) -> Reply:
             outer = self._telling, self._after, self._behind
-            behind: List[Push] = []
+            behind: List[Pushed] = []
             self._telling, self._after, self._behind = session, after, behind
             try:
                 reply = function(session, *words)
-            except BaseException:
-                for message in behind:
-                    session.push(message)
+            except CommandError:
+                session.push_behind(behind)
                 raise
             finally:
                 self._telling, self._after, self._behind = outer

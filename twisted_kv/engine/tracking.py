@@ -14,7 +14,8 @@ from twisted_kv.engine.layers import TRACKING, Layers
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.sessions.tracked import Tracked
-from twisted_kv.vocabulary.replies import NO_REPLY, Followed, Push, Reply
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import Followed, Push, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 CHANNEL: Final = b"__redis__:invalidate"
@@ -50,7 +51,7 @@ class Tracking:
         self._prefixes: Dict[bytes, _Prefix] = {}
         self._asking: Session | None = None  # whose request runs, the outermost one
         self._is_nested = False
-        self._pending: List[Push] = []  # what that session is told of when it has got its reply
+        self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
         self._effort = 0  # how many keys were forgotten when that was found last
         self._is_due = False  # messages about prefixes are due at the end of the wake-up
@@ -135,17 +136,22 @@ class Tracking:
         if self._is_over_limit:
             self._shrink()
         self._asking = session
-        reply: Reply = NO_REPLY
         try:
             reply = function(session, *words)
+        except CommandError:
+            session.push_behind(self._pending)
+            self._pending = []
+            raise
         finally:
             self._asking = None
             pending, self._pending = self._pending, []
-            if pending and (reply is NO_REPLY or type(reply) is Promise):  # it has failed, or comes later
-                for message in pending:
-                    session.push(message)
-                pending = []
-        return Followed(reply, pending) if pending else reply
+        if not pending:
+            return reply
+        if type(reply) is not Promise:
+            return Followed(reply, pending)
+        for message in pending:
+            session.push(message)
+        return reply
 
     def _shrink(self) -> None:
         """Forget keys beyond `tracking-table-max-keys`, in the order in which they were read; ever more at a time."""

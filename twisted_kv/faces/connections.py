@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SWEEP: Final = 1.0
 """Seconds between two checks for idle connections."""
 
+MEMORY_SWEEP: Final = 0.1
+"""Seconds between two checks while the memory of all connections is limited."""
+
 
 class RespFactory(Factory):
     """Builds the connections of Redis clients and manages them.  All it needs is a service."""
@@ -100,8 +103,25 @@ class RespFactory(Factory):
         return isinstance(peer, (IPv4Address, IPv6Address)) and not is_loopback(peer.host)
 
     def _sweep(self) -> None:
-        self._sweep_call = self.service.now.clock.callLater(SWEEP, self._sweep)
+        self._sweep_call = self.service.now.clock.callLater(
+            MEMORY_SWEEP if self.service.settings.maxmemory_clients else SWEEP, self._sweep
+        )
         self.service.now.stale = True  # whatever asks for the time between requests gets the current one
         now = self.service.now.elapsed
         for connection in self._all():
             connection.sweep(now)
+        limit = self.service.settings.clients_memory
+        if limit:
+            self._shrink(limit)
+
+    def _shrink(self, limit: int) -> None:
+        """Close the connections that take most memory until all together take no more than the limit."""
+        sizes = {connection: connection.memory_with_queue for connection in self.connections}
+        beyond = sum(sizes.values()) - limit
+        for connection in sorted(sizes, key=sizes.__getitem__, reverse=True):
+            if beyond <= 0:
+                return
+            if not connection.is_kept:
+                beyond -= sizes[connection]
+                self.service.statistics.evicted_clients += 1
+                connection.close_for_memory()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Iterator
+from typing import TYPE_CHECKING, Callable, Final, Iterator
 from typing import Protocol as StructuralType
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
@@ -15,12 +15,12 @@ from twisted_kv.engine.service import Service
 from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.faces.ending import LONGEST, TRANSITIONS, Cause, State
 from twisted_kv.sessions.outbox import CHUNK, MOST_SLOTS, SMALL, Batch, Outbox, Slot
-from twisted_kv.sessions.session import Session
+from twisted_kv.sessions.session import Session, memory_of
 from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.transports.sockets import descriptor, local_name, peer_name, prepare
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import OK, Push, Reply
+from twisted_kv.vocabulary.replies import NO_REPLY, OK, Followed, Push, Pushed, Reply, Several
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode_resp2
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 OPEN: Final = State.OPEN
 OWING: Final = State.OWING
+
+
+CONNECTION_SIZE: Final = 4096
+"""Bytes of memory of a connection that has nothing to do, with its session and its transport; measured roughly."""
 
 
 class Owner(StructuralType):
@@ -128,7 +132,7 @@ class RespProtocol(Protocol):
         """Run requests; return True if the rest must wait for another turn.  Raises `ProtocolError`."""
         if not outbox.parts:  # a new list is faster to fill than an old one where a collector has generations (PyPy)
             outbox.parts = []
-        request, parts = self._service.request, outbox.parts
+        request, parts = self._request_of(session), outbox.parts
         reader.max_bulk = self._settings.proto_max_bulk_len
         least_pending = reader.pending - PORTION if self._has_backlog else 0  # yield when fewer bytes are left
         ended = False
@@ -147,6 +151,7 @@ class RespProtocol(Protocol):
                     # In the protocol version after the request: the reply to HELLO uses the new one.
                     if not outbox.add(reply, session.resp):
                         self._close_over_output_limit("its reply is longer than client-output-buffer-limit")
+                    request = self._request_of(session)  # it may have been CLIENT REPLY
                     call = session.last_call
                     # This command may have made the wake-up late; after fast ones the clock is not read.
                     if call is not None and not call.is_fast and reader.at_once > 1 and self._wakeup.is_late:
@@ -160,6 +165,26 @@ class RespProtocol(Protocol):
             if reader.more and not ended and self._yield_rest(least_pending):
                 return True
         return False
+
+    def _request_of(self, session: Session) -> Callable[[Session, list[bytes]], Reply]:
+        """Return what runs a request: with CLIENT REPLY, what leaves the reply out."""
+        return self._request_mutely if session.replies_off or session.skips_reply else self._service.request
+
+    def _request_mutely(self, session: Session, words: list[bytes]) -> Reply:
+        """Run a request without its reply; messages are sent all the same."""
+        skips = session.skips_reply
+        session.skips_reply = False  # but CLIENT REPLY SKIP may set it again
+        reply = self._service.request(session, words)
+        if not (skips or session.replies_off) or type(reply) is Several or type(reply) is Push:
+            return reply
+        if type(reply) is Followed:
+            return Several(reply.pushes)
+        if type(reply) is not Promise:
+            return NO_REPLY
+        later, mute = reply, Promise(holds=reply.holds)
+        mute.abandon = lambda: later.abandon()
+        later.then(lambda _: mute.resolve(NO_REPLY))
+        return mute
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
         """Return the next complete requests; an unauthenticated client may announce only small sizes."""
@@ -301,7 +326,30 @@ class RespProtocol(Protocol):
     def waiting_output(self) -> int:
         return self._outbox.held_bytes + self._outbox.waiting_bytes
 
-    def push(self, message: Push) -> None:
+    @property
+    def memory_with_queue(self) -> int:
+        """Bytes of memory of the connection with what MULTI has queued, as an estimate."""
+        return self.memory if self._session is None else memory_of(self._session)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it must not be closed for lack of memory."""
+        return self._session is not None and self._session.is_kept
+
+    def close_for_memory(self) -> None:
+        """Close the connection because all connections take more memory than `maxmemory-clients` allows."""
+        self._log_disconnection("it takes more memory than others (maxmemory-clients)")
+        self.close()
+
+    @property
+    def waiting_parts(self) -> int:
+        return len(self._outbox.released)
+
+    @property
+    def memory(self) -> int:
+        return CONNECTION_SIZE + self._reader.pending + self._outbox.size
+
+    def push(self, message: Pushed) -> None:
         session = self._session
         if session is None or session.closing:
             return
@@ -379,7 +427,9 @@ class RespProtocol(Protocol):
         if self._session is None:
             return
         timeout = self._settings.timeout
-        is_waiting = self._awaited is not None or self._outbox.slots or self._session.subscriptions is not None
+        session = self._session
+        listens = session.subscriptions is not None or session.is_monitor
+        is_waiting = self._awaited is not None or self._outbox.slots or listens
         if timeout and not is_waiting and now - self._session.last_active > timeout * 1000:
             self.close()
         elif self._outbox.size:

@@ -28,7 +28,7 @@ from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.errors import ArityError, CommandError, PayloadError, as_text
 from twisted_kv.vocabulary.logs import Logger
 

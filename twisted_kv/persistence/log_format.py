@@ -13,7 +13,7 @@ from twisted_kv.persistence.errors import LogError
 from twisted_kv.persistence.remaking import collection_requests
 from twisted_kv.rdb.uses import Large, Use
 from twisted_kv.sessions.services import Effect
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.plain_requests import by_lines

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol
 
 from twisted_kv.rdb.uses import Large, Use, use_of
-from twisted_kv.store.database import Collection, Database, Entry, Held, Releasable, Value, is_large
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Collection, Entry, Held, Releasable, Value, is_large
 from twisted_kv.values.sharded import ShardedDict, position
 
 ALL: Final = 1 << 60

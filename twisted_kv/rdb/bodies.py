@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Final, Iterator, Sequence, Tuple
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.packed import write_intset, write_listpack
 from twisted_kv.rdb.words import write_length, write_string
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LongString

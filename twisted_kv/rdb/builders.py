@@ -18,7 +18,7 @@ from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, LostValueError, RdbError
 from twisted_kv.rdb.packed import MANY, listpack_count, read_intset, read_listpack, read_ziplist, read_zipmap
-from twisted_kv.store.database import Collection
+from twisted_kv.store.entries import Collection
 from twisted_kv.values.consumer_groups import UNKNOWN, Consumer, ConsumerGroup, Pending
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List

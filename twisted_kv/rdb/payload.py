@@ -10,7 +10,7 @@ from twisted_kv.rdb.builders import Builder, begin, kept
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import RdbError, ShortError
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
 _FOOTER_SIZE: Final = 10  # two bytes of version, eight of checksum

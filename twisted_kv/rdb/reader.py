@@ -15,7 +15,7 @@ from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import EmptyValueError, RdbError, ShortError
 from twisted_kv.rdb.uses import Use
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]

@@ -9,7 +9,7 @@ from twisted_kv.rdb.bodies import body_parts, kind_and_body
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.uses import Large, Use
 from twisted_kv.rdb.words import write_length, write_string
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
 

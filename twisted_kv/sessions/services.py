@@ -229,6 +229,46 @@ class NoTracking:
         return {}
 
 
+class Monitoring(Protocol):
+    """The sessions that are shown all requests."""
+
+    def begin(self, session: Session) -> None:
+        """Show all requests to a session."""
+
+    def end(self, session: Session) -> None:
+        """Show a session no more requests."""
+
+
+class NoMonitoring:
+    """No requests are shown."""
+
+    def begin(self, session: Session) -> None:
+        raise CommandError("no engine runs requests here")
+
+    def end(self, session: Session) -> None:
+        pass
+
+
+class Pausing(Protocol):
+    """The pause of clients."""
+
+    def begin(self, milliseconds: int, *, only_writes: bool) -> None:
+        """Pause clients; a pause that is on already is only made longer, or stricter."""
+
+    def end(self) -> None:
+        """End the pause."""
+
+
+class NoPausing:
+    """There are no clients to pause."""
+
+    def begin(self, milliseconds: int, *, only_writes: bool) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
 class Services:
     """The services that commands use; each is a null object until its provider replaces it."""
 
@@ -238,5 +278,7 @@ class Services:
         self.execution: Execution = NoExecution()
         self.waiting: Waiting = NoWaiting()
         self.tracking: KeyTracking = NoTracking()
+        self.monitoring: Monitoring = NoMonitoring()
+        self.pausing: Pausing = NoPausing()
         self.upkeep: Upkeep = NoUpkeep()
         self.ports: Ports = NoPorts()

@@ -17,12 +17,13 @@ from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.tracked import Tracked
 from twisted_kv.sessions.transactions import Transaction, Watches
 from twisted_kv.settings.config import KNOWN, Settings
-from twisted_kv.store.database import Database, Releasable
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Releasable
 from twisted_kv.values import packing
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import CommandError, WouldWait
 from twisted_kv.vocabulary.logs import Repeated
-from twisted_kv.vocabulary.replies import Push, Reply
+from twisted_kv.vocabulary.replies import Pushed, Reply
 
 REDIS_VERSION = "7.0.15"
 """The Redis version whose behaviour is reproduced.  HELLO and INFO report it, since clients choose commands by it."""
@@ -123,6 +124,13 @@ class Server:
             entry.reset_statistics()
 
 
+def memory_of(session: Session) -> int:
+    """Return the bytes of memory that a session with its connection takes, as an estimate."""
+    link = session.link
+    queued = 0 if session.transaction is None else session.transaction.memory
+    return queued + (0 if link is None else link.memory)
+
+
 def _no_callback() -> None:
     """Do nothing: the setting has no callback."""
 
@@ -155,7 +163,15 @@ class Link(Protocol):
     def waiting_output(self) -> int:
         """Bytes of replies that the client has not read."""
 
-    def push(self, message: Push) -> None:
+    @property
+    def waiting_parts(self) -> int:
+        """The number of replies, or batches of replies, that these are."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the connection takes, as an estimate."""
+
+    def push(self, message: Pushed) -> None:
         """Send a message that answers no request, after all that the client is owed already."""
 
     def close(self) -> None:
@@ -172,11 +188,14 @@ class Session:
     __slots__ = (
         "at_once",
         "authenticated",
+        "behind",
         "closing",
         "created",
         "db",
         "held",
         "id",
+        "is_kept",
+        "is_monitor",
         "is_replay",
         "last_active",
         "last_call",
@@ -187,9 +206,11 @@ class Session:
         "may_wait",
         "name",
         "pushed",
+        "replies_off",
         "resp",
         "scope",
         "server",
+        "skips_reply",
         "subscriptions",
         "tracked",
         "transaction",
@@ -229,11 +250,17 @@ class Session:
         self.watches: Watches | None = None
         self.subscriptions: Subscriptions | None = None
         """What it is subscribed to; None for nothing."""
+        self.is_monitor = False
+        """Whether it is shown the requests of all clients."""
+        self.is_kept = False
+        """Whether it is not disconnected for `maxmemory-clients`."""
         self.tracked: Tracked | None = None
         """How its keys are tracked; None for not at all."""
-        self.pushed: list[Push] | None = None
+        self.pushed: list[Pushed] | None = None
         """Pushes to it while a request of its EXEC runs: these appear among the replies."""
-        self.held: list[Push] | None = None
+        self.behind: list[Pushed] | None = None
+        """Pushes to it that come behind the error reply to the request that has just failed."""
+        self.held: list[Pushed] | None = None
         """Pushes to it that must come behind the reply to the request that runs, while any must."""
         self.reset()
 
@@ -242,6 +269,10 @@ class Session:
         self.db: Database = self.server.databases[0]
         self.resp = 2
         self.name = b""
+        self.replies_off = False
+        """Whether no replies are sent, only messages."""
+        self.skips_reply = False
+        """Whether the reply to the next request is not sent."""
         self.authenticated = self.trusted or not self.server.settings.requirepass
         self.release()
 
@@ -255,7 +286,7 @@ class Session:
 
         `at_once` holds the commands for which only the number of arguments needs checking.
         """
-        is_direct = self.authenticated and self.transaction is None and not self.only_listens
+        is_direct = self.authenticated and self.transaction is None and not self.only_listens and not self.is_monitor
         if self.tracked is not None and self.tracked.caching:
             is_direct = False  # what it holds for has to be found out
         self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NO_ENTRIES
@@ -265,6 +296,8 @@ class Session:
         self.unsubscribe_all()
         if self.tracked is not None:
             self.server.services.tracking.end(self)
+        if self.is_monitor:
+            self.server.services.monitoring.end(self)
         self.end_transaction()
 
     def end_transaction(self) -> None:
@@ -317,10 +350,15 @@ class Session:
             self.subscriptions = None
             self.refresh()
 
-    def push(self, message: Push) -> None:
+    def push(self, message: Pushed) -> None:
         """Send a message that answers no request; a session without a link gets none."""
         if self.link is not None:
             self.link.push(message)
+
+    def push_behind(self, messages: list[Pushed]) -> None:
+        """Send messages behind the reply to a request that is about to fail."""
+        if messages:
+            self.behind = [*(self.behind or ()), *messages]
 
     def must_wait(self, command: str) -> None:
         """Check, before a command begins, that it may reply later; raise `WouldWait` if not."""

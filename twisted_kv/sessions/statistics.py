@@ -17,7 +17,9 @@ class Statistics:
         "datagrams_received",
         "datagrams_refused",
         "dropped_late_datagrams",
+        "dropped_paused_datagrams",
         "errors",
+        "evicted_clients",
         "output_limit_disconnections",
         "query_limit_disconnections",
     )
@@ -38,6 +40,10 @@ class Statistics:
         """Sets in the `equals` dialect that failed: that dialect has no error reply."""
         self.dropped_late_datagrams = 0
         """Datagrams whose reply was promised and took too long."""
+        self.evicted_clients = 0
+        """Connections that were closed for `maxmemory-clients`."""
+        self.dropped_paused_datagrams = 0
+        """Datagrams that came while clients were paused."""
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
         self.errors: Counter[str] = Counter()

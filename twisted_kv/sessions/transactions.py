@@ -27,6 +27,11 @@ class Transaction:
         return any(entry.command.denies_oom for entry, _ in self.queue)
 
     @property
+    def memory(self) -> int:
+        """Bytes of the queued requests."""
+        return sum(len(word) for _, words in self.queue for word in words)
+
+    @property
     def writes(self) -> bool:
         """Whether one of the requests may change data."""
         return any(entry.command.is_write for entry, _ in self.queue)

@@ -22,6 +22,7 @@ from twisted_kv.settings.kinds import (
     Integer,
     Kind,
     Memory,
+    MemoryOrPercent,
     Networks,
     Permissions,
     Ports,
@@ -121,6 +122,9 @@ class Settings:
     )
     notify_keyspace_events: FrozenSet[str] = setting(
         EventClasses(), "", "which events of keys are published: classes, and K or E for the channels"
+    )
+    maxmemory_clients: int = setting(
+        MemoryOrPercent(0, INT64_MAX), "0", "bytes that connections may take together, or a percentage; 0 is no limit"
     )
     tracking_table_max_keys: int = setting(
         Integer(0, INT64_MAX), "1000000", "keys that are remembered for tracking clients; 0 is no limit"
@@ -241,6 +245,12 @@ class Settings:
         for name, value in values.items():
             settings.set(name, _as_text(name, value))
         return settings
+
+    @property
+    def clients_memory(self) -> int:
+        """What `maxmemory-clients` comes to, in bytes; 0 for no limit."""
+        limit = self.maxmemory_clients
+        return limit if limit >= 0 else self.maxmemory * -limit // 100
 
     def get(self, name: str) -> str:
         """Return a setting as redis.conf writes it; raises KeyError for an unknown name."""

@@ -59,6 +59,28 @@ class Memory(Integer):
         return self._bounded(parse_memory(_until_nul(text)))
 
 
+class MemoryOrPercent(Memory):
+    """A number of bytes, or a percentage of `maxmemory` such as `5%`, which is kept as a negative number."""
+
+    placeholder = "BYTES|PERCENT"
+
+    def parse(self, text: str) -> int:
+        number, sign, rest = _until_nul(text).partition("%")
+        try:
+            if not sign:
+                return super().parse(text)
+            if rest or not (number.isascii() and number.isdigit()):
+                raise ValueError(text)
+        except ValueError:
+            raise ValueError("argument must be a memory or percent value") from None
+        if int(number) > 100:
+            raise ValueError("percentage argument must be less or equal to 100")
+        return -int(number)
+
+    def format(self, value: int) -> str:
+        return f"{-value}%" if value < 0 else super().format(value)
+
+
 def parse_memory(text: str) -> int:
     """Parse a number of bytes with or without a unit; raises ValueError."""
     digits = text.rstrip("bBkKmMgG")

@@ -182,7 +182,6 @@ _SETTINGS: Final = (
     _absent("slave-read-only", YesNo(), "yes", "replication"),
     _absent("slave-serve-stale-data", YesNo(), "yes", "replication"),
     _absent("slaveof", Kind(), "", "replication", fixed=FIXED),
-    _absent("maxmemory-clients", Memory(0, INT64_MAX), "0", "limit of the memory of clients"),
     _absent("slowlog-log-slower-than", Integer(-1, INT64_MAX), "10000", "slow log", off="-1"),
     _absent("slowlog-max-len", Integer(0, INT64_MAX), "128", "slow log", off="0"),
     _absent("tls-auth-clients", Choice(("no", "yes", "optional")), "yes", _TLS),

@@ -11,90 +11,49 @@ use is recorded, the table holds an `Entry` instead.
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Callable, Final, Iterator, Protocol, Sequence, Type, TypeVar, Union, final
+from typing import Callable, Final, Iterator, Type
 
+from twisted_kv.store.entries import (
+    DEADLINE_SIZE,
+    ENTRY_SIZE,
+    TYPE_NAMES,
+    Collection,
+    Entry,
+    Held,
+    Releasable,
+    V,
+    Value,
+    as_kind,
+    counted,
+    is_large,
+    measure,
+)
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.store.observers import Change, LostKey, Modified, Report, Watcher, Witness
+from twisted_kv.store.observers import (
+    NO_MODIFICATIONS,
+    WITHOUT_REQUEST,
+    Change,
+    LostKey,
+    Modified,
+    Report,
+    Watcher,
+    Witness,
+)
 from twisted_kv.store.usage import Usage
-from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
-from twisted_kv.values.long_strings import LONG, LongString, string_bytes
+from twisted_kv.values.long_strings import LONG, LongString
 from twisted_kv.values.packing import DEFAULTS, Packing
-from twisted_kv.values.sets import Set
-from twisted_kv.values.sharded import SHARD_SIZE, ShardedDict
-from twisted_kv.values.short_strings import Computed, Raw, raw
+from twisted_kv.values.sharded import ShardedDict
+from twisted_kv.values.short_strings import Raw, raw
 from twisted_kv.values.sizes import GRAIN_MASK, ITEM, ROUNDING, bytes_size
-from twisted_kv.values.sorted_sets import SortedSet
-from twisted_kv.values.streams import Stream
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import WrongTypeError
 
-Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
-"""The values that are changed in place."""
-COLLECTIONS: Final = (LongString, Hash, List, Set, SortedSet, Stream)
-Value = Union[bytes, Collection]
-V = TypeVar("V", bytes, LongString, Hash, List, Set, SortedSet, Stream)
-Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, "Entry"]
-
-TYPE_NAMES: Final[dict[type, bytes]] = {
-    bytes: b"string",
-    Raw: b"string",
-    Computed: b"string",
-    LongString: b"string",
-    Hash: b"hash",
-    List: b"list",
-    Set: b"set",
-    SortedSet: b"zset",
-    Stream: b"stream",
-}
-"""The reply of TYPE for each kind of value."""
-
 _MAX_DRAWS: Final = 100
 
-_NO_MODIFICATIONS: Final = (Change.RELOADED, Change.FLUSHED, Change.SWAPPED)
-"""Changes that are not told key by key."""
-_WITHOUT_REQUEST: Final = (Change.EXPIRED, Change.EVICTED)
-"""Changes that no request has made."""
 
-ENTRY_SIZE: Final = 96
-"""Bytes of an `Entry` and its mark."""
-DEADLINE_SIZE: Final = 96
-"""Bytes of a deadline in the order of deadlines."""
-
-
-@final
-class Entry:
-    """A value with the deadline and the use of its key.
-
-    `deadline` is the date in milliseconds at which the key expires, or None; `mark` records how it was used (`Usage`).
-    """
-
-    __slots__ = ("deadline", "mark", "value")
-
-    def __init__(self, value: Value, deadline: int | None = None, mark: int | None = None) -> None:
-        self.value = value
-        self.deadline = deadline
-        self.mark = mark
-
-
-class Releasable(Protocol):
-    """Something large that is no longer used.  Freeing it all at once would block the process for a long time."""
-
-    def release(self) -> Sequence[object] | None:
-        """Remove a small part and return its contents, or None when nothing is left."""
-
-
-def is_large(value: Collection) -> bool:
-    """Check whether a value is so large that work on all of it is better done in steps."""
-    return len(value) > SHARD_SIZE
-
-
-def _ignore_deadline(deadline: int) -> None:
-    """Schedule nothing: keys expire only when they are looked up."""
-
-
-def _free_at_once(value: Releasable) -> None:
-    """Do nothing: the value is freed at once, not in steps."""
+def _ignore(it: object) -> None:
+    """Do nothing: keys expire only when they are looked up, and values are freed at once, not in steps."""
 
 
 class Database:
@@ -117,6 +76,7 @@ class Database:
         "hits",
         "ignores_deadlines",
         "index",
+        "keeps_expired",
         "lost",
         "memory",
         "misses",
@@ -133,8 +93,8 @@ class Database:
         self,
         index: int,
         now: Now,
-        alarm: Callable[[int], None] = _ignore_deadline,
-        discard: Callable[[Releasable], None] = _free_at_once,
+        alarm: Callable[[int], None] = _ignore,
+        discard: Callable[[Releasable], None] = _ignore,
         random: Random | None = None,
         packing: Packing = DEFAULTS,
     ) -> None:
@@ -161,6 +121,8 @@ class Database:
         """Whether anybody wants to know of changes: the one question that most changes ask."""
         self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
+        self.keeps_expired = False
+        """Expired keys are hidden but not removed, while clients are paused."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -192,7 +154,7 @@ class Database:
 
     def lookup_as(self, key: bytes, kind: Type[V]) -> V | None:
         """Do the same as `lookup` for one type of value; raises `WrongTypeError` if the value is of another type."""
-        return _as_kind(self.lookup(key), kind)
+        return as_kind(self.lookup(key), kind)
 
     def edit(self, key: bytes, kind: Type[V]) -> V | None:
         """Do the same as `lookup_as`, for a caller that changes the value in place and then calls `changed`."""
@@ -229,7 +191,7 @@ class Database:
         if type(held) is kind and self.usage is None:  # the path of most requests, as short as possible
             self.hits += 1
             return held
-        return _as_kind(self.read(key), kind)
+        return as_kind(self.read(key), kind)
 
     def read_string(self, key: bytes) -> bytes | LongString:
         """Return the string of a key as it is stored, for a caller that needs a part of it; empty if there is no key.
@@ -249,7 +211,7 @@ class Database:
         if value is None:
             return None
         entry = self._keys.get(key)
-        weight = ITEM + bytes_size(key) + _counted(value)
+        weight = ITEM + bytes_size(key) + counted(value)
         if type(entry) is Entry:
             weight += ENTRY_SIZE + (DEADLINE_SIZE if entry.deadline is not None else 0)
         return weight
@@ -359,7 +321,7 @@ class Database:
             value.write(offset, data)
             self.changed(key, event=event)
             return len(value)
-        old = _as_kind(value, bytes) or b""
+        old = as_kind(value, bytes) or b""
         length = max(len(old), offset + len(data))
         if length > LONG:
             long = LongString(old)
@@ -391,7 +353,7 @@ class Database:
         held: Held = value if deadline is None and mark is None else Entry(value, deadline, mark)
         if self._keys.set(key, held) is not None:
             return False
-        self.memory += ITEM + bytes_size(key) + _memory(value)
+        self.memory += ITEM + bytes_size(key) + measure(value)
         if type(held) is Entry:
             self.memory += ENTRY_SIZE
             if deadline is not None:
@@ -406,8 +368,8 @@ class Database:
         assert old is not None
         if self.witness is not None:
             self.witness.before(self.index, key, entry)
-        self.memory -= _counted(old)
-        self.memory += _memory(value)
+        self.memory -= counted(old)
+        self.memory += measure(value)
         self._put(key, entry, value)
         self._discard_large(old)
         if self.alert:
@@ -585,8 +547,8 @@ class Database:
         """Notify the watchers of a key of a change."""
         for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
             watcher(key, change)
-        if self.modified is not None and change not in _NO_MODIFICATIONS:
-            self.modified(key, change not in _WITHOUT_REQUEST)
+        if self.modified is not None and change not in NO_MODIFICATIONS:
+            self.modified(key, change not in WITHOUT_REQUEST)
 
     # Removal without a request
 
@@ -623,7 +585,8 @@ class Database:
         deadline = entry.deadline
         if deadline is None or deadline > self._now.milliseconds or self.ignores_deadlines:
             return False
-        self._expire(key)
+        if not self.keeps_expired:
+            self._expire(key)
         return True
 
     def _expire(self, key: bytes) -> None:
@@ -651,7 +614,7 @@ class Database:
             if entry.deadline is not None:
                 self.expiry.remove(key, entry.deadline)
                 self.memory -= DEADLINE_SIZE
-        self.memory -= ITEM + bytes_size(key) + _counted(value)
+        self.memory -= ITEM + bytes_size(key) + counted(value)
         if self.alert:
             self._touch(key, change)
         return value
@@ -674,9 +637,9 @@ class Database:
         if old_value is None:
             self.memory += ITEM + bytes_size(key)
         else:
-            self.memory -= _counted(old_value)
+            self.memory -= counted(old_value)
             self._discard_large(old_value)
-        self.memory += _memory(value)
+        self.memory += measure(value)
         if self.usage is not None:
             self._put_entry(key, Entry(value, old_deadline, self.usage.used(mark)))
         elif old_deadline is not None:
@@ -740,25 +703,3 @@ class Database:
         """Discard a value that no key holds any more, if it is large."""
         if not isinstance(value, bytes) and is_large(value):
             self.discard(value)
-
-
-def _as_kind(value: Value | None, kind: Type[V]) -> V | None:
-    """Return a value of a type, or None if there is none; raises `WrongTypeError` if it is of another type."""
-    if value is None or type(value) is kind:
-        return value
-    plain: Any = string_bytes(value) if kind is bytes else None
-    if plain is None:
-        raise WrongTypeError
-    return plain  # type: ignore[no-any-return]
-
-
-def _memory(value: Value) -> int:
-    """Return the bytes of memory of a value, and record them as counted."""
-    if not isinstance(value, bytes):
-        value.counted = value.memory
-    return _counted(value)
-
-
-def _counted(value: Value) -> int:
-    """Return the bytes of memory that were counted for a value; a collection may have grown since."""
-    return bytes_size(value) if isinstance(value, bytes) else value.counted

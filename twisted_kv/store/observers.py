@@ -8,7 +8,7 @@ for it (the journal), and `Report` of what happened, by the names that Redis giv
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Final, Protocol
 
 from twisted_kv.values.sharded import ShardedDict
 
@@ -30,6 +30,11 @@ class Change(Enum):
     SWAPPED = "its database has exchanged all keys with another"
     RELOADED = "its value was replaced by an equal one"
 
+
+NO_MODIFICATIONS: Final = (Change.RELOADED, Change.FLUSHED, Change.SWAPPED)
+"""Changes that are not told key by key."""
+WITHOUT_REQUEST: Final = (Change.EXPIRED, Change.EVICTED)
+"""Changes that no request has made."""
 
 Watcher = Callable[[bytes, Change], None]
 """Is called with a key and the change after the key has changed, perhaps in the middle of a command."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, List, Sequence
+from typing import Any, Final, Iterable, List, Sequence, Union
 
 from twisted_kv.vocabulary.errors import CommandError
 
@@ -56,6 +56,10 @@ class Push(List[Any]):
         self.resp3: bytes | None = None
 
 
+Pushed = Union[Push, Status]
+"""A message that answers no request: a push, or a line of MONITOR."""
+
+
 class Several(List[Any]):
     """The reply to a request that is answered by several messages, one after the other, such as SUBSCRIBE."""
 
@@ -67,7 +71,7 @@ class Followed:
 
     __slots__ = ("pushes", "reply")
 
-    def __init__(self, reply: Reply, pushes: Sequence[Push]) -> None:
+    def __init__(self, reply: Reply, pushes: Sequence[Pushed]) -> None:
         self.reply = reply
         self.pushes = pushes
 
@@ -80,7 +84,7 @@ class ExecReply:
 
     __slots__ = ("pushes", "reply", "resp")
 
-    def __init__(self, reply: Reply, resp: int, pushes: Sequence[Push] = ()) -> None:
+    def __init__(self, reply: Reply, resp: int, pushes: Sequence[Pushed] = ()) -> None:
         self.reply = reply
         self.resp = resp
         self.pushes = pushes
@@ -127,6 +131,7 @@ __all__ = [
     "OrderedSet",
     "Pairs",
     "Push",
+    "Pushed",
     "Reply",
     "Several",
     "Status",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Callable, Sequence
 
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.replies import NULL_ARRAY, Reply
 
 __all__ = ["Block", "Promise", "resolve_all"]
 
@@ -61,13 +61,13 @@ class Block:
     """A request that waits for a key to hold a value: what a blocking command returns when there is nothing yet.
 
     The request waits until one of the `keys` holds a value of type `kind`.  Then the request that `again` returns for
-    that key is run; this may raise `CommandError`.  After `timeout` milliseconds (0: never) the reply is a null array;
-    in a transaction it is `otherwise` at once.  With `gone`, the reply is its result when a key is deleted or holds
+    that key is run; this may raise `CommandError`.  After `timeout` milliseconds (0: never) the reply is `late`; in a
+    transaction it is `otherwise` at once.  With `gone`, the reply is its result when a key is deleted or holds
     another type.  With `is_for`, the command runs again for a key only if that returns True: many requests may wait for
     one key, most of them for something else.
     """
 
-    __slots__ = ("again", "gone", "is_for", "keys", "kind", "otherwise", "timeout")
+    __slots__ = ("again", "gone", "is_for", "keys", "kind", "late", "otherwise", "timeout")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Block:
         *,
         gone: Callable[[], CommandError] | None = None,
         is_for: Callable[[bytes], bool] | None = None,
+        late: Reply = NULL_ARRAY,
     ) -> None:
         self.keys = keys
         self.kind = kind
@@ -87,6 +88,7 @@ class Block:
         self.otherwise = otherwise
         self.gone = gone
         self.is_for = is_for
+        self.late = late
 
 
 def resolve_all(promises: list[Promise], reply: Reply) -> None:

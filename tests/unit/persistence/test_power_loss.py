@@ -19,7 +19,7 @@ from tests.generated.values import as_replayed
 from tests.rdb.reading import plain
 from tests.storage.failing_disk import DATA, MemoryDisk, PowerLossError
 from twisted_kv.persistence.log_files import read_manifest
-from twisted_kv.store.database import Entry
+from twisted_kv.store.entries import Entry
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request

@@ -16,7 +16,8 @@ from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.settings.config import Settings
-from twisted_kv.store.database import Database, Releasable
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Releasable
 from twisted_kv.store.usage import LastUse, UseCount
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values.hashes import Hash

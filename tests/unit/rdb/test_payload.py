@@ -12,7 +12,7 @@ from tests.rdb.files import Typed
 from tests.rdb.reading import plain
 from twisted_kv.rdb.payload import dump, is_sound, restore
 from twisted_kv.rdb.reader import RdbError
-from twisted_kv.store.database import Value
+from twisted_kv.store.entries import Value
 from twisted_kv.values.hashes import Hash
 
 REDIS = [  # what Redis 7.0.15 gave

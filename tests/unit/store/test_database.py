@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from twisted_kv.store.database import Database, Entry, Releasable
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Entry, Releasable
 from twisted_kv.store.usage import LastUse
 from twisted_kv.testing import Clock
 from twisted_kv.values.hashes import Hash

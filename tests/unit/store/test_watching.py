@@ -6,7 +6,8 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from twisted_kv.store.database import Database, Held
+from twisted_kv.store.database import Database
+from twisted_kv.store.entries import Held
 from twisted_kv.store.observers import Change, Watcher
 from twisted_kv.testing import Clock
 from twisted_kv.values.lists import List as List_
