@@ -125,7 +125,7 @@ def test_of_the_groups_of_data_only_these_commands_are_not_here(both: BothServer
     _, items = parse(both.ask_real("COMMAND", "DOCS"))[0]
     groups = {name[1]: dict(zip(docs[1][::2], docs[1][1::2]))[(b"$", b"group")] for name, docs in _pairs(items)}
     theirs = {name for name, (_, group) in groups.items() if group in GROUPS_OF_DATA}
-    assert theirs - {each.name.encode() for each in TABLE} == {b"migrate", b"wait"}
+    assert theirs - {each.name.encode() for each in TABLE} == {b"migrate"}
 
 
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:

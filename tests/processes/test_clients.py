@@ -406,8 +406,7 @@ def test_redis_py_uses_the_commands_of_the_server(client: redis.Redis) -> None:
     assert client.time()[0] > 1_700_000_000
     with pytest.raises(redis.ResponseError, match="no folder to write to"):
         client.save()
-    with pytest.raises(redis.ResponseError, match="unknown command 'WAIT'"):
-        client.wait(0, 0)
+    assert client.wait(0, 0) == 0
 
 
 def test_redis_py_pipelines(client: redis.Redis) -> None:

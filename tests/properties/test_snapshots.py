@@ -18,6 +18,7 @@ from twisted_kv.persistence.snapshot import Snapshot, Writer
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store import database as database_module
+from twisted_kv.store import entries
 from twisted_kv.store.database import Database
 from twisted_kv.store.entries import Releasable
 from twisted_kv.testing import Clock, MemoryCache
@@ -47,7 +48,8 @@ class SnapshotMachine(RuleBasedStateMachine):
         super().__init__()
         self.patches = [
             mock.patch.multiple(sharded, SHARD_SIZE=4, _NEARLY_EMPTY=1),
-            mock.patch.multiple(database_module, SHARD_SIZE=4, LONG=40),
+            mock.patch.multiple(entries, SHARD_SIZE=4),
+            mock.patch.multiple(database_module, LONG=40),
             mock.patch.multiple(long_strings, CHUNK=16, _ZEROS=bytes(16)),
             mock.patch.object(lists, "CHUNK", 4),
         ]

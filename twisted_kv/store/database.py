@@ -29,16 +29,7 @@ from twisted_kv.store.entries import (
     measure,
 )
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.store.observers import (
-    NO_MODIFICATIONS,
-    WITHOUT_REQUEST,
-    Change,
-    LostKey,
-    Modified,
-    Report,
-    Watcher,
-    Witness,
-)
+from twisted_kv.store.observers import Change, LostKey, Modified, Report, Watcher, Witness
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LONG, LongString
@@ -310,7 +301,7 @@ class Database:
             self._remove(key)
         self.set(key, value, deadline, event=event)
 
-    def write_string(self, key: bytes, offset: int, data: bytes, event: bytes | None) -> int:
+    def write_string(self, key: bytes, offset: int, data: bytes, event: bytes | None = None) -> int:
         """Write bytes into the string of a key at an offset, after zero padding if needed; returns the new length.
 
         A long string is not copied.  Raises `WrongTypeError`.
@@ -547,8 +538,8 @@ class Database:
         """Notify the watchers of a key of a change."""
         for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
             watcher(key, change)
-        if self.modified is not None and change not in NO_MODIFICATIONS:
-            self.modified(key, change not in WITHOUT_REQUEST)
+        if self.modified is not None and change.is_modification:
+            self.modified(key, change.is_by_request)
 
     # Removal without a request
 

@@ -8,7 +8,7 @@ for it (the journal), and `Report` of what happened, by the names that Redis giv
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Callable, Final, Protocol
+from typing import Any, Callable, Protocol
 
 from twisted_kv.values.sharded import ShardedDict
 
@@ -30,11 +30,16 @@ class Change(Enum):
     SWAPPED = "its database has exchanged all keys with another"
     RELOADED = "its value was replaced by an equal one"
 
+    @property
+    def is_modification(self) -> bool:
+        """Whether the key was modified, and not all keys at once or none."""
+        return self not in (Change.RELOADED, Change.FLUSHED, Change.SWAPPED)
 
-NO_MODIFICATIONS: Final = (Change.RELOADED, Change.FLUSHED, Change.SWAPPED)
-"""Changes that are not told key by key."""
-WITHOUT_REQUEST: Final = (Change.EXPIRED, Change.EVICTED)
-"""Changes that no request has made."""
+    @property
+    def is_by_request(self) -> bool:
+        """Whether a request has made the change."""
+        return self not in (Change.EXPIRED, Change.EVICTED)
+
 
 Watcher = Callable[[bytes, Change], None]
 """Is called with a key and the change after the key has changed, perhaps in the middle of a command."""

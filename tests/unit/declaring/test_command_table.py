@@ -110,9 +110,9 @@ def test_a_table_has_the_commands_in_the_order_of_their_groups(table: CommandTab
 def test_what_needs_no_more_questions_is_found_by_its_usual_spellings(table: CommandTable) -> None:
     for words in ([b"LoOk"], [b"box"], [b"box", b"open"], [b"LOOK"], [b"maybe"]):
         table.call_at_once(words[0], table.entry_of(words))
-    assert [sorted(names) for names in table.at_once] == [[b"LOOK", b"maybe"]] * 4
+    assert [sorted(names) for names in table.at_once] == [[b"LOOK", b"maybe"]] * 5
     table.clear_at_once()
-    assert table.at_once == [{}, {}, {}, {}]
+    assert table.at_once == [{}, {}, {}, {}, {}]
 
 
 def test_who_may_call_a_command_at_once_depends_on_what_it_changes_and_how_long_it_lasts() -> None:
@@ -126,10 +126,20 @@ def test_who_may_call_a_command_at_once_depends_on_what_it_changes_and_how_long_
     def changes(session: Any) -> Reply:
         return OK
 
+    @group.command("LISTENS", since="1.0.0", lasting=Lasting.CONNECTION)
+    def listens(session: Any) -> Reply:
+        return OK
+
     table = CommandTable([group])
-    for name in (b"long", b"changes"):
+    for name in (b"long", b"changes", b"listens"):
         table.call_at_once(name, table.entry_of([name]))
-    assert [sorted(names) for names in table.at_once] == [[], [b"changes"], [b"changes", b"long"], [b"long"]]
+    assert [sorted(names) for names in table.at_once] == [
+        [],
+        [b"changes"],
+        [b"changes", b"long"],
+        [b"changes", b"listens", b"long"],
+        [b"long"],
+    ]
 
 
 @pytest.mark.parametrize(

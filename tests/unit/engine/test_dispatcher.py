@@ -28,6 +28,8 @@ class FakeLink:
     descriptor = 7
     waiting_input = 3
     waiting_output = 4
+    waiting_parts = 1
+    memory = 1000
 
     def __init__(self) -> None:
         self.closed = False
@@ -71,7 +73,7 @@ def test_all_that_it_needs_has_a_default() -> None:
 
 
 def test_only_a_conversation_with_a_link_is_listed_and_only_until_its_end(dispatcher: Dispatcher) -> None:
-    with_link = dispatcher.begin(Lasting.SESSION, FakeLink())
+    with_link = dispatcher.begin(Lasting.CONNECTION, FakeLink())
     without = dispatcher.begin(Lasting.SESSION)
     assert dispatcher.server.sessions == {with_link.id: with_link}
     assert b"qbuf=3 " in dispatcher.request(without, [b"CLIENT", b"LIST"])

@@ -6,10 +6,13 @@ from typing import Any, Callable, List
 
 import pytest
 
-from twisted_kv import KeyEvent
+from twisted_kv import KeyEvent, Session
+from twisted_kv.commands import GROUPS
+from twisted_kv.declaring import Group, first
 from twisted_kv.testing import MemoryCache, MemoryConnection
 from twisted_kv.vocabulary import keyspace_events
 from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.replies import Reply
 
 
 def subscribed(cache: MemoryCache, *patterns: str) -> MemoryConnection:
@@ -138,27 +141,24 @@ def test_a_letter_that_is_no_class_is_refused(cache: MemoryCache) -> None:
 
 
 def test_what_a_command_tells_after_its_reply_is_an_event() -> None:
-    from twisted_kv.commands import GROUPS
-
     for group in GROUPS:
         for command in group.commands.values():
             for each in (command, *command.subcommands.values()):
                 assert set(each.tells_after) <= set(keyspace_events.CLASS_OF), each.name
 
 
-def test_a_message_about_its_own_change_that_fails_is_not_lost(cache: MemoryCache) -> None:
-    client = subscribed(cache, "__key*__:*")
-    cache.call("CONFIG", "SET", "notify-keyspace-events", "KEA")
-    notifications = cache.service.dispatcher.notifications
+def test_a_message_about_its_own_change_comes_behind_an_error_too() -> None:
+    group = Group("own")
 
-    def fail(session: Any, key: bytes) -> None:
-        session.db.set(key, b"v", event=b"lpush")
+    @group.command("BREAK", since="1.0.0", flags="write", keys=first("RW"), tells_after="set")
+    def break_(session: Session, key: bytes) -> Reply:
+        session.db.set(key, b"v")
         raise CommandError("no")
 
-    command = cache.service.dispatcher.server.commands.named(b"lpush")
-    assert command is not None
-    session = next(iter(cache.service.dispatcher.server.sessions.values()))
-    with pytest.raises(CommandError):
-        notifications._layer(command, fail)(session, b"k")
-    assert b"lpush" in client.transport.take()
-    client.call("LPUSH", "l", "x")
+    with MemoryCache(groups=[*GROUPS, group]) as cache:
+        client = subscribed(cache, "__keyevent*__:set")
+        client.transport.take()
+        cache.call("CONFIG", "SET", "notify-keyspace-events", "EA")
+        sent = client.send(b"BREAK k\r\nPING\r\n")
+        assert sent.startswith(b"-ERR no\r\n>4\r\n$8\r\npmessage\r\n")
+        assert sent.endswith(b"$1\r\nk\r\n+PONG\r\n")

@@ -197,7 +197,7 @@ def test_a_large_value_of_any_type_goes_on_changing(kind: str, begun: int) -> No
     database = taken.databases[0]
     database.set(b"large", value_of(many(kind, LARGE)), taken.now.milliseconds + 1000)
     if kind == "string":
-        database.write_string(b"large", 5, b"changed in place")
+        database.write_string(b"large", 5, b"changed in place", None)
     database.set(b"copy", b"v")
     value = database.peek(b"large")
     assert value is not None

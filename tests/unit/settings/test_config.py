@@ -349,7 +349,6 @@ def test_each_foreign_setting_is_taken_at_redis_s_default_and_where_it_is_off(na
     ("name", "value", "why"),
     [
         ("slowlog-log-slower-than", "5", "there is no slow log here: it can only be '-1' or '10000'"),
-        ("notify-keyspace-events", "KEA", "there is no keyspace events here"),
         ("replicaof", "127.0.0.1 6379", "there is no replication here"),
         ("tls-port", "6380", "there is no TLS by this name"),
         ("cluster-enabled", "yes", "there is no cluster here: it can only be 'no'"),

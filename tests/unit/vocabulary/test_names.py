@@ -35,7 +35,7 @@ def test_what_holds_for_a_connection_changes_it() -> None:
 
 def test_what_listens_needs_a_connection() -> None:
     declared = {name for name, command in COMMANDS.items() if command.lasting is Lasting.CONNECTION}
-    assert declared == LISTENING - {b"monitor"}
+    assert declared == LISTENING
 
 
 @pytest.mark.parametrize(
