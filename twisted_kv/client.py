@@ -130,7 +130,9 @@ class _Feed:
         self._client = client
         self._requests = requests
         self._subscription = Subscription(self._stop, callback)
-        self._started: Deferred[Subscription] = Deferred(lambda _: self._subscription.stop())
+        self._started: Deferred[Subscription] = Deferred(self._cancel)
+        self._is_settled = False  # what `_started` fires with is decided
+        self._attempt: Deferred[None] | None = None  # to connect and to subscribe
         self._connection: _StreamProtocol | None = None
         self._delay = _SHORTEST_DELAY
         self._call: Any = None  # the next attempt to connect, or the next check of the connection
@@ -145,15 +147,14 @@ class _Feed:
 
     def _connect(self) -> None:
         self._call = None
-        ensureDeferred(self._subscribe()).addCallbacks(self._subscribed, self._failed)
+        self._attempt = ensureDeferred(self._subscribe())
+        self._attempt.addCallbacks(self._subscribed, self._failed)
 
     async def _subscribe(self) -> None:
         connection = await self._client._open_connection(self._protocol)
         self._connection = connection
         for reply in [connection.request(request) for request in self._requests]:
             _value(await self._client._with_timeout(reply))
-        if self._subscription.is_stopped:
-            connection.abort()
 
     def _protocol(self) -> _StreamProtocol:
         return _ListeningProtocol(self._lost, self._subscription.put)
@@ -169,10 +170,12 @@ class _Feed:
 
     def _failed(self, failure: Failure) -> None:
         """React to an attempt that has failed: the first one ends the subscription, later ones are repeated."""
+        if self._subscription.is_stopped:
+            return
         if not self._started.called:
+            started, self._is_settled = self._started, True  # it fails with this, and not because it is stopped
             self._subscription.stop()
-            self._client._feeds.discard(self)
-            self._started.errback(failure)
+            started.errback(failure)
         elif self._connection is not None:
             self._connection.abort()
         else:
@@ -200,6 +203,10 @@ class _Feed:
         self._call = self._client._clock.callLater(self._delay, self._connect)
         self._delay = min(2 * self._delay, _LONGEST_DELAY)
 
+    def _cancel(self, _: Deferred[Subscription]) -> None:
+        self._is_settled = True
+        self._subscription.stop()
+
     def _stop(self) -> None:
         """End the connection: the subscription was stopped."""
         self._client._feeds.discard(self)
@@ -207,8 +214,12 @@ class _Feed:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        if self._attempt is not None:
+            self._attempt.cancel()
         if connection is not None and connection.usable:
             connection.abort()
+        if not self._started.called and not self._is_settled:
+            self._started.errback(ConnectionLost("the client was closed before the server had confirmed it"))
 
 
 _SHORTEST_DELAY: Final = 0.1

@@ -344,6 +344,7 @@ class MemoryCache:
         server = self.service.dispatcher.server
         self.factory.abort_all()
         self.service.dispatcher.blocking.stop()
+        server.services.pausing.end()
         settings = self.service.settings
         server.change_settings(
             {

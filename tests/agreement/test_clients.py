@@ -20,6 +20,9 @@ SETTINGS = {
     "proto-max-bulk-len": "536870912",
     "client-query-buffer-limit": "1073741824",
     "protected-mode": "yes",
+    "maxmemory-clients": "0",
+    "notify-keyspace-events": "",
+    "tracking-table-max-keys": "1000000",
     "client-output-buffer-limit": "normal 0 0 0",
     "requirepass": "",
 }
@@ -65,6 +68,9 @@ VALUES = {
     "requirepass": ["", "x", "two words"],
     "databases": ["16", "5", "abc"],
     "tcp-backlog": ["511"],  # as databases: not while the server runs
+    "maxmemory-clients": ["0", "5%", "101%", "-1%", "100%", "0%", "x%", "1mb", "-5", "1.5%", "%", "", "5%x", "5 %"],
+    "notify-keyspace-events": ["", "KEA", "AKEmn", "mnKEg$lshzxet", "nmg", "q", "KE A", "g$lshzxetd", "AK"],
+    "tracking-table-max-keys": ["0", "5", "-1", "x", "1000000"],
     "client-output-buffer-limit": [
         "normal 0 0 0", "normal 1mb 1mb 10", "normal", "nope 0 0 0", "normal x 0 0", "normal 0 x 0",
         "normal 0 0 x",

@@ -14,6 +14,7 @@ from twisted_kv.engine.layers import MONITOR, Layers
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.replies import Followed, Reply, Status
+from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import quote
 
 
@@ -26,9 +27,6 @@ class Monitors:
         self._admission = admission
         self._sessions: Dict[Session, None] = {}
         self.words: Sequence[bytes] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self._sessions)
 
     def begin(self, session: Session) -> None:
         """Show all requests to a session from now on."""
@@ -64,7 +62,12 @@ class Monitors:
                     session.push_behind([line])
                 raise
             line = self._show(session, command, words)
-            return reply if line is None else Followed(reply, [line])
+            if line is None:
+                return reply
+            if type(reply) is Promise:
+                session.push(line)  # the reply comes later
+                return reply
+            return Followed(reply, [line])
 
         return run
 

@@ -88,7 +88,8 @@ class Tracking:
     def flushed(self) -> None:
         """Tell all tracking clients that all keys have gone."""
         for session in tuple(self._sessions):
-            self._tell(session, None)
+            if session.tracked is not None:  # telling one may end another, whose buffer is full
+                self._tell(session, None)
         self._readers.clear()
 
     def counts(self) -> Dict[str, int]:

@@ -162,3 +162,34 @@ def test_a_message_about_its_own_change_comes_behind_an_error_too() -> None:
         sent = client.send(b"BREAK k\r\nPING\r\n")
         assert sent.startswith(b"-ERR no\r\n>4\r\n$8\r\npmessage\r\n")
         assert sent.endswith(b"$1\r\nk\r\n+PONG\r\n")
+
+
+def test_a_client_sees_its_own_events_before_or_behind_its_reply_as_redis_tells_them(cache: MemoryCache) -> None:
+    client = subscribed(cache, "__keyevent*__:*")
+    client.transport.take()
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "EA")
+    assert client.send(b"LPUSH l x\r\n").startswith(b":1\r\n>4\r\n")
+    assert client.send(b"SET k v\r\n").endswith(b"$1\r\nk\r\n+OK\r\n")
+    sent = client.send(b"MULTI\r\nRPUSH l y\r\nPING\r\nEXEC\r\n")
+    assert b"*2\r\n:2\r\n>4\r\n" in sent
+    assert sent.endswith(b"$1\r\nl\r\n+PONG\r\n")
+
+
+def test_a_key_that_is_replaced_is_new_where_redis_removes_it_before(cache: MemoryCache) -> None:
+    got: List[str] = []
+    cache.call("MSET", "a", 1, "b", 2, "c", 3)
+    cache.service.on("*", "*", lambda event: got.append(f"{event.event} {event.key.decode()}"))
+    cache.call("RENAME", "a", "b")
+    cache.call("COPY", "b", "c", "REPLACE")
+    assert got == ["new b", "rename_from a", "rename_to b", "new c", "copy_to c"]
+
+
+def test_a_key_that_nobody_has_looked_at_since_it_expired_has_expired_when_it_is_set(cache: MemoryCache) -> None:
+    got: List[str] = []
+    cache.call("SET", "k", "v", "PX", 10)
+    cache.service.on("*", "*", lambda event: got.append(event.event))
+    cache.service.dispatcher.set_active_expire(False)
+    cache.clock.advance(1)
+    cache.call("SET", "k", "w")
+    cache.call("SET", "k", "w", "PXAT", 1)
+    assert got == ["expired", "new", "set", "set", "expire", "expired"]

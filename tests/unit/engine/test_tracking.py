@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twisted_kv.testing import MemoryCache, MemoryConnection
+from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError
 
 
@@ -122,3 +122,66 @@ def test_what_waits_is_told_at_once(cache: MemoryCache) -> None:
     assert client.send(b"BLPOP l 0\r\n") == invalidated(b"l")
     cache.call("RPUSH", "l", "y")
     assert client.transport.take() == b"*2\r\n$1\r\nl\r\n$1\r\ny\r\n"
+
+
+def test_what_a_failed_request_invalidates_is_told_behind_its_error(cache: MemoryCache) -> None:
+    client = tracking(cache)
+    cache.call("SET", "k", "v", "PX", 10)
+    cache.call("RPUSH", "l", "x")
+    client.call("GET", "k")
+    cache.service.dispatcher.set_active_expire(False)
+    cache.clock.advance(1)
+    sent = client.send(b"MGET k\r\nPING\r\n")
+    assert sent == b"*1\r\n_\r\n" + invalidated(b"k") + b"+PONG\r\n"
+    cache.call("SET", "k", "v", "PX", 10)
+    client.call("GET", "k")
+    cache.clock.advance(1)
+    assert client.send(b"SUNION k l\r\nPING\r\n") == (
+        b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" + invalidated(b"k") + b"+PONG\r\n"
+    )
+
+
+def test_a_transaction_is_told_of_its_own_changes_behind_it(cache: MemoryCache) -> None:
+    client = tracking(cache)
+    client.call("MGET", "a", "b")
+    sent = client.send(b"MULTI\r\nSET a 1\r\nSET b 2\r\nGET a\r\nEXEC\r\n")
+    assert sent.endswith(b"*3\r\n+OK\r\n+OK\r\n$1\r\n1\r\n" + invalidated(b"a") + invalidated(b"b"))
+    cache.call("SET", "a", 3)
+    assert client.transport.take() == invalidated(b"a")
+
+
+def test_prefixes_are_told_together_at_the_end_and_not_to_the_one_who_changed_them(cache: MemoryCache) -> None:
+    first = tracking(cache, "BCAST", "PREFIX", "k", "PREFIX", "j", "NOLOOP")
+    second = tracking(cache, "BCAST", "PREFIX", "k")
+    third = cache.connect()
+    third.send(b"SET k2 1\r\nSET j1 2\r\nSET x 3\r\nSET k1 4\r\nSET k2 5\r\n")
+    assert first.transport.take() == invalidated(b"j1") + invalidated(b"k1", b"k2")
+    assert second.transport.take() == invalidated(b"k1", b"k2")
+    assert first.send(b"SET k3 1\r\nSET j3 1\r\n") == b"+OK\r\n+OK\r\n"
+    assert second.transport.take() == invalidated(b"k3")
+    assert second.send(b"SET k4 1\r\nPING\r\n") == b"+OK\r\n+PONG\r\n" + invalidated(b"k4")
+
+
+def test_a_reader_that_is_gone_or_has_changed_its_mode_is_not_told(cache: MemoryCache) -> None:
+    gone, broad, out = tracking(cache), tracking(cache), tracking(cache, "OPTOUT")
+    for client in (gone, broad, out):
+        client.call("GET", "k")
+    gone.close()
+    broad.call("CLIENT", "TRACKING", "off")
+    broad.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "x")
+    cache.call("SET", "k", "v")
+    assert broad.transport.take() == b""
+    assert out.transport.take() == invalidated(b"k")
+
+
+def test_one_whose_buffer_is_full_does_not_keep_others_from_being_told_of_a_flush(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 70000 0 0")
+    slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
+    slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on\r\nGET a\r\n")
+    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    redirecting = tracking(cache, "REDIRECT", str(number))
+    slow.protocol.dataReceived(b"*2\r\n$4\r\nECHO\r\n$69990\r\n" + b"x" * 69_990 + b"\r\n")
+    last = tracking(cache)
+    cache.connect().send(b"MULTI\r\n" + b"FLUSHALL\r\n" * 5 + b"EXEC\r\n")
+    assert last.transport.take().count(b"invalidate") == 5
+    assert redirecting.call("PING") == b"PONG"

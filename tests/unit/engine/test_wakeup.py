@@ -257,3 +257,27 @@ def test_who_is_posted_before_a_wake_up_opens_is_answered_in_that(log: list[str]
     wakeup.join(Member("b", log))
     wakeup.close()
     assert log == ["run a", "run b", "answer a", "answer b"]
+
+
+def test_a_call_at_the_end_comes_when_all_have_run_and_may_let_others_answer(wakeup: WakeUp, log: list[str]) -> None:
+    first, second = Member("a", log), Member("b", log)
+    wakeup.open()
+    wakeup.join(first)
+    wakeup.at_end(lambda: log.append("end"))
+    wakeup.at_end(lambda: wakeup.post(second))
+    wakeup.close()
+    assert log == ["run a", "end", "run b", "answer a", "answer b"]
+    wakeup.at_end(lambda: log.append("alone"))
+    assert log[-1] == "alone"
+
+
+def test_a_call_at_the_end_that_fails_keeps_no_answer_from_the_others(wakeup: WakeUp, log: list[str]) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    wakeup.open()
+    wakeup.join(Member("a", log))
+    wakeup.at_end(fail)
+    wakeup.at_end(lambda: log.append("end"))
+    wakeup.close()
+    assert log == ["run a", "end", "answer a"]

@@ -251,3 +251,26 @@ def test_what_is_due_is_delivered_when_the_cache_stops() -> None:
     cache.stop()
     assert len(got) == 1001
     assert cache.clock.getDelayedCalls() == []
+
+
+def test_a_callback_that_ends_the_process_does_not_keep_the_others_from_theirs(cache: MemoryCache) -> None:
+    got: List[bytes] = []
+
+    def leave(message: Message) -> None:
+        raise SystemExit
+
+    cache.service.subscribe("c", callback=leave)
+    cache.service.subscribe("c", callback=lambda message: got.append(message.payload))
+    with capturedLogs() as logs:
+        cache.service.publish("c", "x")
+    assert got == [b"x"]
+    assert [each["log_format"] for each in logs] == ["a callback has failed"]
+
+
+def test_a_subscription_that_stops_before_its_message_is_delivered_gets_none(cache: MemoryCache) -> None:
+    got: List[bytes] = []
+    first = cache.service.subscribe("c", callback=lambda message: second.stop())
+    second = cache.service.subscribe("c", callback=lambda message: got.append(message.payload))
+    cache.service.publish("c", "x")
+    first.stop()
+    assert got == []

@@ -10,12 +10,13 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import CommandTable
 from twisted_kv.sessions.session import Server, Session
+from twisted_kv.sessions.tracked import Tracked
 from twisted_kv.settings.config import Settings
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import NO_REPLY
+from twisted_kv.vocabulary.replies import NO_REPLY, Push
 
 
 @pytest.fixture
@@ -43,6 +44,16 @@ def test_a_server_by_itself_has_all_services(server: Server) -> None:
     services.upkeep.set_active_expire(False)
     services.upkeep.track_use()
     services.effects.append((0, (b"SET", b"k", b"v")))
+    services.tracking.end(session)
+    services.tracking.flushed()
+    services.monitoring.end(session)
+    services.pausing.begin(1, only_writes=True)
+    services.pausing.end()
+    assert (services.tracking.clients, services.tracking.counts()) == (0, {})
+    for begin in (lambda: services.tracking.begin(session, Tracked()), lambda: services.monitoring.begin(session)):
+        with pytest.raises(CommandError):
+            begin()
+    session.push(Push([b"message"]))  # it has no link
     assert (services.ports.port, services.ports.count_drops()) == (None, 0)
     with pytest.raises(CommandError, match="no engine runs requests here"):
         session.call(b"GET", b"k")
