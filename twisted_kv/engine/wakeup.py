@@ -27,6 +27,10 @@ to b, and back) could otherwise continue until their requests are used up."""
 TURN: Final = 10
 """Milliseconds after which the rest of a wake-up is left to the next one; a single request may take longer."""
 
+MEMBERS: Final = 1000
+"""Members that are answered before the rest is left to the next wake-up: each answer is a call of the system, and one
+message may have very many subscribers."""
+
 REQUESTS: Final = 16
 """Requests, or datagrams, after which the time is checked."""
 
@@ -179,7 +183,7 @@ class WakeUp:
     def _run_members(self, members: list[Member], answers: list[tuple[Member, Any]]) -> None:
         """Run members, and append to `answers` what is to be sent; leave the rest to the next wake-up if it is late."""
         for index, member in enumerate(members):
-            if index & 7 == 7 and self.is_late and self._soon(self.close):
+            if index & 7 == 7 and (self.is_late or len(answers) >= MEMBERS) and self._soon(self.close):
                 self._postponed = members[index:] + self._postponed
                 break
             try:

@@ -115,7 +115,9 @@ class RespProtocol(Protocol):
             return []
         session.last_active = self._wakeup.elapsed
         again = False
-        if self._awaited is None and self._state is not OWING:
+        if not reader.more and not session.closing:
+            pass  # it was posted for a reply or a message alone, as very many subscribers may be
+        elif self._awaited is None and self._state is not OWING:
             try:
                 again = self._run_requests(session, reader, outbox)
             except ProtocolError as error:
@@ -238,7 +240,7 @@ class RespProtocol(Protocol):
         self._queue(reply, slot)
 
     def _queue(self, reply: Reply, slot: Slot | None = None) -> None:
-        """Queue a reply or a push that arrives while no request of this client runs, and schedule a turn for it."""
+        """Queue a reply that arrives while no request of this client runs, and schedule a turn for it."""
         if self._session is None or self._state.is_over:
             return
         outbox = self._outbox
@@ -351,14 +353,17 @@ class RespProtocol(Protocol):
 
     def push(self, message: Pushed) -> None:
         session = self._session
-        if session is None or session.closing:
+        if session is None or session.closing or (self._state is not OPEN and self._state.is_over):
             return
         if session.held is not None:
             session.held.append(message)
         elif session.pushed is not None:
             session.pushed.append(message)
-        else:
-            self._queue(message)
+        elif not self._outbox.add_push(message, session.resp):
+            self._close_over_output_limit("its messages are longer than client-output-buffer-limit")
+        elif not self._joined:
+            self._joined = True
+            self._wakeup.post(self)
 
     def close(self, *, abort: bool = False) -> None:
         """Close the connection; replies that wait in the outbox are not sent.

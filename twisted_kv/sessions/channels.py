@@ -7,7 +7,7 @@ waits: what each subscriber does with a message, and when, is its own business.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Dict, Final, Iterator, List, Protocol
+from typing import Callable, Dict, Final, Iterator, List, Protocol
 
 from twisted_kv.vocabulary.glob import Matcher, compile_pattern
 from twisted_kv.vocabulary.replies import Push
@@ -34,8 +34,10 @@ class Subscriber(Protocol):
         """
 
 
-Subscribers = Dict[Subscriber, None]
-"""Subscribers in the order in which they have subscribed."""
+Receive = Callable[[Push], None]
+
+Subscribers = Dict[Subscriber, Receive]
+"""Subscribers in the order in which they have subscribed, with what accepts their messages."""
 
 
 def match_names(pattern: bytes) -> Matcher:
@@ -80,9 +82,9 @@ class Channels:
         """Count the subscribers of a name, or the names that have some."""
         return len(self._names[kind]) if name is None else len(self._names[kind].get(name, ()))
 
-    def add(self, kind: Kind, name: bytes, subscriber: Subscriber) -> None:
-        """Add a subscriber, who is not subscribed to this name yet."""
-        self._names[kind].setdefault(name, {})[subscriber] = None
+    def add(self, kind: Kind, name: bytes, subscriber: Subscriber, receive: Receive) -> None:
+        """Add a subscriber, who is not subscribed to this name yet; `receive` accepts messages in its place."""
+        self._names[kind].setdefault(name, {})[subscriber] = receive
         if kind is Kind.PATTERN and name not in self._matchers:
             self._matchers[name] = match_names(name)
 
@@ -97,20 +99,24 @@ class Channels:
 
     def _send(self, kind: Kind, name: bytes, message: Push) -> int:
         # A copy, because a subscriber whose buffer is full is disconnected, and so leaves.
-        subscribers = tuple(self._names[kind].get(name, ()))
-        for subscriber in subscribers:
-            subscriber.push(message)
-        return len(subscribers)
+        subscribers = self._names[kind].get(name)
+        if subscribers is None:
+            return 0
+        receivers = tuple(subscribers.values())
+        for receive in receivers:
+            receive(message)
+        return len(receivers)
 
 
 class Subscriptions:
-    """What one subscriber is subscribed to."""
+    """What one subscriber is subscribed to.  `receive` accepts its messages, by default its method `push`."""
 
-    __slots__ = ("_channels", "_subscriber", "names")
+    __slots__ = ("_channels", "_receive", "_subscriber", "names")
 
-    def __init__(self, channels: Channels, subscriber: Subscriber) -> None:
+    def __init__(self, channels: Channels, subscriber: Subscriber, receive: Receive | None = None) -> None:
         self._channels = channels
         self._subscriber = subscriber
+        self._receive = receive or subscriber.push
         self.names: List[Dict[bytes, None]] = [{} for _ in Kind]
         """The names by kind, in the order of their subscription."""
 
@@ -125,7 +131,7 @@ class Subscriptions:
         """Subscribe to a name, unless it is subscribed to already."""
         if name not in self.names[kind]:
             self.names[kind][name] = None
-            self._channels.add(kind, name, self._subscriber)
+            self._channels.add(kind, name, self._subscriber, self._receive)
 
     def remove(self, kind: Kind, name: bytes) -> None:
         """Unsubscribe from a name, if it is subscribed to."""

@@ -16,7 +16,7 @@ from typing import Any, Callable, ClassVar, Deque, Dict, Final, List
 from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.replies import Push, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
 
@@ -140,6 +140,16 @@ class Outbox:
         self._large += size
         return self.is_within_limit
 
+    def add_push(self, message: Pushed, resp: int) -> bool:
+        """Gather a push, as `add` does: what is sent to many is encoded once, and found at once."""
+        data: bytes | None = None
+        if type(message) is Push:
+            data = message.resp2 if resp == 2 else message.resp3
+        if data is None or len(data) >= SMALL:
+            return self.add(message, resp)
+        self.parts.append(data)
+        return True
+
     def _encoded(self, reply: Reply, resp: int) -> bytes:
         """Encode a reply; a value that is none, which is a bug of its command, becomes an error reply."""
         try:
@@ -174,7 +184,7 @@ class Outbox:
             self.held_bytes += _size(batch)
             batch.append(b"")  # so that a batch of one part is always bytes that may be sent as they are
             return batch
-        data = b"".join(batch)
+        data = b"".join(batch) if len(batch) != 1 else batch[0]
         self.held_bytes += len(data)
         return [data]
 

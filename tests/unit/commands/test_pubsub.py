@@ -278,3 +278,16 @@ def test_who_is_not_tracked_is_told_so(cache: MemoryCache) -> None:
 def test_a_wrong_word_for_no_evict(cache: MemoryCache) -> None:
     assert cache.connect().send(b"CLIENT NO-EVICT maybe\r\n") == b"-ERR syntax error\r\n"
     assert cache.connect().send(b"CLIENT PAUSE 1 ALL x\r\n").startswith(b"-ERR unknown subcommand or wrong number")
+
+
+def test_a_message_to_very_many_leaves_the_reactor_its_turns(cache: MemoryCache) -> None:
+    clients = [cache.connect() for _ in range(2500)]
+    for client in clients:
+        client.send(b"SUBSCRIBE a\r\n")
+    assert cache.call("PUBLISH", "a", "1") == 2500
+    reached = sum(bool(client.transport.value()) for client in clients)
+    assert 1000 <= reached < 1100
+    cache.call("PUBLISH", "a", "2")
+    cache.clock.advance(0)
+    both = message(b"message", b"a", b"1") + message(b"message", b"a", b"2")
+    assert all(client.transport.take() == both for client in clients)
