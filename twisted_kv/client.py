@@ -13,14 +13,20 @@ from collections import deque
 from typing import Any, Callable, Final, Protocol, Sequence
 
 from twisted.internet import error
-from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, fail
+from twisted.internet.defer import Deferred, DeferredLock, FirstError, ensureDeferred, fail, gatherResults
 from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
 from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 
 from twisted_kv.vocabulary.clock import SystemClock
-from twisted_kv.vocabulary.command_names import LISTENING, OF_CONNECTION, READ_ONLY, waiting_seconds
+from twisted_kv.vocabulary.command_names import (
+    LISTENING,
+    OF_CONNECTION,
+    OF_CONNECTION_BY_CLIENT,
+    READ_ONLY,
+    waiting_seconds,
+)
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
 from twisted_kv.vocabulary.replies import Push, Reply, Status
 from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription
@@ -113,9 +119,9 @@ class _ListeningProtocol(_StreamProtocol):
 
     def _receive(self, reply: Reply) -> None:
         kind = reply[0] if isinstance(reply, list) and reply else None
-        if kind == b"message":
+        if kind == b"message" and len(reply) == 3:
             self._deliver(Message(reply[1], reply[2]))
-        elif kind == b"pmessage":
+        elif kind == b"pmessage" and len(reply) == 4:
             self._deliver(Message(reply[2], reply[3], reply[1]))
         elif kind in (b"subscribe", b"psubscribe"):  # in RESP3 these are pushes, though they answer
             super()._receive(list(reply))
@@ -153,8 +159,13 @@ class _Feed:
     async def _subscribe(self) -> None:
         connection = await self._client._open_connection(self._protocol)
         self._connection = connection
-        for reply in [connection.request(request) for request in self._requests]:
-            _value(await self._client._with_timeout(reply))
+        replies = [self._client._with_timeout(connection.request(request)) for request in self._requests]
+        try:
+            found = await gatherResults(replies, consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()
+        for reply in found:
+            _value(reply)
 
     def _protocol(self) -> _StreamProtocol:
         return _ListeningProtocol(self._lost, self._subscription.put)
@@ -291,6 +302,8 @@ class StreamClient:
                 f"{as_text(name.upper())} would hold for one connection only: give database, password and resp to the "
                 "client"
             )
+        if name == b"client" and len(request) > 1 and request[1].lower() in OF_CONNECTION_BY_CLIENT:
+            raise ValueError(f"CLIENT {as_text(request[1].upper())} would hold for one connection only")
         if name in LISTENING:
             raise ValueError(f"{as_text(name.upper())} is followed by messages: call subscribe")
         seconds = waiting_seconds(request)

@@ -95,6 +95,8 @@ class CacheService(MultiService):
         self._local = LocalSession(self.dispatcher, self._owner, is_shared=True)
         if type(self).call is CacheService.call:
             self.call = self._local.call  # type: ignore[method-assign]  # passing arguments on costs a tenth of a GET
+        self._subscriptions: list[Subscription] = []
+        self._most_subscriptions = 16  # from that number on, those that were stopped are dropped
         self._durability: Durability | None = None
         if config.save or config.appendonly or config.dir:
             config.dir = config.dir or os.path.abspath(".")
@@ -144,7 +146,7 @@ class CacheService(MultiService):
         has published it, never within.  Raises ValueError if nothing is named, TypeError for a name that is not str,
         bytes, int or float, and RuntimeError in any other thread than the reactor's.
         """
-        return subscribe(self.dispatcher, self._owner, channels, patterns, callback)
+        return self._kept(subscribe(self.dispatcher, self._owner, channels, patterns, callback))
 
     def on(
         self, event: str, pattern: Word, callback: Callable[[KeyEvent], object], database: int | None = None
@@ -156,7 +158,21 @@ class CacheService(MultiService):
         be set.  The callback is called after the request that has caused the event, never within.  Raises ValueError
         for an event or a database that does not exist, and RuntimeError in any other thread than the reactor's.
         """
-        return read_events(self.dispatcher, self._owner, event, pattern, callback, database)
+        return self._kept(read_events(self.dispatcher, self._owner, event, pattern, callback, database))
+
+    def _kept(self, subscription: Subscription) -> Subscription:
+        """Keep a subscription, so that `stop_subscriptions` finds it; return it."""
+        if len(self._subscriptions) >= self._most_subscriptions:
+            self._subscriptions = [each for each in self._subscriptions if not each.is_stopped]
+            self._most_subscriptions = 2 * len(self._subscriptions) + 16
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def stop_subscriptions(self) -> None:
+        """Stop all subscriptions of `subscribe` and `on`."""
+        for each in self._subscriptions:
+            each.stop()
+        self._subscriptions.clear()
 
     def publish(self, channel: Word, payload: Word) -> int:
         """Publish a message to a channel, and return how many have received it: PUBLISH as a method.

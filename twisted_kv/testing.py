@@ -337,14 +337,15 @@ class MemoryCache:
     def reset(self, *, clock: bool = False) -> None:
         """Restore the initial state for the next test: no data, the original settings, statistics at zero.
 
-        Connections from `connect` and `endpoint` are closed, sessions from `session` are reset, and requests that wait
-        for a key fail with `SessionEnded`.  The service, the factory and the endpoints stay usable.  With `clock`, the
-        date is also set back to the initial one.
+        Connections from `connect` and `endpoint` are closed, subscriptions are stopped, sessions from `session` are
+        reset, and requests that wait for a key fail with `SessionEnded`.  The service, the factory and the endpoints
+        stay usable.  With `clock`, the date is also set back to the initial one.
         """
         server = self.service.dispatcher.server
         self.factory.abort_all()
         self.service.dispatcher.blocking.stop()
         server.services.pausing.end()
+        self.service.stop_subscriptions()
         settings = self.service.settings
         server.change_settings(
             {

@@ -36,6 +36,7 @@ class Deliveries:
     def stop(self) -> None:
         """Make the calls that are due already, since no other turn may come."""
         self._run_some(len(self._calls))
+        self._is_scheduled = False  # what these have posted waits for the next post
 
     def _run(self) -> None:
         while self._run_some(AT_ONCE):

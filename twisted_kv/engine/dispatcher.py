@@ -92,7 +92,7 @@ class Dispatcher:
         """Reports keyspace events."""
         self.admission = Admission(server, self._table, self._eviction)
         self.monitors = Monitors(server, self.layers, self.admission)
-        self.pause = Pause(server, self.admission, self.wakeup, self.request, self._hold_keys)
+        self.pause = Pause(server, self.admission, self.wakeup, self.request, self._hold_keys, self._housekeeping.soon)
         self.blocking = Blocking(self.now, self.run, self.units)
         self.layers.changed = self._table.recompose
         self.layers.switch(WAITING, self.blocking.layer)
@@ -117,7 +117,7 @@ class Dispatcher:
         self._housekeeping.stop()
         self._eviction.stop()
         self.blocking.stop()
-        self.pause.stop()
+        self.pause.end()
         self.deliveries.stop()
 
     def set_active_expire(self, active: bool) -> None:
@@ -228,6 +228,10 @@ class Dispatcher:
         if type(reply) is Promise:  # a unit does not wait
             reply.abandon()
             return WouldWait(entry.name)
+        if type(reply) is Followed:  # the caller wants a value; the messages come before its own reply
+            for message in reply.pushes:
+                session.push(message)
+            return reply.reply
         return reply
 
     def end(self, session: Session) -> None:
@@ -246,6 +250,8 @@ class Dispatcher:
 
     def _admit(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Return the entry of a command that may run now, or the reply to a request that is refused or queued."""
+        if session.is_shut:
+            return NO_REPLY
         transaction = session.transaction
         if session.tracked is not None and session.tracked.caching:
             self._use_caching(session, words)
@@ -264,6 +270,8 @@ class Dispatcher:
         except Exception:
             return self._internal_error(as_text(words[0][:128]))
         if self.pause.is_on and self.pause.concerns(session, entry.command):
+            if session.tracked is not None:
+                session.tracked.caching_is_used = False  # it comes again
             return self.pause.hold(session, words)
         if transaction is None or entry.command.in_transaction is not InTransaction.QUEUED:
             self.monitors.words = words

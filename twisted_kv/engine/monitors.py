@@ -73,7 +73,7 @@ class Monitors:
 
     def _show(self, session: Session, command: Command, words: Sequence[bytes]) -> Status | None:
         """Show a request to all who monitor; return the line that its own client sees behind the reply, if it does."""
-        if not words or not words[0]:  # a request that has waited, and runs again
+        if not words or not words[0] or session.is_replay:  # a request that has waited runs again, or a journal
             return None
         line = Status(self._line(session, words if command.redact is None else command.redact(words)))
         for each in tuple(self._sessions):

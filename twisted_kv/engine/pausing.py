@@ -6,6 +6,7 @@ nobody to wait, and is dropped.
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, Sequence, Tuple
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Pause:
     """Whether clients are paused, and the requests that are held.
 
-    `request` runs a request from its beginning; `hold_keys` is told whether keys must not expire.
+    `request` runs a request from its beginning; `hold_keys` is told whether keys must not expire; `soon` schedules a
+    call for after the others' turns.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Pause:
         wakeup: WakeUp,
         request: Callable[[Session, Sequence[bytes]], Reply],
         hold_keys: Callable[[bool], None],
+        soon: Callable[[Callable[[], None]], bool],
     ) -> None:
         self._server = server
         self._admission = admission
         self._wakeup = wakeup
         self._request = request
         self._hold_keys = hold_keys
+        self._soon = soon
         self.is_on = False
         self._only_writes = False
         self._end = 0  # in milliseconds of `Now.elapsed`
@@ -94,12 +98,6 @@ class Pause:
         session.waiting += 1
         return promise
 
-    def stop(self) -> None:
-        """Cancel the timer: the pause lasts until `end`."""
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-
     def _take(self, promise: Promise) -> Tuple[Session, Sequence[bytes]] | None:
         """Hold a request no more, and return it."""
         held = self._held.pop(promise, None)
@@ -114,7 +112,9 @@ class Pause:
 
     def _release(self) -> None:
         """Run what was held, in its order: it may be held again, or a client may have gone meanwhile."""
-        for promise in list(self._held):
+        left = deque(self._held)
+        while left:
+            promise = left.popleft()
             held = self._take(promise)
             if held is None:
                 continue
@@ -124,6 +124,13 @@ class Pause:
                 reply.then(promise.resolve)
             else:
                 promise.resolve(reply)
+            if left and self._wakeup.is_late and self._soon(self._go_on):
+                return
+
+    def _go_on(self) -> None:
+        """Run more of what was held, unless clients are paused again."""
+        if not self.is_on:
+            self._wakeup.at_end(self._release)
 
 
 def _abandon(promise: Promise) -> None:

@@ -116,7 +116,7 @@ class RespFactory(Factory):
 
     def _shrink(self, limit: int) -> None:
         """Close the connections that take most memory until all together take no more than the limit."""
-        sizes = {connection: connection.memory_with_queue for connection in self.connections}
+        sizes = {connection: connection.memory_with_queue for connection in self.connections if not connection.is_over}
         beyond = sum(sizes.values()) - limit
         for connection in sorted(sizes, key=sizes.__getitem__, reverse=True):
             if beyond <= 0:

@@ -20,7 +20,7 @@ from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.transports.sockets import descriptor, local_name, peer_name, prepare
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import NO_REPLY, OK, Followed, Push, Pushed, Reply, Several
+from twisted_kv.vocabulary.replies import OK, Pushed, Reply, messages_of
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode_resp2
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
@@ -177,15 +177,11 @@ class RespProtocol(Protocol):
         skips = session.skips_reply
         session.skips_reply = False  # but CLIENT REPLY SKIP may set it again
         reply = self._service.request(session, words)
-        if not (skips or session.replies_off) or type(reply) is Several or type(reply) is Push:
-            return reply
-        if type(reply) is Followed:
-            return Several(reply.pushes)
         if type(reply) is not Promise:
-            return NO_REPLY
+            return messages_of(reply) if skips or session.replies_off else reply
         later, mute = reply, Promise(holds=reply.holds)
         mute.abandon = lambda: later.abandon()
-        later.then(lambda _: mute.resolve(NO_REPLY))
+        later.then(lambda reply: mute.resolve(messages_of(reply) if skips or session.replies_off else reply))
         return mute
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
@@ -334,6 +330,11 @@ class RespProtocol(Protocol):
         return self.memory if self._session is None else memory_of(self._session)
 
     @property
+    def is_over(self) -> bool:
+        """Whether its session has ended."""
+        return self._state.is_over
+
+    @property
     def is_kept(self) -> bool:
         """Whether it must not be closed for lack of memory."""
         return self._session is not None and self._session.is_kept
@@ -398,7 +399,8 @@ class RespProtocol(Protocol):
         """Drop everything the client is owed, and end its session."""
         session = self._session
         if session is not None:
-            session.closing = True  # the rest of a batch of requests is not run any more
+            session.shut()
+        self._reader = RequestReader()  # the rest of what it has sent is not run
         awaited = self._awaited
         self._awaited = None
         self._outbox.clear()
@@ -410,7 +412,6 @@ class RespProtocol(Protocol):
                 # The two reference each other: without this their buffers would live until the garbage collector runs.
                 session.link = None
                 self._session = None
-                self._reader = RequestReader()
 
     def _disconnect(self, *, abort: bool) -> None:
         """Tell the transport to close; it would wait for ever for a producer that is paused."""

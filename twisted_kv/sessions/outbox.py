@@ -62,6 +62,7 @@ class Outbox:
         "_cannot_join",
         "_large",
         "_limit",
+        "_pushed",
         "_soft_since",
         "held_bytes",
         "parts",
@@ -85,13 +86,14 @@ class Outbox:
         self.slots: Dict[Slot, None] = {}
         """The slots whose reply may not be sent yet, in order."""
         self._large = 0  # bytes of the parts that are not small
+        self._pushed = 0  # bytes of the small pushes: their number has no bound, as that of replies has
         self._cannot_join = False  # some parts are slots or fillings, which cannot be joined with others
         self._soft_since: int | None = None  # when the soft limit was exceeded, in milliseconds of `Now.elapsed`
 
     @property
     def size(self) -> int:
         """Bytes that the client is owed, without the small replies of this turn."""
-        return self._large + self.held_bytes + self.waiting_bytes
+        return self._large + self._pushed + self.held_bytes + self.waiting_bytes
 
     @property
     def is_within_limit(self) -> bool:
@@ -148,7 +150,8 @@ class Outbox:
         if data is None or len(data) >= SMALL:
             return self.add(message, resp)
         self.parts.append(data)
-        return True
+        self._pushed += len(data)
+        return self._pushed < CHUNK or self.is_within_limit
 
     def _encoded(self, reply: Reply, resp: int) -> bytes:
         """Encode a reply; a value that is none, which is a bug of its command, becomes an error reply."""
@@ -178,6 +181,7 @@ class Outbox:
         """Take what was gathered, as one byte string if it is small; pass it to `release` when it may be sent."""
         batch = self.parts
         self.parts = []
+        self._pushed = 0
         if self._large or self._cannot_join:
             self._large = 0
             self._cannot_join = False
@@ -231,7 +235,7 @@ class Outbox:
         self.slots.clear()
         self.parts = []
         self.released.clear()
-        self.waiting_bytes = self.held_bytes = self._large = 0
+        self.waiting_bytes = self.held_bytes = self._large = self._pushed = 0
         self._cannot_join = False
         for slot in slots:
             slot.promise.abandon()

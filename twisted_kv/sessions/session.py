@@ -197,6 +197,7 @@ class Session:
         "is_kept",
         "is_monitor",
         "is_replay",
+        "is_shut",
         "last_active",
         "last_call",
         "lasting",
@@ -250,6 +251,8 @@ class Session:
         self.watches: Watches | None = None
         self.subscriptions: Subscriptions | None = None
         """What it is subscribed to; None for nothing."""
+        self.is_shut = False
+        """Whether its connection is gone, and no request of it is run any more."""
         self.is_monitor = False
         """Whether it is shown the requests of all clients."""
         self.is_kept = False
@@ -287,9 +290,14 @@ class Session:
         `at_once` holds the commands for which only the number of arguments needs checking.
         """
         is_direct = self.authenticated and self.transaction is None and not self.only_listens and not self.is_monitor
-        if self.tracked is not None and self.tracked.caching:
-            is_direct = False  # what it holds for has to be found out
+        if self.is_shut or (self.tracked is not None and self.tracked.caching):
+            is_direct = False  # what the latter holds for has to be found out
         self.at_once = self.server.commands.at_once[self.scope] if is_direct else _NO_ENTRIES
+
+    def shut(self) -> None:
+        """Run no more requests: the connection is gone, perhaps in the midst of a batch of them."""
+        self.closing = self.is_shut = True
+        self.refresh()
 
     def release(self) -> None:
         """Give up what others know of the session: its transaction, watched keys, subscriptions, and tracking."""

@@ -113,7 +113,7 @@ class Database:
         self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.keeps_expired = False
-        """Expired keys are hidden but not removed, while clients are paused."""
+        """Who only reads finds expired keys hidden but does not remove them, while clients are paused."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -134,7 +134,7 @@ class Database:
         entry = self._keys.get(key)
         if type(entry) is not Entry:
             return entry
-        return None if self._has_expired(key, entry) else entry.value
+        return None if self._has_expired(key, entry, self.keeps_expired) else entry.value
 
     def lookup(self, key: bytes) -> Value | None:
         """Return the value of a key of any type, or None, and count a use of the key, but neither a hit nor a miss."""
@@ -166,7 +166,7 @@ class Database:
 
     def read(self, key: bytes, *, use: bool = True) -> Value | None:
         """Return the value of a key of any type, or None; count a hit or a miss, and by default a use of the key."""
-        value = self.lookup(key) if use else self.peek(key)
+        value = self.lookup(key) if use and not self.keeps_expired else self.peek(key)
         if value is None:
             self.misses += 1
             if self.report is not None:
@@ -248,7 +248,7 @@ class Database:
         for key, entry in items:
             if type(entry) is not Entry:
                 found.append((key, entry))
-            elif not self._has_expired(key, entry):
+            elif not self._has_expired(key, entry, self.keeps_expired):
                 found.append((key, entry.value))
         return cursor, found
 
@@ -571,12 +571,12 @@ class Database:
             self.memory += ENTRY_SIZE
         return entry
 
-    def _has_expired(self, key: bytes, entry: Entry) -> bool:
-        """Check whether a key has expired, and remove it if so."""
+    def _has_expired(self, key: bytes, entry: Entry, is_kept: bool = False) -> bool:
+        """Check whether a key has expired, and remove it if so, unless it is kept."""
         deadline = entry.deadline
         if deadline is None or deadline > self._now.milliseconds or self.ignores_deadlines:
             return False
-        if not self.keeps_expired:
+        if not is_kept:
             self._expire(key)
         return True
 
@@ -623,6 +623,10 @@ class Database:
         if self.witness is not None:
             self.witness.before(self.index, key, old)
         old_value, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
+        if keep_deadline and old_deadline is not None and self.has_passed(old_deadline):
+            keep_deadline = False  # only read since it has expired: this is a new key
+            if self.lost is not None:
+                self.lost(self.index, key, Change.EXPIRED)
         if type(old) is Entry:
             self.memory -= ENTRY_SIZE
         if old_value is None:

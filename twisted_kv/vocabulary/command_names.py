@@ -32,6 +32,9 @@ BLOCK_OPTION: Final = frozenset(b"xread xreadgroup".split())
 OF_CONNECTION: Final = frozenset(b"auth hello reset select".split())
 """Commands whose effect is lost when a client reconnects."""
 
+OF_CONNECTION_BY_CLIENT: Final = frozenset(b"caching reply tracking".split())
+"""Subcommands of CLIENT of that kind, after which replies may be missing or messages come."""
+
 LISTENING: Final = frozenset(b"monitor psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe".split())
 """Commands after which a connection gets messages that answer no request."""
 

@@ -90,6 +90,28 @@ class ExecReply:
         self.pushes = pushes
 
 
+def messages_of(reply: Reply) -> Reply:
+    """Return what is left of a reply that is not sent: the messages that come with it, in their order."""
+    found: List[Pushed] = []
+    _gather(reply, found)
+    return Several(found) if found else NO_REPLY
+
+
+def _gather(reply: Reply, found: List[Pushed]) -> None:
+    kind = type(reply)
+    if kind is Push:
+        found.append(reply)
+    elif kind is Several or kind is list:
+        for each in reply:
+            _gather(each, found)
+    elif kind is ExecReply:
+        found += reply.pushes
+        _gather(reply.reply, found)
+    elif kind is Followed:
+        _gather(reply.reply, found)
+        found += reply.pushes
+
+
 class NullArray:
     """A null where an array was expected: `*-1` in RESP2, the one null in RESP3."""
 
@@ -136,4 +158,5 @@ __all__ = [
     "Several",
     "Status",
     "Verbatim",
+    "messages_of",
 ]

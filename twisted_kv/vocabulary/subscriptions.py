@@ -80,9 +80,8 @@ class Subscription:
         self._unread.clear()
         self._lost = 0
         self._end()
-        readers, self._readers = self._readers, deque()
-        for each in readers:
-            each.errback(StopAsyncIteration())
+        while self._readers:
+            self._readers.popleft().errback(StopAsyncIteration())
 
     def put(self, message: Any) -> None:
         """Deliver a message."""
@@ -113,9 +112,14 @@ class Subscription:
         if self._lost:
             lost, self._lost = self._lost, 0
             raise MessagesLost(lost)
-        reader: Deferred[Any] = Deferred(self._readers.remove)
+        reader: Deferred[Any] = Deferred(self._forget)
         self._readers.append(reader)
         return await (reader.asFuture(asyncio.get_running_loop()) if _is_in_asyncio_task() else reader)
+
+    def _forget(self, reader: Deferred[Any]) -> None:
+        """React to a reader that no longer waits."""
+        if reader in self._readers:
+            self._readers.remove(reader)
 
     def __enter__(self) -> Subscription:
         return self

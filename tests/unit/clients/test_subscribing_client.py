@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, List
 
 import pytest
 from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.internet.error import ConnectionRefusedError, TimeoutError
+from twisted.logger import capturedLogs
 
 from tests.unit.clients.test_client import Endpoint, outcome, request, waits
 from twisted_kv import Message
@@ -184,3 +186,41 @@ def test_what_cannot_be_subscribed_to_is_an_error(plain: StreamClient) -> None:
         plain.subscribe(patterns="x*")
     with pytest.raises(TypeError):
         plain.subscribe(bad)
+
+
+@pytest.mark.parametrize("end", ["loss", "error", "timeout", "close", "cancel"])
+def test_nothing_is_left_unheard_when_several_names_fail(
+    plain: StreamClient, endpoint: Endpoint, timer: Clock, end: str
+) -> None:
+    with capturedLogs() as logs:
+        waiting = plain.subscribe("a", "b", "c")
+        {
+            "loss": lambda: endpoint.streams[0].abortConnection(),
+            "error": lambda: endpoint.answer(b"-ERR no\r\n" * 3),
+            "timeout": lambda: timer.advance(5),
+            "close": plain.close,
+            "cancel": waiting.cancel,
+        }[end]()
+        with pytest.raises(Exception):  # noqa: B017, PT011 - which one is seen above
+            outcome(waiting)
+        del waiting
+        gc.collect()
+    assert logs == []
+    assert timer.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    "words", [("CLIENT", "REPLY", "SKIP"), ("client", "tracking", "on"), ("CLIENT", "CACHING", "yes")]
+)
+def test_what_would_hold_for_one_connection_is_refused(plain: StreamClient, words: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="would hold for one connection only"):
+        plain.request(*words)
+
+
+def test_a_message_that_is_cut_ends_the_connection(plain: StreamClient, endpoint: Endpoint) -> None:
+    waiting = plain.subscribe("c")
+    endpoint.answer(CONFIRMED)
+    outcome(waiting)
+    endpoint.answer(b"*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n")
+    assert endpoint.streams[0].lost
+    plain.close()

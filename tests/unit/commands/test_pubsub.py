@@ -291,3 +291,34 @@ def test_a_message_to_very_many_leaves_the_reactor_its_turns(cache: MemoryCache)
     cache.clock.advance(0)
     both = message(b"message", b"a", b"1") + message(b"message", b"a", b"2")
     assert all(client.transport.take() == both for client in clients)
+
+
+def test_a_message_in_a_transaction_without_replies_is_sent(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.send(b"SUBSCRIBE a\r\nCLIENT TRACKING on\r\nGET k\r\nCLIENT REPLY OFF\r\n")
+    sent = client.send(b"MULTI\r\nPUBLISH a x\r\nSET k v\r\nEXEC\r\n")
+    told = message(b"message", b"a", b"x", mark=b">")
+    assert sent == told + b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
+
+
+def test_small_messages_count_too_where_one_request_sends_very_many(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
+    client = cache.connect()
+    for number in range(100):
+        client.send(b"PSUBSCRIBE a" + b"*" * (number + 1) + b"\r\n")
+    request = b"PUBLISH a " + b"x" * 900 + b"\r\n"
+    cache.connect().send(b"MULTI\r\n" + request * 100 + b"EXEC\r\n")
+    assert client.closed
+    assert b"client_output_buffer_limit_disconnections:1\r\n" in cache.call("INFO", "stats")
+
+
+def test_a_client_that_a_callback_closes_is_asked_no_more(cache: MemoryCache) -> None:
+    client = cache.connect()
+    number = client.call("CLIENT", "ID")
+    cache.call("RPUSH", "l", "a", "b", "c", "d")
+    cache.service.on("lpop", "*", lambda event: cache.call("CLIENT", "KILL", "ID", number))
+    client.send(b"LPOP l\r\nLPOP l\r\nSUBSCRIBE c\r\nLPOP l\r\n")
+    assert client.closed
+    assert cache.call("LRANGE", "l", 0, -1) == [b"b", b"c", b"d"]
+    assert cache.call("PUBSUB", "CHANNELS") == []

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, List
+
+from twisted_kv import Session
+from twisted_kv.commands import GROUPS
+from twisted_kv.declaring import Group, first
 from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
+from twisted_kv.vocabulary.replies import Reply
 
 
 def test_requests_in_process_and_by_datagram_are_shown(cache: MemoryCache) -> None:
@@ -107,3 +114,49 @@ def test_a_transaction_is_shown_when_it_runs(cache: MemoryCache) -> None:
     cache.connect().send(b"MULTI\r\nSET k 1\r\nGET k\r\nEXEC\r\n")
     shown = [line.partition(b"] ")[2] for line in client.transport.take().splitlines()]
     assert shown == [b'"MULTI"', b'"SET" "k" "1"', b'"GET" "k"', b'"EXEC"']
+
+
+def test_a_command_within_another_gives_its_value_or_its_error_whoever_monitors() -> None:
+    group = Group("own")
+
+    @group.command("NEXT", since="1.0.0", flags="write", keys=first("RW"))
+    def next_(session: Session, key: bytes) -> Reply:
+        count: int = session.call(b"INCR", key)
+        session.call(b"LPUSH", b"l", b"x")
+        return count + 1
+
+    with MemoryCache(groups=[*GROUPS, group]) as cache:
+        client = cache.connect()
+        client.send(b"MONITOR\r\n")
+        assert cache.call("NEXT", "k") == 2
+        listener = cache.connect()
+        listener.call("HELLO", 3)
+        cache.call("CONFIG", "SET", "notify-keyspace-events", "EA")
+        listener.send(b"PSUBSCRIBE __key*\r\n")
+        sent = listener.send(b"NEXT k\r\n")
+        assert sent.endswith(b":3\r\n")
+        assert sent.count(b"pmessage") == 2
+        cache.call("RPUSH", "list", "x")
+        listener.transport.take()
+        assert listener.send(b"NEXT list\r\n").startswith(b"-WRONGTYPE")
+
+
+def test_a_journal_that_is_replayed_is_not_shown_and_tells_no_events(tmp_path: Path) -> None:
+    config = {"dir": str(tmp_path), "appendonly": "yes", "enable-debug-command": "yes"}
+    with MemoryCache(config) as cache:
+        cache.call("SET", "k", "v", "PX", 1000)
+        client = cache.connect()
+        client.send(b"MONITOR\r\n")
+        got: List[Any] = []
+        cache.service.on("*", "*", got.append)
+        tracked = cache.connect()
+        tracked.call("HELLO", 3)
+        tracked.send(b"CLIENT TRACKING on\r\nGET k\r\n")
+        client.transport.take()
+        done: List[Any] = []
+        cache.request("DEBUG", "LOADAOF").addCallback(done.append)
+        cache.clock.advance(0)
+        assert done == [b"OK"]
+        assert got == []
+        assert b"SET" not in client.transport.take()
+        assert tracked.transport.take() == b">2\r\n$10\r\ninvalidate\r\n_\r\n"

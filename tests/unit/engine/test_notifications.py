@@ -193,3 +193,14 @@ def test_a_key_that_nobody_has_looked_at_since_it_expired_has_expired_when_it_is
     cache.call("SET", "k", "w")
     cache.call("SET", "k", "w", "PXAT", 1)
     assert got == ["expired", "new", "set", "set", "expire", "expired"]
+
+
+def test_an_event_of_an_own_command_is_in_the_class_of_modules(cache: MemoryCache) -> None:
+    got: List[str] = []
+    client = subscribed(cache, "__keyevent*__:*")
+    client.transport.take()
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "Ed")
+    cache.service.on("*", "*", lambda event: got.append(event.event))
+    cache.service.dispatcher.server.databases[0].set(b"k", b"v", event=b"mine")
+    assert got == ["new", "mine"]
+    assert client.transport.take().count(b"pmessage") == 1

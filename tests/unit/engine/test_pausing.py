@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from unittest import mock
+
 import pytest
 
-from twisted_kv.testing import MemoryCache
+from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
 
 
@@ -182,3 +185,89 @@ def test_who_monitors_is_not_paused(cache: MemoryCache) -> None:
     client.send(b"MONITOR\r\n")
     cache.call("CLIENT", "PAUSE", 100)
     assert client.send(b"PING\r\n").startswith(b"+PONG\r\n")
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        ("INCR s", "GET s"),
+        ("RPUSH l new", "LRANGE l 0 -1"),
+        ("SETNX n new", "GET n"),
+        ("RENAMENX keep n", "GET n"),
+        ("APPEND s x", "GET s"),
+        ("SET s x KEEPTTL", "GET s"),
+        ("PFMERGE n p", "PFCOUNT n"),
+    ],
+)
+def test_a_call_in_process_finds_no_expired_key_in_a_pause_nor_does_the_journal(
+    tmp_path: Path, write: str, read: str
+) -> None:
+    config = {"dir": str(tmp_path), "appendonly": "yes"}
+    with MemoryCache(config) as cache:
+        for words in (
+            "SET s 5 PX 100",
+            "RPUSH l old",
+            "PEXPIRE l 100",
+            "SET n old PX 100",
+            "SET keep src",
+            "PFADD p a",
+        ):
+            cache.call(*words.split())
+        cache.call("CLIENT", "PAUSE", 10_000, "WRITE")
+        cache.clock.advance(1)
+        cache.call(*write.split())
+        expected = cache.call(*read.split())
+        assert expected not in (None, [], 0)
+        assert cache.call("TTL", read.split()[1]) == -1
+    with MemoryCache(config) as cache:
+        cache.clock.advance(1)
+        assert cache.call(*read.split()) == expected
+
+
+def test_a_cache_that_is_started_again_is_not_paused(cache: MemoryCache) -> None:
+    cache.call("CLIENT", "PAUSE", 1000)
+    cache.call("SET", "k", "v", "PX", 500)
+    client = cache.connect()
+    assert client.send(b"GET k\r\n") == b""
+    cache.service.stopService()
+    cache.service.startService()
+    assert client.transport.take() == b"$1\r\nv\r\n"
+    cache.clock.advance(1)
+    assert cache.call("DBSIZE") == 0
+
+
+def test_what_was_held_leaves_the_reactor_its_turns(cache: MemoryCache, clock: Clock) -> None:
+    clients = [cache.connect() for _ in range(5)]
+    cache.call("CLIENT", "PAUSE", 100)
+    for client in clients:
+        client.send(b"INCR k\r\n")
+    wakeup = cache.service.dispatcher.wakeup
+    late = mock.PropertyMock(return_value=True)
+    with mock.patch.object(type(wakeup), "is_late", late):
+        cache.call("CLIENT", "UNPAUSE")
+        assert cache.call("GET", "k") == b"1"
+    clock.advance(0)
+    assert cache.call("GET", "k") == b"5"
+    assert [client.transport.take() for client in clients] == [b":%d\r\n" % number for number in range(1, 6)]
+
+
+def test_a_choice_of_what_is_remembered_waits_with_its_request(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.send(b"CLIENT TRACKING on OPTIN\r\nCLIENT CACHING YES\r\n")
+    cache.call("CLIENT", "PAUSE", 100)
+    assert client.send(b"GET k\r\n") == b""
+    cache.clock.advance(0.1)
+    assert client.transport.take() == b"_\r\n"
+    cache.call("SET", "k", 1)
+    assert client.transport.take() == b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
+
+
+def test_a_held_request_whose_client_wants_no_replies(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.send(b"CLIENT REPLY OFF\r\n")
+    cache.call("CLIENT", "PAUSE", 100)
+    assert client.send(b"PING\r\nSUBSCRIBE x\r\nCLIENT REPLY ON\r\nPING\r\n") == b""
+    cache.clock.advance(0.1)
+    assert client.transport.take() == b">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n+OK\r\n+PONG\r\n"

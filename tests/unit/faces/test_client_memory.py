@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twisted_kv.faces.stream import CONNECTION_SIZE
-from twisted_kv.testing import MemoryCache
+from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError
 
 
@@ -54,3 +54,11 @@ def test_without_a_limit_nobody_is_closed(cache: MemoryCache) -> None:
     client.send(b"*2\r\n$4\r\nECHO\r\n$90000\r\n" + b"x" * 80_000)
     cache.clock.advance(10)
     assert not client.closed
+
+
+def test_a_connection_that_is_over_is_not_counted_again(cache: MemoryCache) -> None:
+    client = MemoryConnection(cache.factory, StreamTransport(capacity=10))
+    client.protocol.dataReceived(b"PING\r\n" * 10 + b"*2\r\n$4\r\nECHO\r\n$190000\r\n" + b"x" * 150_000)
+    cache.call("CONFIG", "SET", "maxmemory-clients", 1000)
+    cache.clock.advance(5)
+    assert b"evicted_clients:1\r\n" in cache.call("INFO", "stats")

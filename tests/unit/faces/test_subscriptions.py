@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, List
 
 import pytest
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import capturedLogs
 
 from tests.unit.faces.test_calls_and_requests import in_a_thread
@@ -71,6 +71,48 @@ def test_a_callback_that_goes_on_publishing_leaves_the_reactor_its_turns(cache: 
     assert len(got) == 1000
     cache.clock.advance(0)
     assert len(got) == 1500
+
+
+def test_a_cache_that_is_started_again_delivers(cache: MemoryCache) -> None:
+    got: List[bytes] = []
+
+    def again(message: Message) -> None:
+        got.append(message.payload)
+        cache.service.publish("c", b"x")
+
+    subscription = cache.service.subscribe("c", callback=again)
+    cache.service.publish("c", b"x")
+    cache.service.stopService()
+    subscription.stop()
+    cache.service.startService()
+    later: List[bytes] = []
+    cache.service.subscribe("d", callback=lambda message: later.append(message.payload))
+    cache.service.publish("d", "y")
+    assert later == [b"y"]
+
+
+def test_a_reader_that_ends_another_when_all_end(cache: MemoryCache) -> None:
+    subscription = cache.service.subscribe("c")
+    first, second, third = (ensureDeferred(subscription.__anext__()) for _ in range(3))
+    ended: List[Any] = []
+    first.addErrback(lambda _: second.cancel())
+    for each in (second, third):
+        each.addErrback(lambda failure: ended.append(failure.type))
+    subscription.stop()
+    assert ended == [CancelledError, StopAsyncIteration]
+
+
+def test_a_reset_cache_has_no_subscriptions(cache: MemoryCache) -> None:
+    got: List[Any] = []
+    for _ in range(40):
+        cache.service.subscribe("c", callback=got.append).stop()
+    kept = cache.service.subscribe("c", callback=got.append)
+    cache.service.on("*", "*", got.append)
+    cache.reset()
+    cache.service.publish("c", "x")
+    cache.call("SET", "k", "v")
+    assert got == []
+    assert kept.is_stopped
 
 
 def test_without_turns_all_is_delivered_at_once() -> None:
