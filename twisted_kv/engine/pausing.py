@@ -7,7 +7,6 @@ nobody to wait, and is dropped.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, Sequence, Tuple
 
 from twisted_kv.declaring.commands import Command, InTransaction
@@ -120,7 +119,7 @@ class Pause:
                 continue
             reply = self._request(*held)
             if type(reply) is Promise:
-                promise.abandon = partial(_abandon, reply)
+                promise.abandon = reply.give_up
                 reply.then(promise.resolve)
             else:
                 promise.resolve(reply)
@@ -131,11 +130,6 @@ class Pause:
         """Run more of what was held, unless clients are paused again."""
         if not self.is_on:
             self._wakeup.at_end(self._release)
-
-
-def _abandon(promise: Promise) -> None:
-    """Abandon a promise in the way that it has when this is called."""
-    promise.abandon()
 
 
 def _may_write(command: Command) -> bool:

@@ -179,10 +179,14 @@ class RespProtocol(Protocol):
         reply = self._service.request(session, words)
         if type(reply) is not Promise:
             return messages_of(reply) if skips or session.replies_off else reply
-        later, mute = reply, Promise(holds=reply.holds)
-        mute.abandon = lambda: later.abandon()
-        later.then(lambda reply: mute.resolve(messages_of(reply) if skips or session.replies_off else reply))
+        mute = Promise(holds=reply.holds)
+        mute.abandon = reply.give_up
+        reply.then(partial(self._resolve_mutely, mute, session, skips))
         return mute
+
+    @staticmethod
+    def _resolve_mutely(mute: Promise, session: Session, skips: bool, reply: Reply) -> None:
+        mute.resolve(messages_of(reply) if skips or session.replies_off else reply)
 
     def _next_requests(self, session: Session) -> list[list[bytes]]:
         """Return the next complete requests; an unauthenticated client may announce only small sizes."""

@@ -45,6 +45,10 @@ class Promise:
         if self._callback is not None:
             self._callback(reply)
 
+    def give_up(self) -> None:
+        """Abandon the promise, in the way that is set by then: for a promise that stands for this one."""
+        self.abandon()
+
     def now(self) -> Reply:
         """Return the reply if it is known, and this promise if not: what a command returns."""
         return self._reply if self.is_resolved else self
