@@ -78,7 +78,7 @@ def is_as_told(case: Case, why: str) -> bool:
 
 def line(case: Case) -> str:
     state = f"needs {case.missing}, which is not there yet" if case.missing else "works"
-    return f"| {case.package} {version(case.package)} | {case.tried} | {state} |\n"
+    return f"| {case.package} {case.version or version(case.package)} | {case.tried} | {state} |\n"
 
 
 def main() -> int:

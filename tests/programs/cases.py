@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import tempfile
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
 
 
@@ -20,19 +24,32 @@ class Case(NamedTuple):
     tried: str
     run: Callable[[int], None]
     missing: str
+    version: str
+    """Its version, where it is not one of those in `requirements.txt`."""
 
 
 CASES: Dict[str, Case] = {}
 
 
-def program(package: str, tried: str, missing: str = "") -> Callable[[Callable[[int], None]], Callable[[int], None]]:
+def program(
+    package: str, tried: str, missing: str = "", version: str = ""
+) -> Callable[[Callable[[int], None]], Callable[[int], None]]:
     """Declare a case."""
 
     def declare(run: Callable[[int], None]) -> Callable[[int], None]:
-        CASES[run.__name__] = Case(package, tried, run, missing)
+        CASES[run.__name__] = Case(package, tried, run, missing, version)
         return run
 
     return declare
+
+
+LATER_REDIS = "6.4.0"
+"""A redis-py that other programs here do not go with; it is in a folder of its own, `$LATER`."""
+
+
+def node(script: str, port: int) -> None:
+    """Run a program of Node; its packages are where `$NODE_PATH` says."""
+    subprocess.run(["node", Path(__file__).parent / "node" / script, str(port)], check=True)
 
 
 def same(got: object, expected: object) -> None:
@@ -498,13 +515,15 @@ def redis_pubsub_asyncio(port: int) -> None:
     asyncio.run(run())
 
 
-@program("redis", "its client-side cache, which the server invalidates")
+@program("redis", "its client-side cache, which the server invalidates", version=LATER_REDIS)
 def redis_client_side_cache(port: int) -> None:
+    sys.path.insert(0, os.environ["LATER"])
     import redis
     from redis._parsers import _RESP3Parser
     from redis.cache import CacheConfig
 
-    # It asks for Redis 7.4, though it uses what has been there since 6.0; and the parser of hiredis does not know this.
+    same(redis.__version__, LATER_REDIS)
+    # It asks for Redis 7.4, though it uses what has been there since 6.0.
     redis.connection.CacheProxyConnection.MIN_ALLOWED_VERSION = "7.0.0"
     pool = redis.ConnectionPool(port=port, protocol=3, parser_class=_RESP3Parser, cache_config=CacheConfig())
     caching = redis.Redis(connection_pool=pool)
@@ -512,6 +531,9 @@ def redis_client_side_cache(port: int) -> None:
     other.set("k", "1")
     same([caching.get("k"), caching.get("k"), caching.get_cache().size], [b"1", b"1", 1])
     other.set("k", "2")
+    end = time.monotonic() + 5
+    while caching.get("k") == b"1" and time.monotonic() < end:
+        time.sleep(0.01)  # the message is on its way
     same([caching.get("k"), caching.get_cache().size], [b"2", 1])
 
 
@@ -580,6 +602,16 @@ def python_socketio(port: int) -> None:
 
     asyncio.run(run())
     same(got, [("event", [{"a": 1}], "r")])
+
+
+@program("ioredis", "publish and subscribe, pipelines, transactions, MONITOR", version="5.4.1")
+def ioredis(port: int) -> None:
+    node("ioredis.js", port)
+
+
+@program("@socket.io/redis-adapter", "two servers of socket.io with a room in common", version="8.3.0")
+def socketio_adapter(port: int) -> None:
+    node("socketio.js", port)
 
 
 if os.environ.get("HOME") is None:  # some programs look for it
