@@ -298,7 +298,7 @@ def huey(port: int) -> None:
     same(result.get(), 3)
 
 
-@program("rq", "a job that a simple worker runs, though it logs that it cannot subscribe to commands")
+@program("rq", "a job that a simple worker runs, while it subscribes to commands")
 def rq(port: int) -> None:
     import redis
     from rq import Queue, SimpleWorker
