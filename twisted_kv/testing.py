@@ -428,6 +428,16 @@ class _PipeTransport(StringTransport):
     def abortConnection(self) -> None:
         self.loseConnection()
 
+    def pauseProducing(self) -> None:
+        """Do nothing once the connection ends, as a socket does: Twisted's fake raises an error then."""
+        if not self.disconnecting:
+            super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Do nothing once the connection ends, as a socket does: Twisted's fake raises an error then."""
+        if not self.disconnecting:
+            super().resumeProducing()
+
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Do nothing: a pipe in memory has no delay."""
 

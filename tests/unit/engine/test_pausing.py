@@ -236,6 +236,7 @@ def test_a_cache_that_is_started_again_is_not_paused(cache: MemoryCache) -> None
     assert cache.call("DBSIZE") == 0
 
 
+@pytest.mark.pure  # it replaces a method
 def test_what_was_held_leaves_the_reactor_its_turns(cache: MemoryCache, clock: Clock) -> None:
     clients = [cache.connect() for _ in range(5)]
     cache.call("CLIENT", "PAUSE", 100)
