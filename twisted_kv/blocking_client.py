@@ -7,10 +7,10 @@ restores the database, the protocol version and the password.
 from __future__ import annotations
 
 import socket
-from typing import Callable, Final, Protocol, Sequence
+from typing import Callable, Final, Iterator, Protocol, Sequence
 
-from twisted_kv.vocabulary.command_names import READ_ONLY, waiting_seconds
-from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
+from twisted_kv.vocabulary.command_names import READ_ONLY, check_single_reply, waiting_seconds
+from twisted_kv.vocabulary.errors import CommandError, ProtocolError
 from twisted_kv.vocabulary.replies import Push, Reply
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
@@ -25,13 +25,6 @@ class NoAnswer(Exception):  # noqa: N818  # the name says what happened
 
 class Ended(NoAnswer):
     """The server closed the connection before it replied."""
-
-
-LISTENING: Final = frozenset(
-    (b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe", b"sunsubscribe", b"monitor", b"sync",
-     b"psync")
-)  # fmt: skip
-"""Requests that do not have exactly one reply each."""
 
 
 class Stream(Protocol):
@@ -82,11 +75,10 @@ class BlockingClient:
         """Send a request and wait for its reply value; raises `CommandError` for an error reply, or `NoAnswer`.
 
         Without a reply, requests queued since MULTI are lost.  Raises TypeError for an argument that cannot be sent,
-        and ValueError for a request that has more than one reply (SUBSCRIBE, MONITOR).
+        and ValueError for a request that has not exactly one reply (SUBSCRIBE and MONITOR: see `listen`; CLIENT REPLY).
         """
         request = encode_words(words)
-        if request[0].lower() in LISTENING:
-            raise ValueError(f"this client waits for one reply, and {as_text(request[0])} has many")
+        check_single_reply(request)
         retries_left = self._retries if self._queue is None and request[0].lower() in READ_ONLY else 0
         while True:
             try:
@@ -101,6 +93,26 @@ class BlockingClient:
             raise reply
         return reply
 
+    def listen(self, *words: Word) -> Iterator[Reply]:
+        """Send a request that messages follow (SUBSCRIBE, MONITOR), and return all that comes, until it is closed.
+
+        The connection is then of no more use for others: the next request makes another.  Raises `NoAnswer` when the
+        connection ends, and `CommandError` for an error reply.
+        """
+        request = encode_words(words)
+        try:
+            reply = self._attempt(request, messages=True)
+            while True:
+                if isinstance(reply, CommandError):
+                    raise reply
+                yield reply
+                try:
+                    reply = self._next(0, messages=True)
+                except (OSError, ProtocolError) as error:
+                    raise NoAnswer(str(error)) from None
+        finally:
+            self.close()
+
     def move(self, connect: Callable[[], Stream]) -> None:
         """Switch to another server: the next request connects to it and selects the same database there."""
         self.close()
@@ -114,7 +126,7 @@ class BlockingClient:
         if stream is not None:
             stream.close()
 
-    def _attempt(self, request: Sequence[bytes]) -> Reply:
+    def _attempt(self, request: Sequence[bytes], *, messages: bool = False) -> Reply:
         try:
             if self._stream is not None and self._was_closed(self._stream):
                 transaction = self.in_transaction
@@ -124,7 +136,8 @@ class BlockingClient:
             if self._stream is None:
                 self._greet()
             seconds = waiting_seconds(request) if self._queue is None else None
-            return self._exchange(request, self._timeout if seconds is None else seconds and self._timeout + seconds)
+            patience = self._timeout if seconds is None else seconds and self._timeout + seconds
+            return self._exchange(request, patience, messages=messages)
         except BaseException as error:
             self.close()  # a late reply would be taken for that of the next request
             if isinstance(error, ProtocolError):
@@ -150,18 +163,24 @@ class BlockingClient:
             if isinstance(reply, CommandError):
                 raise reply
 
-    def _exchange(self, request: Sequence[bytes], seconds: float) -> Reply:
-        """Send a request and wait for its reply; 0 seconds means no limit."""
+    def _exchange(self, request: Sequence[bytes], seconds: float, *, messages: bool = False) -> Reply:
+        """Send a request and wait for its reply, or with `messages` for whatever comes; 0 seconds means no limit."""
         assert self._stream is not None
         self._stream.settimeout(seconds or None)
         self._stream.sendall(encode_request(request))
+        return self._next(seconds, messages=messages)
+
+    def _next(self, seconds: float, *, messages: bool) -> Reply:
+        """Wait for the next reply; messages are passed over unless they are wanted."""
+        assert self._stream is not None
+        self._stream.settimeout(seconds or None)
         while True:
             while (reply := self._reader.gets()) is None:
                 data = self._stream.recv(CHUNK)
                 if not data:
                     raise Ended("the connection ended before the reply came")
                 self._reader.feed(data)
-            if not isinstance(reply[0], Push):
+            if messages or not isinstance(reply[0], Push):
                 return reply[0]
 
     @staticmethod

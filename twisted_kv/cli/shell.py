@@ -31,6 +31,9 @@ FORMS: Final[dict[str, Callable[[Reply], bytes]]] = {
 }
 """The functions that format replies, by the options that select them."""
 
+_LISTENS: Final = (b"subscribe", b"psubscribe", b"ssubscribe", b"monitor")
+"""Requests that messages follow."""
+
 CLEAR: Final = b"\x1b[H\x1b[2J"
 
 
@@ -71,7 +74,13 @@ class Shell:
         return f"{self.name}{database}{'(TX)' if self._client.in_transaction else ''}> "
 
     def run(self, words: Sequence[bytes]) -> int:
-        """Run one request and return the exit status: 0, 1 for an error reply, 2 if there was no reply."""
+        """Run one request and return the exit status: 0, 1 for an error reply, 2 if there was no reply.
+
+        After SUBSCRIBE or MONITOR it writes messages until the user interrupts it.
+        """
+        client = self._client
+        if words[0].lower() in _LISTENS and isinstance(client, BlockingClient) and not client.in_transaction:
+            return self._attempt(lambda: self._listen(client, words))
 
         def run() -> None:
             try:
@@ -88,6 +97,15 @@ class Shell:
         if words[0].lower() in (b"auth", b"hello"):
             self._documents = None
         return self._attempt(run)
+
+    def _listen(self, client: BlockingClient, words: Sequence[bytes]) -> None:
+        if self._form is render:
+            self._write_text("Reading messages... (press Ctrl-C to quit)\n")
+        try:
+            for message in client.listen(*words):
+                self._write(self._form(message))
+        except KeyboardInterrupt:
+            client.close()
 
     def run_task(self, name: str, pattern: bytes | None, interval: float) -> int:
         """Run `--scan`, `--bigkeys` or `--stat` and return the exit status."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Sequence
 
+from twisted_kv.vocabulary.errors import as_text
 from twisted_kv.vocabulary.numbers import parse_double
 
 READ_ONLY: Final = frozenset(
@@ -37,6 +38,15 @@ OF_CONNECTION_BY_CLIENT: Final = frozenset(b"caching reply tracking".split())
 
 LISTENING: Final = frozenset(b"monitor psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe".split())
 """Commands after which a connection gets messages that answer no request."""
+
+
+def check_single_reply(words: Sequence[bytes]) -> None:
+    """Raise ValueError for a request that has not exactly one reply."""
+    name = words[0].lower()
+    is_mute = name == b"client" and len(words) > 1 and words[1].lower() == b"reply"
+    if name in LISTENING or name in (b"sync", b"psync") or is_mute:
+        shown = as_text(b" ".join(words[: 1 + is_mute]))
+        raise ValueError(f"this client waits for one reply, and {shown} has none or many")
 
 
 def waiting_seconds(words: Sequence[bytes]) -> float | None:

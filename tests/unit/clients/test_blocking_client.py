@@ -241,9 +241,37 @@ def test_a_connection_that_was_reset_meanwhile_is_made_anew() -> None:
     assert client.request("INCR", "k") == 2
 
 
-@pytest.mark.parametrize("name", ["SUBSCRIBE", "psubscribe", "MONITOR", b"UNSUBSCRIBE"])
+@pytest.mark.parametrize("resp", [2, 3])
+def test_messages_are_listened_to_until_it_is_closed(line: Line, cache: MemoryCache, resp: int) -> None:
+    client = line.client(resp=resp)
+    client.request("SELECT", 3)
+    messages = client.listen("SUBSCRIBE", "c")
+    assert next(messages) == [b"subscribe", b"c", 1]
+    cache.call("PUBLISH", "c", "x")
+    assert next(messages) == [b"message", b"c", b"x"]
+    client.close()
+    assert cache.call("PUBLISH", "c", "y") == 0
+    client.request("SET", "k", "v")
+    with cache.session() as session:
+        session.call("SELECT", 3)
+        assert session.call("GET", "k") == b"v"
+
+
+def test_a_lost_connection_or_an_error_ends_the_messages(line: Line) -> None:
+    messages = line.client().listen("MONITOR")
+    assert next(messages) == b"OK"
+    line.cut()
+    with pytest.raises(NoAnswer):
+        next(messages)
+    with pytest.raises(CommandError, match="wrong number"):
+        next(line.client().listen("SUBSCRIBE"))
+
+
+@pytest.mark.parametrize("name", ["SUBSCRIBE", "psubscribe", "MONITOR", b"UNSUBSCRIBE", "PSYNC"])
 def test_what_is_answered_more_than_once_is_not_sent(name: str) -> None:
     client = BlockingClient(Says(b":1\r\n"))
     with pytest.raises(ValueError, match="waits for one reply"):
         client.request(name, "channel")
+    with pytest.raises(ValueError, match="waits for one reply, and CLIENT REPLY has none"):
+        client.request("CLIENT", "REPLY", "OFF")
     assert client.request("INCR", "k") == 1

@@ -658,3 +658,30 @@ def test_the_arguments_are_those_of_the_process_where_none_are_given(
     with pytest.raises(SystemExit):
         cli.main()
     assert VERSION in capsys.readouterr().out
+
+
+class Interrupted(MemoryStream):
+    """A stream on which the user presses Ctrl-C when nothing more comes."""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        try:
+            return super().recv(size, flags)
+        except socket.timeout:
+            raise KeyboardInterrupt from None
+
+
+@pytest.mark.parametrize(("form", "head"), [("no-raw", "Reading messages... (press Ctrl-C to quit)\n"), ("raw", "")])
+def test_messages_are_written_until_the_user_interrupts(cache: MemoryCache, form: str, head: str) -> None:
+    output = io.BytesIO()
+    client = BlockingClient(lambda: Interrupted(cache))
+    shell = Shell(client, output, io.BytesIO(), form=FORMS[form])
+    assert shell.run([b"SUBSCRIBE", b"c", b"d"]) == 0
+    lines = output.getvalue().decode()
+    assert lines.startswith(head)
+    assert lines.count("subscribe") == 2
+    assert cache.call("PUBSUB", "CHANNELS") == []
+    assert shell.run([b"GET", b"k"]) == 0
+    assert shell.run([b"SUBSCRIBE"]) == 1
+    errors = io.BytesIO()
+    assert Shell(client, output, errors, form=FORMS[form]).run([b"UNSUBSCRIBE"]) == 2
+    assert b"waits for one reply" in errors.getvalue()
