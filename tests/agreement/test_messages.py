@@ -14,7 +14,7 @@ from .conversations import Conversation
 from .generated import thorough
 from .listening import SCRIPTS
 from .others import SCRIPTS as CLIENTS
-from .servers import BothServers
+from .servers import BothServers, encode
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]
 
@@ -142,6 +142,35 @@ def test_whatever_clients_track_they_are_told_alike(servers: BothServers, steps:
         conversation.play(*steps)
     finally:
         conversation.end()
+    assert servers.cache.service.dispatcher.server.services.tracking.clients == 0
+
+
+anything = st.one_of(
+    either,
+    tracked,
+    st.sampled_from(["CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "PSUBSCRIBE __keyevent*", "LPOP l"]),
+)
+all_transactions = st.lists(anything, min_size=1, max_size=5).map(lambda asked: "; ".join(["MULTI", *asked, "EXEC"]))
+all_pipelines = st.lists(st.one_of(anything, anything, all_transactions), min_size=1, max_size=5).map("; ".join)
+all_says = st.builds("{}: {}".format, st.sampled_from("abc"), st.one_of(anything, all_transactions, all_pipelines))
+
+
+@thorough
+@given(
+    steps=st.lists(st.one_of(*[all_says] * 12, leaves), min_size=3, max_size=30), resp3=st.sets(st.sampled_from("abc"))
+)
+def test_whatever_clients_say_all_of_it_together_is_answered_alike(
+    servers: BothServers, steps: Sequence[str], resp3: set[str]
+) -> None:
+    servers.begin()
+    conversation = Messages(servers)
+    try:
+        conversation.play(*(f"{name}: ECHO {name}" for name in "abc"), "z: CONFIG SET notify-keyspace-events KEA")
+        speak_resp3(conversation, "".join(sorted(resp3)))
+        conversation.play(*steps, "z: CONFIG SET notify-keyspace-events ''")
+    finally:
+        conversation.end()
+        servers.control.ask(encode(("CONFIG", "SET", "notify-keyspace-events", "")))
     assert servers.cache.service.dispatcher.server.services.tracking.clients == 0
 
 

@@ -65,7 +65,7 @@ class Worker:
         if verb == b"REPLICATE":
             self.send(b"POSITION", self.name, b"%d" % len(self.rows))
             return
-        name, _, value = rest.partition(b" ")
+        name = rest.partition(b" ")[0]
         if name != self.name:
             self.got.append((verb, rest))
 
