@@ -172,6 +172,17 @@ def data_types(tables: Tables) -> None:
         _finish(axes, title, "owncache's CPU a request / redis's, less is better", "")
 
 
+def messages(tables: Tables) -> None:
+    _, axes = pyplot.subplots(figsize=(8, 4))
+    for title, rows in tables.items():
+        rows = rows[::-1]
+        drawn = axes.barh(
+            [row["load"] for row in rows], [row["owncache / redis"] for row in rows], color=COLOURS["owncache"]
+        )
+        axes.bar_label(drawn, fmt="%.1f", fontsize=8, padding=2)
+        _finish(axes, title, "owncache's CPU a request / redis's, less is better", "")
+
+
 PLOTS: tuple[Callable[[Tables], None], ...] = (
     servers,
     in_process,
@@ -182,6 +193,7 @@ PLOTS: tuple[Callable[[Tables], None], ...] = (
     host,
     durability,
     data_types,
+    messages,
 )
 
 

@@ -82,10 +82,9 @@ class Monitors:
         return line if session in self._sessions else None
 
     def _line(self, session: Session, words: Sequence[bytes]) -> bytes:
-        microseconds = round(self._server.now.clock.seconds() * 1_000_000)
-        where = "%d %s" % (session.db.index, _origin(session))
+        seconds, microseconds = divmod(round(self._server.now.clock.seconds() * 1_000_000), 1_000_000)
         shown = " ".join([quote(word) for word in words])
-        return ("%d.%06d [%s] %s" % (*divmod(microseconds, 1_000_000), where, shown)).encode()
+        return f"{seconds}.{microseconds:06} [{session.db.index} {_origin(session)}] {shown}".encode()
 
 
 def _origin(session: Session) -> str:
