@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import cycle
 from types import TracebackType
-from typing import Any, Callable, Iterable, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Mapping, Sequence, TypeVar
 
 from twisted.internet import error, task
 from twisted.internet.address import IPv4Address
@@ -41,8 +41,10 @@ from twisted_kv.faces.stream import RespProtocol
 from twisted_kv.persistence.files import Disk, Folder, RealFolder, Worker
 from twisted_kv.service import CacheService
 from twisted_kv.settings.config import KNOWN
+from twisted_kv.vocabulary.command_names import check_single_reply
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.replies import Push, Reply
+from twisted_kv.vocabulary.subscriptions import KeyEvent, OnMessage, Subscription
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
@@ -213,12 +215,15 @@ class MemoryConnection:
     def request(self, *words: Word) -> Deferred[Reply]:
         """Send a request; the Deferred fires with its reply value when that arrives, after those of earlier requests.
 
-        It fails with `CommandError` for an error reply, and with `ConnectionDone` if the connection ends first.
+        It fails with `CommandError` for an error reply, and with `ConnectionDone` if the connection ends first.  Raises
+        ValueError for a request that has not exactly one reply (SUBSCRIBE, MONITOR, CLIENT REPLY): use `send` for it.
         """
+        request = encode_words(words)
+        check_single_reply(request)
         owed: Deferred[Reply] = Deferred()
         self._owed.append(owed)
         self.transport.wrote = self._receive_replies
-        self.protocol.dataReceived(encode_request(encode_words(words)))
+        self.protocol.dataReceived(encode_request(request))
         return owed
 
     def _receive_replies(self) -> None:
@@ -312,6 +317,22 @@ class MemoryCache:
     def request(self, *words: Word) -> Deferred[Reply]:
         """Run one request in process; the Deferred fires with its reply value, now or later."""
         return self.service.request(*words)
+
+    def subscribe(
+        self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None
+    ) -> Subscription:
+        """Subscribe in process, as `CacheService.subscribe` does."""
+        return self.service.subscribe(*channels, patterns=patterns, callback=callback)
+
+    def publish(self, channel: Word, payload: Word) -> int:
+        """Publish a message in process, as `CacheService.publish` does."""
+        return self.service.publish(channel, payload)
+
+    def on(
+        self, event: str, pattern: Word, callback: Callable[[KeyEvent], object], database: int | None = None
+    ) -> Subscription:
+        """Call back for what happens to keys, as `CacheService.on` does."""
+        return self.service.on(event, pattern, callback, database)
 
     def session(self) -> LocalSession:
         """Return a new session in process."""

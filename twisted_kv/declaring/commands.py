@@ -185,8 +185,6 @@ class Command:
         if self.find_keys is not None and any("variable_flags" in spec.access for spec in self.keys):
             return self.find_keys(words)
         for spec in self.keys:
-            if spec.is_no_key:
-                continue
             positions = spec.positions(words)
             if positions is None or found is None:
                 found = None

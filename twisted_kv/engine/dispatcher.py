@@ -272,6 +272,7 @@ class Dispatcher:
         if self.pause.is_on and self.pause.concerns(session, entry.command):
             if session.tracked is not None:
                 session.tracked.caching_is_used = False  # it comes again
+            session.last_call = entry
             return self.pause.hold(session, words)
         if transaction is None or entry.command.in_transaction is not InTransaction.QUEUED:
             self.monitors.words = words

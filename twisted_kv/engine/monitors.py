@@ -79,7 +79,7 @@ class Monitors:
         for each in tuple(self._sessions):
             if each is not session:
                 each.push(line)
-        return line if session in self._sessions else None
+        return line if session in self._sessions and not session.closing else None
 
     def _line(self, session: Session, words: Sequence[bytes]) -> bytes:
         seconds, microseconds = divmod(round(self._server.now.clock.seconds() * 1_000_000), 1_000_000)

@@ -7,6 +7,8 @@ for each prefix.  Numbers of databases do not matter: a key is its name, as in R
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import islice
 from typing import Callable, Dict, Final, List, Sequence
 
 from twisted_kv.declaring.commands import Command, Function, InTransaction
@@ -23,7 +25,8 @@ CHANNEL: Final = b"__redis__:invalidate"
 
 
 _EFFORT: Final = 100
-"""Keys that a request forgets for those that were remembered beyond the limit, in its first attempt."""
+_MOST_EFFORT: Final = 12_800
+"""Keys that a request forgets for those that were remembered beyond the limit: at first, and at most."""
 
 
 class _Prefix:
@@ -49,23 +52,29 @@ class Tracking:
         self._sessions: Dict[Session, None] = {}
         self._readers: Dict[bytes, Dict[int, None]] = {}  # the IDs of the sessions that have read a key
         self._prefixes: Dict[bytes, _Prefix] = {}
+        self._lengths: Counter[int] = Counter()  # how many prefixes have which length
         self._asking: Session | None = None  # whose request runs, the outermost one
         self._is_nested = False
         self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
-        self._effort = 0  # how many keys were forgotten when that was found last
+        self._effort = _EFFORT  # how many keys are forgotten when that is found next
         self._is_due = False  # messages about prefixes are due at the end of the wake-up
 
     # What commands ask
 
     def begin(self, session: Session, tracked: Tracked) -> None:
         """Track the keys of a session, or track them in another way; prefixes are added to those it has."""
+        added = tracked.prefixes
         if session.tracked is not None:
-            tracked.prefixes = {**session.tracked.prefixes, **tracked.prefixes}
+            tracked.prefixes = session.tracked.prefixes
+            tracked.prefixes.update(added)
         session.tracked = tracked
         self._sessions[session] = None
-        for prefix in tracked.prefixes:
-            self._prefixes.setdefault(prefix, _Prefix()).sessions[session] = None
+        for prefix in added:
+            if prefix not in self._prefixes:
+                self._prefixes[prefix] = _Prefix()
+                self._lengths[len(prefix)] += 1
+            self._prefixes[prefix].sessions[session] = None
         if len(self._sessions) == 1:
             self._switch()
 
@@ -78,6 +87,7 @@ class Tracking:
             del known.sessions[session]
             if not known.sessions:
                 del self._prefixes[prefix]
+                self._lengths -= Counter((len(prefix),))
         session.tracked = None
         session.refresh()
         del self._sessions[session]
@@ -158,12 +168,10 @@ class Tracking:
         """Forget keys beyond `tracking-table-max-keys`, in the order in which they were read; ever more at a time."""
         most = self._server.settings.tracking_table_max_keys or len(self._readers)
         beyond = len(self._readers) - most
-        self._effort += _EFFORT
-        for _ in range(min(beyond, self._effort)):
-            self._forget(next(iter(self._readers)), None)
+        for key in list(islice(self._readers, max(0, min(beyond, self._effort)))):
+            self._forget(key, None)
         self._is_over_limit = beyond > self._effort
-        if not self._is_over_limit:
-            self._effort = 0
+        self._effort = min(2 * self._effort, _MOST_EFFORT) if self._is_over_limit else _EFFORT
 
     def _remember(self, session: Session, keys: Sequence[bytes]) -> None:
         readers = self._readers
@@ -175,8 +183,9 @@ class Tracking:
     def _modified(self, key: bytes, by_request: bool) -> None:
         """React to a change of a key, made by the request that runs or by none."""
         changer = self._asking if by_request else None
-        for prefix, known in self._prefixes.items():
-            if key.startswith(prefix):
+        for length in self._lengths:
+            known = self._prefixes.get(key[:length])
+            if known is not None:
                 known.keys.setdefault(key, changer)
                 if not self._is_due:
                     self._is_due = True

@@ -17,7 +17,7 @@ from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.keyspace_events import CLASS_OF
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Push, Reply
-from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription
+from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription, check_callback
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
 
@@ -136,6 +136,8 @@ def read_events(
     databases = service.settings.databases
     if database is not None and not 0 <= database < databases:
         raise ValueError(f"there is no database {database!r} among {databases}")
+
+    check_callback(callback)
 
     def read(event: bytes, key: bytes, index: int) -> None:
         if database is None or database == index:

@@ -34,6 +34,9 @@ class Subscriber(Protocol):
         """
 
 
+NAME_SIZE: Final = 400
+"""Bytes of memory of a subscription besides its name: measured for 300,000 channels of one client."""
+
 Receive = Callable[[Push], None]
 
 Subscribers = Dict[Subscriber, Receive]
@@ -111,7 +114,7 @@ class Channels:
 class Subscriptions:
     """What one subscriber is subscribed to.  `receive` accepts its messages, by default its method `push`."""
 
-    __slots__ = ("_channels", "_receive", "_subscriber", "names")
+    __slots__ = ("_channels", "_receive", "_subscriber", "memory", "names")
 
     def __init__(self, channels: Channels, subscriber: Subscriber, receive: Receive | None = None) -> None:
         self._channels = channels
@@ -119,6 +122,8 @@ class Subscriptions:
         self._receive = receive or subscriber.push
         self.names: List[Dict[bytes, None]] = [{} for _ in Kind]
         """The names by kind, in the order of their subscription."""
+        self.memory = 0
+        """Bytes of memory of the names and of their entries in two tables, as an estimate."""
 
     def __bool__(self) -> bool:
         return any(self.names)
@@ -131,12 +136,14 @@ class Subscriptions:
         """Subscribe to a name, unless it is subscribed to already."""
         if name not in self.names[kind]:
             self.names[kind][name] = None
+            self.memory += len(name) + NAME_SIZE
             self._channels.add(kind, name, self._subscriber, self._receive)
 
     def remove(self, kind: Kind, name: bytes) -> None:
         """Unsubscribe from a name, if it is subscribed to."""
         if name in self.names[kind]:
             del self.names[kind][name]
+            self.memory -= len(name) + NAME_SIZE
             self._channels.remove(kind, name, self._subscriber)
 
     def end(self) -> None:

@@ -11,7 +11,7 @@ from typing import Callable, Dict, Final, Mapping, Protocol
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
-from twisted_kv.sessions.channels import Channels, Kind, Subscriptions
+from twisted_kv.sessions.channels import NAME_SIZE, Channels, Kind, Subscriptions
 from twisted_kv.sessions.services import NoPersistence, Services
 from twisted_kv.sessions.statistics import Statistics
 from twisted_kv.sessions.tracked import Tracked
@@ -127,8 +127,14 @@ class Server:
 def memory_of(session: Session) -> int:
     """Return the bytes of memory that a session with its connection takes, as an estimate."""
     link = session.link
-    queued = 0 if session.transaction is None else session.transaction.memory
-    return queued + (0 if link is None else link.memory)
+    size = 0 if link is None else link.memory
+    if session.transaction is not None:
+        size += session.transaction.memory
+    if session.subscriptions is not None:
+        size += session.subscriptions.memory
+    if session.tracked is not None:
+        size += len(session.tracked.prefixes) * NAME_SIZE
+    return size
 
 
 def _no_callback() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict
+from sortedcontainers import SortedDict
 
 
 class Tracked:
@@ -26,7 +26,7 @@ class Tracked:
 
     def __init__(self) -> None:
         self.is_broadcast = False
-        self.prefixes: Dict[bytes, None] = {}
+        self.prefixes: SortedDict[bytes, None] = SortedDict()
         self.is_optin = False
         """Only what is read right after CLIENT CACHING YES is remembered."""
         self.is_optout = False

@@ -156,27 +156,30 @@ class _Piece:
     def _expressions(self) -> Iterator[Tuple[re.Pattern[bytes], int]]:
         """Return consecutive regular expressions, and the number of bytes that each matches."""
         written: List[bytes] = []
-        for atom in self._atoms():
+        length = 0
+        for atom, bytes_each in self._atoms():
             written.append(atom)
+            length += bytes_each
             if len(written) == _LONGEST_EXPRESSION:
-                yield re.compile(b"".join(written), re.DOTALL), len(written)
-                written = []
+                yield re.compile(b"".join(written), re.DOTALL), length
+                written, length = [], 0
         if written:
-            yield re.compile(b"".join(written), re.DOTALL), len(written)
+            yield re.compile(b"".join(written), re.DOTALL), length
 
-    def _atoms(self) -> Iterator[bytes]:
-        """Return a regular expression for each byte."""
+    def _atoms(self) -> Iterator[Tuple[bytes, int]]:
+        """Return regular expressions for one byte each, or for a run of any bytes, and how many bytes these match."""
         for kind, text in self._parts:
             if kind == "plain":
-                yield from (re.escape(bytes((byte,))) for byte in text)
+                for byte in text:
+                    yield re.escape(bytes((byte,))), 1
             elif kind == "any":
-                yield from (b"." for _ in text)
+                yield b".{%d}" % len(text), len(text)
             else:
-                yield _members(text)
+                yield _members(text), 1
 
 
 def _split(pattern: bytes) -> List[Tuple[_Piece, int]]:
-    """Split a pattern at its stars."""
+    """Split a pattern at its stars, but no further than it takes to see that there are too many."""
     pieces: List[Tuple[_Piece, int]] = []
     parts: List[Tuple[str, bytes]] = []
     length = 0
@@ -184,9 +187,10 @@ def _split(pattern: bytes) -> List[Tuple[_Piece, int]]:
         kind = found.lastgroup
         assert kind is not None
         if kind == "stars":
-            for _ in found[kind]:
-                pieces.append((_Piece(parts, length), length))
-                parts, length = [], 0
+            pieces.append((_Piece(parts, length), length))  # many stars in a row are one
+            parts, length = [], 0
+            if len(pieces) > _MAX_STARS + 2:
+                break
             continue
         text = found[kind]
         parts.append(("plain" if kind == "escaped" else kind, text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from inspect import iscoroutinefunction
 from typing import Any, Callable, ClassVar, Deque, Final
 
 import attrs
@@ -48,6 +49,12 @@ class MessagesLost(Exception):  # noqa: N818 - not an error of the program, but 
         self.count = count
 
 
+def check_callback(callback: object) -> None:
+    """Raise TypeError for what is no plain function."""
+    if not callable(callback) or iscoroutinefunction(callback):
+        raise TypeError("a callback is a plain function; what waits reads the messages with `async for`")
+
+
 class Subscription:
     """Messages as they come: each is passed to the callback, or read with `async for`.
 
@@ -64,6 +71,8 @@ class Subscription:
     _log: ClassVar[Logger] = Logger()
 
     def __init__(self, end: Callable[[], None], callback: Callable[[Any], object] | None = None) -> None:
+        if callback is not None:
+            check_callback(callback)
         self._end = end
         self._callback = callback
         self._unread: Deque[Any] = deque()
@@ -112,14 +121,9 @@ class Subscription:
         if self._lost:
             lost, self._lost = self._lost, 0
             raise MessagesLost(lost)
-        reader: Deferred[Any] = Deferred(self._forget)
+        reader: Deferred[Any] = Deferred(self._readers.remove)
         self._readers.append(reader)
         return await (reader.asFuture(asyncio.get_running_loop()) if _is_in_asyncio_task() else reader)
-
-    def _forget(self, reader: Deferred[Any]) -> None:
-        """React to a reader that no longer waits."""
-        if reader in self._readers:
-            self._readers.remove(reader)
 
     def __enter__(self) -> Subscription:
         return self

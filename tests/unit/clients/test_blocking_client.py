@@ -275,3 +275,10 @@ def test_what_is_answered_more_than_once_is_not_sent(name: str) -> None:
     with pytest.raises(ValueError, match="waits for one reply, and CLIENT REPLY has none"):
         client.request("CLIENT", "REPLY", "OFF")
     assert client.request("INCR", "k") == 1
+
+
+def test_a_connection_that_is_reset_ends_the_messages() -> None:
+    messages = BlockingClient(Says(b"+OK\r\n", ConnectionResetError(104, "reset"))).listen("MONITOR")
+    assert next(messages) == b"OK"
+    with pytest.raises(NoAnswer, match="reset"):
+        next(messages)

@@ -322,3 +322,20 @@ def test_a_client_that_a_callback_closes_is_asked_no_more(cache: MemoryCache) ->
     assert client.closed
     assert cache.call("LRANGE", "l", 0, -1) == [b"b", b"c", b"d"]
     assert cache.call("PUBSUB", "CHANNELS") == []
+
+
+def test_what_a_client_is_subscribed_to_counts_as_its_memory(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.send(b"SUBSCRIBE " + b" ".join(b"channel-%d" % number for number in range(1000)) + b"\r\n")
+    size = int(cache.call("CLIENT", "LIST").partition(b" tot-mem=")[2].split()[0])
+    assert size > 400_000
+    client.send(b"UNSUBSCRIBE\r\n")
+    assert int(cache.call("CLIENT", "LIST").partition(b" tot-mem=")[2].split()[0]) < 10_000
+
+
+@pytest.mark.parametrize("words", ["SUBSCRIBE a b", "MONITOR", "CLIENT REPLY OFF"])
+def test_the_kit_s_client_refuses_what_has_not_one_reply(cache: MemoryCache, words: str) -> None:
+    client = cache.connect()
+    with pytest.raises(ValueError, match="waits for one reply"):
+        client.call(*words.split())
+    assert client.call("PING") == b"PONG"

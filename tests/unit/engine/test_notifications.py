@@ -204,3 +204,14 @@ def test_an_event_of_an_own_command_is_in_the_class_of_modules(cache: MemoryCach
     cache.service.dispatcher.server.databases[0].set(b"k", b"v", event=b"mine")
     assert got == ["new", "mine"]
     assert client.transport.take().count(b"pmessage") == 1
+
+
+def test_events_are_told_by_key_and_by_event(cache: MemoryCache) -> None:
+    client = subscribed(cache, "__key*")
+    client.transport.take()
+    cache.call("CONFIG", "SET", "notify-keyspace-events", "KA")
+    cache.call("SET", "k", "v")
+    assert client.transport.take() == (
+        b">4\r\n$8\r\npmessage\r\n$6\r\n__key*\r\n$16\r\n__keyspace@0__:k\r\n$3\r\nset\r\n"
+    )
+    assert client.send(b"LPUSH k x\r\n").startswith(b"-WRONGTYPE")

@@ -272,3 +272,29 @@ def test_a_held_request_whose_client_wants_no_replies(cache: MemoryCache) -> Non
     assert client.send(b"PING\r\nSUBSCRIBE x\r\nCLIENT REPLY ON\r\nPING\r\n") == b""
     cache.clock.advance(0.1)
     assert client.transport.take() == b">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n+OK\r\n+PONG\r\n"
+
+
+@pytest.mark.pure  # it replaces a method
+def test_what_was_held_waits_for_the_next_pause_if_there_is_one(cache: MemoryCache, clock: Clock) -> None:
+    clients = [cache.connect() for _ in range(3)]
+    cache.call("CLIENT", "PAUSE", 100)
+    for client in clients:
+        client.send(b"INCR k\r\n")
+    wakeup = cache.service.dispatcher.wakeup
+    with mock.patch.object(type(wakeup), "is_late", mock.PropertyMock(return_value=True)):
+        cache.call("CLIENT", "UNPAUSE")
+    cache.call("CLIENT", "PAUSE", 100)
+    clock.advance(0)
+    assert cache.call("GET", "k") == b"1"
+    clock.advance(0.1)
+    assert cache.call("GET", "k") == b"3"
+
+
+def test_a_key_that_has_expired_in_a_pause_keeps_no_deadline_without_files_too(cache: MemoryCache) -> None:
+    cache.call("PFADD", "k", "old")
+    cache.call("PEXPIRE", "k", 10)
+    cache.call("PFADD", "other", "a")
+    cache.call("CLIENT", "PAUSE", 1000)
+    cache.clock.advance(0.5)
+    cache.call("PFMERGE", "k", "other")
+    assert (cache.call("TTL", "k"), cache.call("PFCOUNT", "k")) == (-1, 1)

@@ -185,3 +185,70 @@ def test_one_whose_buffer_is_full_does_not_keep_others_from_being_told_of_a_flus
     cache.connect().send(b"MULTI\r\n" + b"FLUSHALL\r\n" * 5 + b"EXEC\r\n")
     assert last.transport.take().count(b"invalidate") == 5
     assert redirecting.call("PING") == b"PONG"
+
+
+def test_who_does_not_want_to_hear_of_its_own_changes(cache: MemoryCache) -> None:
+    client, plain = tracking(cache, "NOLOOP"), cache.connect()
+    client.call("GET", "k")
+    assert client.send(b"SET k v\r\nPING\r\n") == b"+OK\r\n+PONG\r\n"
+    plain.call("CLIENT", "TRACKING", "on")  # in RESP2, and to nobody else: there is no way to tell it
+    plain.call("GET", "k")
+    cache.call("SET", "k", "w")
+    assert plain.transport.take() == b""
+
+
+def test_who_broadcasts_has_no_keys_remembered(cache: MemoryCache) -> None:
+    client = tracking(cache, "BCAST", "PREFIX", "x")
+    client.call("GET", "k")
+    assert b"tracking_total_keys:0\r\n" in cache.call("INFO", "stats")
+
+
+def test_telling_one_of_many_keys_may_end_another_whom_it_redirects_to(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 70000 0 0")
+    slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
+    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    redirecting = tracking(cache, "BCAST", "REDIRECT", str(number))
+    slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on BCAST\r\n")
+    key = b"k" * 40_000
+    for suffix in (b"1", b"2", b"3"):
+        cache.call("SET", key + suffix, 1)
+    assert slow.closed
+    assert redirecting.send(b"PING\r\n").endswith(b"+PONG\r\n")
+    cache.call("SET", key, 1)
+    cache.call("FLUSHALL")
+    assert redirecting.transport.take().count(b"tracking-redir-broken") > 0
+
+
+def test_a_flush_that_ends_one_client_tells_the_others(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 65536 0 0")
+    slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
+    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    redirecting = tracking(cache, "REDIRECT", str(number))
+    slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on\r\n")
+    slow.protocol.dataReceived(b"*2\r\n$4\r\nECHO\r\n$65400\r\n" + b"x" * 65_400 + b"\r\n")
+    for _ in range(3000):
+        cache.call("FLUSHALL")
+    assert slow.closed
+    assert redirecting.call("PING") == b"PONG"
+
+
+def test_very_many_prefixes_are_looked_up_and_not_walked_over(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    words = [word for number in range(2000) for word in ("PREFIX", f"p{number:05}:")]
+    client.call("CLIENT", "TRACKING", "on", "BCAST", *words)
+    client.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "other")
+    tracking_ = cache.service.dispatcher.server.services.tracking
+    assert sorted(tracking_._lengths) == [5, 7]  # type: ignore[attr-defined]  # what a change asks for
+    assert b"tracking_total_prefixes:2001" in cache.call("INFO", "stats")
+    cache.call("SET", "p00042:x", 1)
+    assert client.transport.take() == invalidated(b"p00042:x")
+    with pytest.raises(CommandError, match="overlaps with an existing prefix 'p00042:'"):
+        client.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "p00042:x")
+    with pytest.raises(CommandError, match="overlaps with an existing prefix 'p00010:'"):
+        client.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "p0001")
+    with pytest.raises(CommandError, match="Prefix 'x' overlaps with another provided prefix 'xb'"):
+        client.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "x", "PREFIX", "xb", "PREFIX", "xa")
+    assert int(cache.call("CLIENT", "LIST").partition(b" tot-mem=")[2].split()[0]) > 500_000
+    client.close()
+    assert not tracking_._lengths  # type: ignore[attr-defined]  # as above

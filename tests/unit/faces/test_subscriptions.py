@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import capturedLogs
 
 from tests.unit.faces.test_calls_and_requests import in_a_thread
-from twisted_kv import CacheService, Message, MessagesLost, Subscription
+from twisted_kv import CacheService, KeyEvent, Message, MessagesLost, Subscription
 from twisted_kv.testing import MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.subscriptions import MOST_UNREAD
@@ -316,3 +316,28 @@ def test_a_subscription_that_stops_before_its_message_is_delivered_gets_none(cac
     cache.service.publish("c", "x")
     first.stop()
     assert got == []
+
+
+def test_a_callback_is_a_plain_function(cache: MemoryCache) -> None:
+    async def wait(message: Message) -> None:
+        pass
+
+    bad: Any = 5
+    for callback in (wait, bad):
+        with pytest.raises(TypeError, match="a callback is a plain function"):
+            cache.subscribe("c", callback=callback)
+        with pytest.raises(TypeError):
+            cache.on("set", "*", callback)
+    with pytest.raises(TypeError, match="a plain function"):
+        cache.on("set", "*", None)  # type: ignore[arg-type]  # that is what is tried
+    assert cache.call("PUBSUB", "CHANNELS") == []
+    assert cache.service.dispatcher.server.databases[0].report is None
+
+
+def test_the_kit_has_the_methods_of_the_service(cache: MemoryCache) -> None:
+    got: List[Any] = []
+    cache.subscribe("c", patterns=["d*"], callback=got.append)
+    cache.on("set", "*", got.append)
+    assert cache.publish("c", "x") == 1
+    cache.call("SET", "k", "v")
+    assert got == [Message(b"c", b"x"), KeyEvent("set", b"k", 0)]

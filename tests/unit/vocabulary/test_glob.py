@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from twisted_kv.vocabulary import glob
 from twisted_kv.vocabulary.glob import compile_pattern
 
 
@@ -129,3 +130,15 @@ def test_of_more_stars_than_a_thousand_nothing_matches(piece: bytes) -> None:
     assert not compile_pattern(b"x*" * 1002)(text)
     assert compile_pattern(b"x*" * 1001)(text)
     assert compile_pattern(b"*" * 5000 + b"x")(text)
+
+
+@pytest.mark.pure
+def test_a_pattern_is_split_no_further_than_it_takes() -> None:
+    assert len(glob._split(b"*" * 1_000_000)) == 2
+    assert len(glob._split(b"a*" * 1_000_000)) < 1010
+    assert len(list(glob._split(b"?" * 1_000_000)[0][0]._expressions())) == 1
+    assert compile_pattern(b"*" * 1000)(b"x")
+    assert not compile_pattern(b"*" * 1000)(b"")
+    assert not compile_pattern(b"a*" * 1002)(b"a" * 2000)
+    assert compile_pattern(b"?" * 300 + b"x")(b"y" * 300 + b"x")
+    assert not compile_pattern(b"?" * 300 + b"x")(b"y" * 301)
