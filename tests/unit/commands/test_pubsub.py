@@ -316,6 +316,7 @@ def test_small_messages_count_too_where_one_request_sends_very_many(cache: Memor
 def test_a_client_that_a_callback_closes_is_asked_no_more(cache: MemoryCache) -> None:
     client = cache.connect()
     number = client.call("CLIENT", "ID")
+    client.send(b"PING\r\n" * 1000)  # from now on, many requests are taken at once
     cache.call("RPUSH", "l", "a", "b", "c", "d")
     cache.service.on("lpop", "*", lambda event: cache.call("CLIENT", "KILL", "ID", number))
     client.send(b"LPOP l\r\nLPOP l\r\nSUBSCRIBE c\r\nLPOP l\r\n")
