@@ -147,7 +147,9 @@ class Outbox:
         data: bytes | None = None
         if type(message) is Push:
             data = message.resp2 if resp == 2 else message.resp3
-        if data is None or len(data) >= SMALL:
+        if data is None:
+            data = self._encoded(message, resp)
+        if len(data) >= SMALL:
             return self.add(message, resp)
         self.parts.append(data)
         self._pushed += len(data)

@@ -8,6 +8,7 @@ import pytest
 
 from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.wire.encoder import encode_request
 
 
 def message(*parts: bytes, mark: bytes = b"*") -> bytes:
@@ -190,6 +191,7 @@ def test_wait_counts_no_replicas(cache: MemoryCache) -> None:
         ("on BCAST OPTIN", "not compatible with BCAST"),
         ("on OPTIN OPTOUT", "both OPTIN mode and OPTOUT"),
         ("on BCAST PREFIX a PREFIX ab", "overlaps with another provided prefix 'ab'"),
+        ("on BCAST PREFIX a PREFIX b PREFIX a", "overlaps with another provided prefix 'a'"),
     ],
 )
 def test_tracking_that_cannot_be(cache: MemoryCache, options: str, error: str) -> None:
@@ -319,7 +321,10 @@ def test_a_client_that_a_callback_closes_is_asked_no_more(cache: MemoryCache) ->
     client.send(b"PING\r\n" * 1000)  # from now on, many requests are taken at once
     cache.call("RPUSH", "l", "a", "b", "c", "d")
     cache.service.on("lpop", "*", lambda event: cache.call("CLIENT", "KILL", "ID", number))
-    client.send(b"LPOP l\r\nLPOP l\r\nSUBSCRIBE c\r\nLPOP l\r\n")
+    asked = [
+        encode_request(words) for words in ([b"LPOP", b"l"], [b"LPOP", b"l"], [b"SUBSCRIBE", b"c"], [b"LPOP", b"l"])
+    ]
+    client.send(b"".join(asked))
     assert client.closed
     assert cache.call("LRANGE", "l", 0, -1) == [b"b", b"c", b"d"]
     assert cache.call("PUBSUB", "CHANNELS") == []
