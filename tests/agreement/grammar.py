@@ -11,7 +11,7 @@ from .replies import Parsed
 Words = Tuple[bytes, ...]
 
 NOT_READ = frozenset(
-    "bgrewriteaof bgsave client command config debug info lastsave memory pfselftest quit save shutdown time "
+    "bgrewriteaof bgsave client command config debug info lastsave memory monitor pfselftest quit save shutdown time "
     "object|help object|idletime xgroup|help xinfo|help pubsub|help".split()
     + "subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe".split()
 )

@@ -20,7 +20,7 @@ _NAMED_AS_SENT = {b"GEOSEARCH", b"GEOSEARCHSTORE", *_SORTS}
 _UNSURE = {as_bytes(each.request.split()[0]) for each in ACCEPTED} - _NAMED_AS_SENT | {*_DATES, b"DBSIZE"}
 """What is left out of transactions, since EXEC tells all in one reply, which is compared byte for byte."""
 
-_TIME_IS_LAST = (b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX", b"BLMOVE", b"BRPOPLPUSH")
+_TIME_IS_LAST = (b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX", b"BLMOVE", b"BRPOPLPUSH", b"WAIT")
 _TIME_IS_FIRST = (b"BLMPOP", b"BZMPOP")
 _TIME_IS_SECOND = (b"EXPIRE", b"PEXPIRE", b"SETEX", b"PSETEX", b"RESTORE")
 _SOON = {b"EX": 100_000, b"PX": 100_000, b"EXAT": 2**32, b"PXAT": 2**42}
