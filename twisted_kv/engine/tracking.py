@@ -58,7 +58,7 @@ class Tracking:
         self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
         self._effort = _EFFORT  # how many keys are forgotten when that is found next
-        self._is_due = False  # messages about prefixes are due at the end of the wake-up
+        self._changed: Dict[bytes, _Prefix] = {}  # the prefixes whose clients are told at the end of the wake-up
 
     # What commands ask
 
@@ -184,12 +184,13 @@ class Tracking:
         """React to a change of a key, made by the request that runs or by none."""
         changer = self._asking if by_request else None
         for length in self._lengths:
-            known = self._prefixes.get(key[:length])
+            prefix = key[:length]
+            known = self._prefixes.get(prefix)
             if known is not None:
                 known.keys.setdefault(key, changer)
-                if not self._is_due:
-                    self._is_due = True
+                if not self._changed:
                     self._wakeup.at_end(self._broadcast)
+                self._changed[prefix] = known
         if key in self._readers:
             self._forget(key, changer)
 
@@ -204,8 +205,8 @@ class Tracking:
 
     def _broadcast(self) -> None:
         """Tell of the changes of keys with prefixes."""
-        self._is_due = False
-        for _, known in sorted(self._prefixes.items()):
+        due, self._changed = self._changed, {}
+        for _, known in sorted(due.items()):
             changed, known.keys = known.keys, {}
             keys = sorted(changed)
             for session in tuple(known.sessions):

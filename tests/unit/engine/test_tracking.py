@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, NoReturn
+
 import pytest
 
 from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
@@ -229,6 +231,15 @@ def test_a_flush_that_ends_one_client_tells_the_others(cache: MemoryCache) -> No
     assert b"tracking-redir-broken" in redirecting.transport.take()
 
 
+class NotWalkedOver(Dict[bytes, Any]):
+    """What may be looked up in only."""
+
+    def items(self) -> NoReturn:
+        raise AssertionError("all prefixes are walked over")
+
+    __iter__ = keys = values = items  # type: ignore[assignment]  # none of them returns
+
+
 def test_very_many_prefixes_are_looked_up_and_not_walked_over(cache: MemoryCache) -> None:
     client = cache.connect()
     client.call("HELLO", 3)
@@ -238,8 +249,11 @@ def test_very_many_prefixes_are_looked_up_and_not_walked_over(cache: MemoryCache
     tracking_ = cache.service.dispatcher.server.services.tracking
     assert sorted(tracking_._lengths) == [5, 7]  # type: ignore[attr-defined]  # what a change asks for
     assert b"tracking_total_prefixes:2001" in cache.call("INFO", "stats")
+    known = tracking_._prefixes  # type: ignore[attr-defined]  # as above
+    tracking_._prefixes = NotWalkedOver(known)  # type: ignore[attr-defined]  # as above
     cache.call("SET", "p00042:x", 1)
     assert client.transport.take() == invalidated(b"p00042:x")
+    tracking_._prefixes = known  # type: ignore[attr-defined]  # as above
     with pytest.raises(CommandError, match="overlaps with an existing prefix 'p00042:'"):
         client.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "p00042:x")
     with pytest.raises(CommandError, match="overlaps with an existing prefix 'p00010:'"):
