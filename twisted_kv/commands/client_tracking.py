@@ -90,9 +90,8 @@ def _check_overlaps(given: Sequence[bytes], known: SortedDict[bytes, None]) -> N
 
     It takes n log n steps: who asks with very many holds nobody up.
     """
-    places: SortedDict[bytes, deque[int]] = (
-        SortedDict()
-    )  # those that were given and not looked at yet, with their places
+    # Those that were given and not looked at yet, with their places.
+    places: SortedDict[bytes, deque[int]] = SortedDict()
     for place, prefix in enumerate(given):
         places.setdefault(prefix, deque()).append(place)
     for prefix in given:

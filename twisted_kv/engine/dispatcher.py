@@ -278,7 +278,7 @@ class Dispatcher:
             self.monitors.words = words
             return entry
         session.last_call = entry
-        transaction.queue.append((entry, words))
+        transaction.add(entry, words)
         return QUEUED
 
     @staticmethod

@@ -51,10 +51,10 @@ class Tracking:
         self._wakeup = wakeup
         self._sessions: Dict[Session, None] = {}
         self._readers: Dict[bytes, Dict[int, None]] = {}  # the IDs of the sessions that have read a key
+        self._items = 0  # how many IDs these are in all
         self._prefixes: Dict[bytes, _Prefix] = {}
         self._lengths: Counter[int] = Counter()  # how many prefixes have which length
         self._asking: Session | None = None  # whose request runs, the outermost one
-        self._is_nested = False
         self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
         self._effort = _EFFORT  # how many keys are forgotten when that is found next
@@ -87,12 +87,14 @@ class Tracking:
             del known.sessions[session]
             if not known.sessions:
                 del self._prefixes[prefix]
-                self._lengths -= Counter((len(prefix),))
+                self._lengths[len(prefix)] -= 1
+                if not self._lengths[len(prefix)]:
+                    del self._lengths[len(prefix)]
         session.tracked = None
         session.refresh()
         del self._sessions[session]
         if not self._sessions:
-            self._readers.clear()
+            self._clear()
             self._switch()
 
     def flushed(self) -> None:
@@ -100,13 +102,13 @@ class Tracking:
         for session in tuple(self._sessions):
             if session.tracked is not None:  # telling one may end another, whose buffer is full
                 self._tell(session, None)
-        self._readers.clear()
+        self._clear()
 
     def counts(self) -> Dict[str, int]:
         """Return what INFO says: how many keys are remembered, for how many clients in all, and how many prefixes."""
         return {
             "tracking_total_keys": len(self._readers),
-            "tracking_total_items": sum(map(len, self._readers.values())),
+            "tracking_total_items": self._items,
             "tracking_total_prefixes": len(self._prefixes),
         }
 
@@ -174,9 +176,15 @@ class Tracking:
         self._effort = min(2 * self._effort, _MOST_EFFORT) if self._is_over_limit else _EFFORT
 
     def _remember(self, session: Session, keys: Sequence[bytes]) -> None:
-        readers = self._readers
+        readers, number = self._readers, session.id
         for key in keys:
-            readers.setdefault(key, {})[session.id] = None
+            known = readers.get(key)
+            if known is None:
+                readers[key] = {number: None}
+                self._items += 1
+            elif number not in known:
+                known[number] = None
+                self._items += 1
         if len(readers) > self._server.settings.tracking_table_max_keys:
             self._is_over_limit = True
 
@@ -196,7 +204,9 @@ class Tracking:
 
     def _forget(self, key: bytes, changer: Session | None) -> None:
         """Tell those who have read a key that it has changed, and forget that they have."""
-        for number in self._readers.pop(key):
+        readers = self._readers.pop(key)
+        self._items -= len(readers)
+        for number in readers:
             session = self._server.sessions.get(number)
             if session is None or session.tracked is None or session.tracked.is_broadcast:
                 continue
@@ -215,6 +225,11 @@ class Tracking:
                     told = [key for key in keys if changed[key] is not session] if tracked.is_noloop else keys
                     if told:
                         self._tell(session, told)
+
+    def _clear(self) -> None:
+        """Forget all keys."""
+        self._readers.clear()
+        self._items = 0
 
     def _tell(self, session: Session, keys: List[bytes] | None) -> None:
         """Tell a client, or the one that it redirects to, that keys have changed: all, with None."""

@@ -118,6 +118,8 @@ class RespFactory(Factory):
         """Close the connections that take most memory until all together take no more than the limit."""
         sizes = {connection: connection.memory_with_queue for connection in self.connections if not connection.is_over}
         beyond = sum(sizes.values()) - limit
+        if beyond <= 0:
+            return  # they need not be sorted
         for connection in sorted(sizes, key=sizes.__getitem__, reverse=True):
             if beyond <= 0:
                 return

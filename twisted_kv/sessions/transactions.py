@@ -15,21 +15,24 @@ class Transaction:
     `is_aborted`: a request was refused, so EXEC will run none.
     """
 
-    __slots__ = ("is_aborted", "queue")
+    __slots__ = ("is_aborted", "memory", "queue")
 
     def __init__(self) -> None:
         self.queue: list[tuple[TableEntry, Sequence[bytes]]] = []
         self.is_aborted = False
+        self.memory = 0
+        """Bytes of the queued requests: counted as they come, since all clients are asked for it several times a second
+        while `maxmemory-clients` is set."""
+
+    def add(self, entry: TableEntry, words: Sequence[bytes]) -> None:
+        """Queue a request."""
+        self.queue.append((entry, words))
+        self.memory += sum(map(len, words))
 
     @property
     def denies_oom(self) -> bool:
         """Whether one of the requests is refused when memory is short."""
         return any(entry.command.denies_oom for entry, _ in self.queue)
-
-    @property
-    def memory(self) -> int:
-        """Bytes of the queued requests."""
-        return sum(len(word) for _, words in self.queue for word in words)
 
     @property
     def writes(self) -> bool:

@@ -263,3 +263,23 @@ def test_very_many_prefixes_are_looked_up_and_not_walked_over(cache: MemoryCache
     assert int(cache.call("CLIENT", "LIST").partition(b" tot-mem=")[2].split()[0]) > 500_000
     client.close()
     assert not tracking_._lengths  # type: ignore[attr-defined]  # as above
+
+
+def test_remembered_keys_are_counted_as_they_come_and_go(cache: MemoryCache) -> None:
+    def counts() -> bytes:
+        found: bytes = cache.call("INFO", "stats")
+        return found[found.index(b"tracking_total_keys") : found.index(b"tracking_total_prefixes")]
+
+    one, two = tracking(cache), tracking(cache)
+    for client in (one, one, two):
+        client.call("GET", "k")
+        client.call("MGET", "k", "j")
+    assert counts() == b"tracking_total_keys:2\r\ntracking_total_items:4\r\n"
+    cache.call("SET", "k", 1)
+    assert counts() == b"tracking_total_keys:1\r\ntracking_total_items:2\r\n"
+    cache.call("FLUSHALL")
+    assert counts() == b"tracking_total_keys:0\r\ntracking_total_items:0\r\n"
+    one.call("GET", "k")
+    one.close()
+    two.close()
+    assert counts() == b"tracking_total_keys:0\r\ntracking_total_items:0\r\n"
