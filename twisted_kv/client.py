@@ -29,7 +29,7 @@ from twisted_kv.vocabulary.command_names import (
 )
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
 from twisted_kv.vocabulary.replies import Push, Reply, Status
-from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription
+from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription, check_names
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 from twisted_kv.wire.words import Word, encode_word, encode_words, quote
@@ -319,12 +319,9 @@ class StreamClient:
         until `Subscription.stop` or `close`; what is published meanwhile is missed.  Raises ValueError if nothing is
         named, and TypeError for a name that cannot be sent.
         """
-        if isinstance(patterns, (str, bytes)):
-            raise TypeError("patterns is a sequence of patterns, not a single one")
+        check_names(channels, patterns)
         requests = [[b"SUBSCRIBE", encode_word(name)] for name in channels]
         requests += [[b"PSUBSCRIBE", encode_word(pattern)] for pattern in patterns]
-        if not requests:
-            raise ValueError("a subscription names at least one channel or pattern")
         feed = _Feed(self, requests, callback)
         self._feeds.add(feed)
         return feed.start()

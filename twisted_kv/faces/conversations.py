@@ -7,8 +7,8 @@ from typing import Any, Dict, Final, List, Sequence, Tuple
 
 from twisted_kv.engine.service import Service
 from twisted_kv.faces.late_answers import TOO_MANY, LateAnswer, LateAnswers
-from twisted_kv.vocabulary.errors import INTERNAL, CommandError
-from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.logs import log_no_reply
 from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.dialects import MAX_DATAGRAM, Dialect, Request
@@ -16,16 +16,13 @@ from twisted_kv.wire.encoder import least_size
 
 TOO_LARGE: Final = "reply is too large for a datagram"
 
-_log: Final = Logger()
-
 
 def rendered(dialect: Dialect, request: Request, reply: Reply, resp: int) -> bytes | None:
     """Render a reply; a value that is none, which is a bug of its command, becomes an error."""
     try:
         return dialect.render(request, reply, resp)
     except Exception:
-        _log.failure("a command has returned a value that is no reply: {kind}", kind=type(reply).__name__)
-        return dialect.error(CommandError(INTERNAL))
+        return dialect.error(log_no_reply(reply))
 
 
 class Conversation(LateAnswer):

@@ -17,7 +17,7 @@ from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.keyspace_events import CLASS_OF
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Push, Reply
-from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription, check_callback
+from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription, check_callback, check_names
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
 
@@ -109,11 +109,8 @@ def subscribe(
     Raises ValueError if there are none, TypeError for a name that cannot be sent, RuntimeError in a wrong thread.
     """
     owner.check()
-    if isinstance(patterns, (str, bytes)):
-        raise TypeError("patterns is a sequence of patterns, not a single one")
+    check_names(channels, patterns)
     names = [(kind, encode_word(name)) for kind, each in ((CHANNEL, channels), (PATTERN, patterns)) for name in each]
-    if not names:
-        raise ValueError("a subscription names at least one channel or pattern")
     return Listener(service, owner, names, callback).subscription
 
 

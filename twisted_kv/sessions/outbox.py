@@ -11,11 +11,10 @@ Sans-IO: the owner of the transport asks for the next chunk, and calls `release`
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, ClassVar, Deque, Dict, Final, List
+from typing import Any, Callable, Deque, Dict, Final, List
 
 from twisted_kv.settings.kinds import BufferLimit
-from twisted_kv.vocabulary.errors import INTERNAL, CommandError
-from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.logs import log_no_reply
 from twisted_kv.vocabulary.replies import Push, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
@@ -70,8 +69,6 @@ class Outbox:
         "slots",
         "waiting_bytes",
     )
-
-    _log: ClassVar[Logger] = Logger()
 
     def __init__(self, limit: Callable[[], BufferLimit]) -> None:
         self._limit = limit
@@ -160,8 +157,7 @@ class Outbox:
         try:
             return encode(reply, resp)
         except Exception:
-            self._log.failure("a command has returned a value that is no reply: {kind}", kind=type(reply).__name__)
-            return encode(CommandError(INTERNAL), resp)
+            return encode(log_no_reply(reply), resp)
 
     def promise(self, promise: Promise, resp: int) -> Slot:
         """Reserve a slot for a reply that comes later."""

@@ -7,6 +7,7 @@ from typing import Any, Callable, ClassVar, Final
 from zope.interface import implementer
 
 from twisted import logger
+from twisted_kv.vocabulary.errors import INTERNAL, CommandError
 
 NAMESPACE: Final = "owncache"
 
@@ -78,3 +79,15 @@ def log_to_system(identity: str, facility: str) -> Callable[[], None]:
 
     logger.globalLogPublisher.addObserver(forward)
     return lambda: logger.globalLogPublisher.removeObserver(forward)
+
+
+_log: Final = Logger()
+
+
+def log_no_reply(value: object) -> CommandError:
+    """Log, while an exception is handled, that a command has returned a value that is no reply, which is a bug of it.
+
+    Return the error reply to send in its place.
+    """
+    _log.failure("a command has returned a value that is no reply: {kind}", kind=type(value).__name__)
+    return CommandError(INTERNAL)

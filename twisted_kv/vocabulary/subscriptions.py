@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from inspect import iscoroutinefunction
-from typing import Any, Callable, ClassVar, Deque, Final
+from typing import Any, Callable, ClassVar, Deque, Final, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -53,6 +53,14 @@ def check_callback(callback: object) -> None:
     """Raise TypeError for what is no plain function."""
     if not callable(callback) or iscoroutinefunction(callback):
         raise TypeError("a callback is a plain function; what waits reads the messages with `async for`")
+
+
+def check_names(channels: Sequence[object], patterns: Sequence[object]) -> None:
+    """Check what is to be subscribed to; raises ValueError if nothing is named, TypeError for a single pattern."""
+    if isinstance(patterns, (str, bytes)):
+        raise TypeError("patterns is a sequence of patterns, not a single one")
+    if not channels and not patterns:
+        raise ValueError("a subscription names at least one channel or pattern")
 
 
 class Subscription:
