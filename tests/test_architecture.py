@@ -18,7 +18,7 @@ MAX_LINES = 700
 
 LAYERS = (
     ("vocabulary", "version"),
-    ("declaring", "wire", "values"),
+    ("declaring", "wire", "values", "scripting"),
     ("settings",),
     ("store",),
     ("rdb",),

@@ -18,6 +18,7 @@ from twisted_kv.commands.introspection import introspection
 from twisted_kv.commands.lists import lists
 from twisted_kv.commands.objects import memory, objects
 from twisted_kv.commands.pubsub import pubsub
+from twisted_kv.commands.scripting import scripting
 from twisted_kv.commands.server import server
 from twisted_kv.commands.sets import sets
 from twisted_kv.commands.sorted_set_operations import sorted_set_operations
@@ -51,6 +52,7 @@ GROUPS = (
     objects,
     transactions,
     pubsub,
+    scripting,
     connection,
     clients,
     server,

@@ -93,6 +93,7 @@ def _memory(server: Server) -> dict[str, object]:
         "maxmemory": limit if limit <= INT64_MAX else limit - UINT64_MAX - 1,  # printed with a sign, as Redis does
         "maxmemory_human": human(limit),
         "maxmemory_policy": server.settings.maxmemory_policy,
+        **server.services.scripts.information(),
     }
 
 

@@ -240,7 +240,8 @@ def xreadgroup(
     *words: bytes,
 ) -> Reply:
     """Return entries not yet delivered to any consumer of a group, or the pending entries of this one."""
-    options = ReadOptions.parse((option, group, consumer, streams, key, entry_id, *words), is_group=True)
+    words = (option, group, consumer, streams, key, entry_id, *words)
+    options = ReadOptions.parse(words, is_group=True, in_script=session.is_script)
     assert options.group is not None
     group, consumer = options.group
     requested: list[tuple[bytes, int | None]] = []

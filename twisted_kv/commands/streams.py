@@ -15,7 +15,7 @@ from twisted_kv.sessions.session import Session
 from twisted_kv.store.database import Database
 from twisted_kv.values.stream_nodes import LAST_ID, Fields, id_text, make_id, signed
 from twisted_kv.values.streams import Stream
-from twisted_kv.vocabulary.errors import SYNTAX, ArityError, CommandError, c_string
+from twisted_kv.vocabulary.errors import SYNTAX, ArityError, CommandError, WaitInScriptError, c_string
 from twisted_kv.vocabulary.numbers import UINT64_MAX, parse_integer
 from twisted_kv.vocabulary.replies import NULL_ARRAY, OK, Pairs, Reply
 from twisted_kv.vocabulary.waiting import Block
@@ -396,13 +396,15 @@ class ReadOptions:
     no_ack: bool = False
 
     @classmethod
-    def parse(cls, words: Sequence[bytes], *, is_group: bool) -> ReadOptions:
+    def parse(cls, words: Sequence[bytes], *, is_group: bool, in_script: bool) -> ReadOptions:
         """Parse options, keys and IDs."""
         options = cls()
         arguments = Arguments(words)
         while arguments:
             option = arguments.option()
             if option == b"BLOCK" and arguments:
+                if in_script:
+                    raise WaitInScriptError("BLOCK")
                 options.timeout = integer(arguments.word(), "timeout is not an integer or out of range")
                 if options.timeout < 0:
                     raise CommandError("timeout is negative")
@@ -464,7 +466,7 @@ def _has_newer(database: Database, key: bytes, start: int) -> bool:
 )
 def xread(session: Session, streams: bytes, key: bytes, entry_id: bytes, *words: bytes) -> Reply:
     """Return the entries of each stream newer than its given ID, or wait for new ones if there are none."""
-    options = ReadOptions.parse((streams, key, entry_id, *words), is_group=False)
+    options = ReadOptions.parse((streams, key, entry_id, *words), is_group=False, in_script=session.is_script)
     starts: dict[bytes, int] = {}
     requested: list[tuple[bytes, int]] = []
     for each, given in zip(options.keys, options.ids):

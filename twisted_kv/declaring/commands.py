@@ -145,6 +145,10 @@ class Command:
     """Whether a client that speaks RESP2 may send it while it is subscribed to something."""
     tells_after: frozenset[bytes] = frozenset()
     """The keyspace events that Redis reports only when it has replied: a client sees its own behind the reply."""
+    runs_requests: bool = False
+    """Whether it runs other requests, which are recorded and shown in its place."""
+    as_called: Callable[[Any, Sequence[bytes]], Sequence[str]] | None = None
+    """Returns the flags of one request, where they depend on more than the command: it is asked for with the session."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property

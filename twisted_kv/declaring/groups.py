@@ -42,9 +42,9 @@ def every(access: str, *, start: int = 1, last: int = -1, step: int = 1, notes: 
     return (KeySpec(tuple(access.split()), start, last, step, notes),)
 
 
-def counted(access: str, start: int = 1) -> tuple[KeySpec, ...]:
+def counted(access: str, start: int = 1, *, notes: str = "") -> tuple[KeySpec, ...]:
     """Declare that the argument at index `start` is the number of keys that follow it."""
-    return (KeySpec(tuple(access.split()), start, counted=True),)
+    return (KeySpec(tuple(access.split()), start, notes=notes, counted=True),)
 
 
 def after_streams(access: str, start: int) -> tuple[KeySpec, ...]:
@@ -94,6 +94,8 @@ class Group:
         redact: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None,
         while_subscribed: bool = False,
         tells_after: str = "",
+        runs_requests: bool = False,
+        as_called: Callable[[Any, Sequence[bytes]], Sequence[str]] | None = None,
     ) -> Callable[[F], F]:
         """Declare a function as a command; a name such as `CONFIG GET` declares a subcommand of an earlier container.
 
@@ -133,6 +135,8 @@ class Group:
                 redact=redact,
                 while_subscribed=while_subscribed,
                 tells_after=frozenset(tells_after.encode().split()),
+                runs_requests=runs_requests,
+                as_called=as_called,
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,

@@ -26,6 +26,7 @@ class TableEntry:
         "function",
         "is_fast",
         "is_queued",
+        "is_write",
         "least",
         "most",
         "name",
@@ -45,6 +46,8 @@ class TableEntry:
         """Redis's flag: whether its duration does not depend on the amount of data."""
         self.is_queued = command.in_transaction is InTransaction.QUEUED and "no_multi" not in command.flags
         """Whether a transaction may queue it without further checks."""
+        self.is_write = not {"write", "may_replicate"}.isdisjoint(command.flags)
+        """Whether it writes, as Redis sees it in a script: what replicas are told of counts."""
         self.reset_statistics()
 
     def reset_statistics(self) -> None:

@@ -7,7 +7,9 @@ finds its commands in `CommandTable.at_once`.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Sequence, Set, Tuple
+from typing import Callable, Dict, Final, Sequence, Set, Tuple
+
+import attrs
 
 from twisted_kv.declaring.commands import Command, InTransaction
 from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
@@ -39,6 +41,7 @@ class Admission:
         self._rules: Tuple[Rule, ...] = ()
         self._has_state_rules = False
         self._reasons: Set[str] = set()  # why every request has to come here
+        self._variants: Dict[Tuple[Command, Tuple[str, ...]], Command] = {}  # commands with the flags of some requests
         self.settings_changed()
 
     @property
@@ -78,6 +81,28 @@ class Admission:
             self._reasons.discard(reason)
         self.settings_changed()
 
+    @property
+    def refuses_some_writes(self) -> bool:
+        """Whether a write may be refused at present: memory is limited, or the disk has failed."""
+        return self._misconf is not None or bool(self.server.settings.maxmemory)
+
+    @property
+    def is_short_of_memory(self) -> bool:
+        """Whether a request that needs memory is refused."""
+        return bool(self.server.settings.maxmemory) and not self.eviction.make_room(True)
+
+    def as_called(self, session: Session, command: Command, words: Sequence[bytes]) -> Command:
+        """Return a command with the flags that it has in this request."""
+        if command.as_called is None:
+            return command
+        flags = tuple(command.as_called(session, words))
+        if flags == command.flags:
+            return command
+        variant = self._variants.get((command, flags))
+        if variant is None:
+            variant = self._variants[command, flags] = attrs.evolve(command, flags=flags)
+        return variant
+
     def admit(self, session: Session, words: Sequence[bytes]) -> TableEntry:
         """Return the table entry of a request's command; raise `CommandError` if the session may not call it now."""
         transaction = session.transaction
@@ -88,6 +113,8 @@ class Admission:
                 transaction.is_aborted = True
             raise
         command, count = entry.command, len(words)
+        if command.as_called is not None and command.least <= count and self._has_state_rules:
+            command = self.as_called(session, command, words)
         for rule in self._rules:
             error = rule(self, session, command, count)
             if error is not None:

@@ -24,6 +24,7 @@ from twisted_kv.engine.layers import WAITING, Layers
 from twisted_kv.engine.monitors import Monitors
 from twisted_kv.engine.notifications import Notifications
 from twisted_kv.engine.pausing import Pause
+from twisted_kv.engine.scripting import Scripting
 from twisted_kv.engine.tracking import Tracking
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
@@ -37,7 +38,7 @@ from twisted_kv.vocabulary.errors import (
     AttackError,
     CommandError,
     SharedSessionError,
-    SubcommandError,
+    SpelledError,
     WouldWait,
     as_text,
 )
@@ -99,6 +100,7 @@ class Dispatcher:
         services = server.services
         services.execution = self
         services.waiting = self.blocking
+        services.scripts = Scripting(server, self.admission, self.run)
         services.tracking = Tracking(server, self.layers, self.wakeup)
         services.upkeep = self
         services.monitoring = self.monitors
@@ -176,7 +178,9 @@ class Dispatcher:
             else:
                 reply = entry.function(session, *words[entry.skip :])
         except CommandError as error:
-            reply = self._count_error(session, entry, error.spelled(words) if type(error) is SubcommandError else error)
+            reply = self._count_error(
+                session, entry, error.spelled(words) if isinstance(error, SpelledError) else error
+            )
             if session.behind is not None:
                 behind, session.behind = session.behind, None
                 reply = Followed(reply, behind)
@@ -269,7 +273,7 @@ class Dispatcher:
             return NO_REPLY
         except Exception:
             return self._internal_error(as_text(words[0][:128]))
-        if self.pause.is_on and self.pause.concerns(session, entry.command):
+        if self.pause.is_on and self.pause.concerns(session, self.admission.as_called(session, entry.command, words)):
             if session.tracked is not None:
                 session.tracked.caching_is_used = False  # it comes again
             session.last_call = entry

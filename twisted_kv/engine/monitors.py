@@ -49,6 +49,8 @@ class Monitors:
 
     def _layer(self, command: Command, function: Function) -> Function:
         """Wrap the function of a command that is shown."""
+        if command.runs_requests:
+            return self._show_before(command, function)
         if "admin" in command.flags or "skip_monitor" in command.flags:
             return function
 
@@ -71,6 +73,16 @@ class Monitors:
 
         return run
 
+    def _show_before(self, command: Command, function: Function) -> Function:
+        """Wrap the function of a command that runs others, which are shown after it."""
+
+        def run(session: Session, *arguments: bytes) -> Reply:
+            words, self.words = self.words, ()
+            self._show(session, command, words)
+            return function(session, *arguments)
+
+        return run
+
     def _show(self, session: Session, command: Command, words: Sequence[bytes]) -> Status | None:
         """Show a request to all who monitor; return the line that its own client sees behind the reply, if it does."""
         if not words or not words[0] or session.is_replay:  # a request that has waited runs again, or a journal
@@ -89,6 +101,8 @@ class Monitors:
 
 def _origin(session: Session) -> str:
     """Return where a request comes from."""
+    if session.is_script:
+        return "lua"
     if session.link is not None:
         peer = session.link.peer
         return f"unix:{peer}" if peer.startswith("/") else peer

@@ -35,12 +35,13 @@ class Journal:
         self._lost_at: List[int] = []  # where effects of the unit are that remove keys that no request removed
         self._reported = 0  # how often a command reported effects before it called another
         self._nested: Dict[int, int] = {}  # changes by database, recorded by commands within others
+        self._is_muted = False
         self.is_open = False
 
     def open(self) -> None:
         """Begin to record."""
         self.is_open = True
-        self._server.services.effects = self._effects
+        self._server.services.effects = self
         self._layers.switch(JOURNAL, self._layer)
         for database in self._server.databases:
             database.lost = self._key_lost
@@ -64,7 +65,17 @@ class Journal:
         else:
             self._record([effect])
 
+    def append(self, effect: Effect) -> None:
+        """Record an effect of the command that is running."""
+        self._effects.append(effect)
+
+    def mute(self, is_muted: bool) -> None:
+        """Record nothing of what requests do, or go on."""
+        self._is_muted = is_muted
+
     def _note(self, effects: List[Effect]) -> None:
+        if self._is_muted:
+            return
         if self._unit or self._units.depth > 1:
             self._gather(effects)
         else:
@@ -93,8 +104,12 @@ class Journal:
 
     def _layer(self, command: Command, function: Function) -> Function:
         """Wrap a command's function so that its effects are recorded."""
-        if command.subcommands or not (
-            command.is_write or any("RW" in spec.access for spec in command.keys)  # PFCOUNT stores its estimate
+        if (
+            command.subcommands
+            or command.runs_requests
+            or not (
+                command.is_write or any("RW" in spec.access for spec in command.keys)  # PFCOUNT stores its estimate
+            )
         ):
             return function
         effects = self._effects

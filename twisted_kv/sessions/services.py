@@ -103,11 +103,17 @@ class Effects(Protocol):
     def append(self, effect: Effect, /) -> None:
         """Record an effect of the command that is running."""
 
+    def mute(self, is_muted: bool) -> None:
+        """Record nothing of what requests do, or go on: what a script has asked for."""
+
 
 class NoEffects:
     """Nothing is recorded."""
 
     def append(self, effect: Effect, /) -> None:
+        pass
+
+    def mute(self, is_muted: bool) -> None:
         pass
 
 
@@ -269,6 +275,62 @@ class NoPausing:
         pass
 
 
+class Scripts(Protocol):
+    """Scripts, and the one that runs.  `words` are the number of keys, the keys and the arguments."""
+
+    def evaluate(self, session: Session, source: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        """Run the script of an EVAL."""
+
+    def evaluate_sha(self, session: Session, sha: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        """Run a script that is in the cache; raise `CommandError` if it is not."""
+
+    def flags_of(self, command: Sequence[str], word: bytes, *, is_sha: bool) -> Sequence[str]:
+        """Return the flags of a request that runs a script, given those of its command."""
+
+    def load(self, source: bytes) -> bytes:
+        """Put a script into the cache; return its SHA1, or raise `CommandError`."""
+
+    def exists(self, sha: bytes) -> bool:
+        """Check whether a script is in the cache."""
+
+    def flush(self) -> None:
+        """Forget all scripts."""
+
+    def kill(self) -> None:
+        """End the script that runs; raise `CommandError` if none runs, or if it has written."""
+
+    def information(self) -> Mapping[str, object]:
+        """Return what INFO says about memory."""
+
+
+class NoScripts:
+    """No scripts are run."""
+
+    def evaluate(self, session: Session, source: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        raise CommandError("no engine runs scripts here")
+
+    def evaluate_sha(self, session: Session, sha: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        raise CommandError("no engine runs scripts here")
+
+    def flags_of(self, command: Sequence[str], word: bytes, *, is_sha: bool) -> Sequence[str]:
+        return command
+
+    def load(self, source: bytes) -> bytes:
+        raise CommandError("no engine runs scripts here")
+
+    def exists(self, sha: bytes) -> bool:
+        return False
+
+    def flush(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        raise CommandError("no engine runs scripts here")
+
+    def information(self) -> Mapping[str, object]:
+        return {}
+
+
 class Services:
     """The services that commands use; each is a null object until its provider replaces it."""
 
@@ -280,5 +342,6 @@ class Services:
         self.tracking: KeyTracking = NoTracking()
         self.monitoring: Monitoring = NoMonitoring()
         self.pausing: Pausing = NoPausing()
+        self.scripts: Scripts = NoScripts()
         self.upkeep: Upkeep = NoUpkeep()
         self.ports: Ports = NoPorts()

@@ -203,6 +203,7 @@ class Session:
         "is_kept",
         "is_monitor",
         "is_replay",
+        "is_script",
         "is_shut",
         "last_active",
         "last_call",
@@ -240,6 +241,8 @@ class Session:
         self.scope = Scope(lasting)
         self.is_replay = is_replay
         """Whether the session replays a journal: no client has issued its requests, and none gets a reply."""
+        self.is_script = False
+        """Whether its requests are those of scripts."""
         self.link = link
         self.trusted = trusted
         self.id = server.next_session_id()

@@ -211,6 +211,9 @@ class Settings:
     stream_node_max_entries: int = setting(
         Integer(0, INT64_MAX), "100", "maximum entries of a node of a stream; 0 is no limit"
     )
+    lua_memory_limit: int = setting(
+        Memory(4 << 20, INT64_MAX), "256mb", "bytes that the scripts of a cache may take together"
+    )
     loglevel: str = setting(
         Choice(("debug", "verbose", "notice", "warning")),
         "notice",

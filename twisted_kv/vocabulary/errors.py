@@ -75,17 +75,34 @@ class ArityError(CommandError):
         self.command = command
 
 
-class SubcommandError(CommandError):
-    """A subcommand was called with arguments that it does not accept.
+class SpelledError(CommandError):
+    """An error whose text names the command as the client spelled it.
 
-    Redis names it as the client spelled it, so the caller that has the whole request makes the reply with `spelled`.
+    The caller that has the whole request makes the reply with `spelled`.
     """
+
+    def spelled(self, words: Sequence[bytes]) -> CommandError:
+        """Return the error reply for a request."""
+        raise NotImplementedError
+
+
+class WaitInScriptError(SpelledError):
+    """A script has called a command with an option that would have it wait."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(f"command is not allowed with {option} option from scripts")
+
+    def spelled(self, words: Sequence[bytes]) -> CommandError:
+        return CommandError(f"{c_text(words[0])} {self.message}")
+
+
+class SubcommandError(SpelledError):
+    """A subcommand was called with arguments that it does not accept."""
 
     def __init__(self) -> None:
         super().__init__("unknown subcommand or wrong number of arguments")
 
     def spelled(self, words: Sequence[bytes]) -> CommandError:
-        """Return the error reply for a request."""
         name, container = c_text(words[1][:128]), c_text(words[0].upper())
         return CommandError(f"{self.message} for '{name}'. Try {container} HELP.")
 

@@ -29,6 +29,18 @@ class Decimal(bytes):
     __slots__ = ()
 
 
+class BigNumber(bytes):
+    """The digits of an integer of any size: a bulk string in RESP2, a big number in RESP3."""
+
+    __slots__ = ()
+
+
+class Encoded(bytes):
+    """A reply as it is sent, encoded already for the one client that gets it."""
+
+    __slots__ = ()
+
+
 class OrderedSet(List[Any]):
     """A set whose members keep their order; an array in RESP2."""
 
@@ -145,8 +157,10 @@ __all__ = [
     "OK",
     "PONG",
     "QUEUED",
+    "BigNumber",
     "CommandError",
     "Decimal",
+    "Encoded",
     "Followed",
     "NoReply",
     "NullArray",

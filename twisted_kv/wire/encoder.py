@@ -11,7 +11,9 @@ from typing import Any, Callable, Dict, Final, Iterable, Sequence
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.numbers import format_double
 from twisted_kv.vocabulary.replies import (
+    BigNumber,
     Decimal,
+    Encoded,
     ExecReply,
     Followed,
     NoReply,
@@ -156,6 +158,7 @@ _COMMON: Final[Encoders] = {
     int: _integer,
     CommandError: _error,
     NoReply: lambda value: b"",
+    Encoded: bytes,
     ExecReply: lambda value: b"".join([encode(each, value.resp) for each in (*value.pushes, value.reply)]),
 }
 
@@ -178,6 +181,7 @@ _KINDS2: Final[Encoders] = {
     float: lambda value: _bulk(format_double(value)),
     Verbatim: _bulk,
     Decimal: _bulk,
+    BigNumber: _bulk,
     dict: _pairs(b"*", 2, encode_resp2),
     Pairs: lambda value: _RESP2[list]([list(pair) for pair in value]),
     **dict.fromkeys((list, set, frozenset, OrderedSet), _array),
@@ -195,6 +199,7 @@ _KINDS3: Final[Encoders] = {
     float: lambda value: b",%b\r\n" % format_double(value),
     Verbatim: _verbatim,
     Decimal: lambda value: b",%b\r\n" % value,
+    BigNumber: lambda value: b"(%b\r\n" % value,
     dict: _pairs(b"%", 1, encode_resp3),
     Pairs: lambda value: b"%%%d\r\n" % len(value) + b"".join([encode_resp3(part) for pair in value for part in pair]),
     list: _items(b"*", encode_resp3),
