@@ -9,6 +9,7 @@ from twisted_kv.commands.bitmaps import bitmaps
 from twisted_kv.commands.clients import clients
 from twisted_kv.commands.connection import connection
 from twisted_kv.commands.debugging import debugging
+from twisted_kv.commands.functions import functions
 from twisted_kv.commands.generic import generic
 from twisted_kv.commands.geo import geo
 from twisted_kv.commands.hashes import hashes
@@ -53,6 +54,7 @@ GROUPS = (
     transactions,
     pubsub,
     scripting,
+    functions,
     connection,
     clients,
     server,

@@ -93,7 +93,24 @@ def _memory(server: Server) -> dict[str, object]:
         "maxmemory": limit if limit <= INT64_MAX else limit - UINT64_MAX - 1,  # printed with a sign, as Redis does
         "maxmemory_human": human(limit),
         "maxmemory_policy": server.settings.maxmemory_policy,
-        **server.services.scripts.information(),
+        **_scripts_memory(server),
+    }
+
+
+def _scripts_memory(server: Server) -> dict[str, object]:
+    """Return what scripts and functions take; Lua's memory is not a part of `used_memory`, nor of `maxmemory`."""
+    scripts, functions = server.services.scripts.information(), server.services.functions.information()
+    lua = sum(
+        scripts.get(name, 0) + functions.get(name, 0) for name in ("used_memory_vm_eval", "used_memory_vm_functions")
+    )
+    texts = scripts.get("used_memory_scripts_eval", 0) + functions.get("used_memory_functions", 0)
+    return {
+        **scripts,
+        **functions,
+        "used_memory_vm_total": lua,
+        "used_memory_vm_total_human": human(lua),
+        "used_memory_scripts": texts,
+        "used_memory_scripts_human": human(texts),
     }
 
 

@@ -11,9 +11,9 @@ from twisted_kv.vocabulary.replies import OK, Reply
 
 scripting = Group("scripting", category="scripting")
 
-_FLAGS = "noscript stale skip_monitor no_mandatory_keys movablekeys"
-_COMPLEXITY = "Depends on the script that is executed."
-_UNKNOWN_USE = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+FLAGS = "noscript stale skip_monitor no_mandatory_keys movablekeys"
+COMPLEXITY = "Depends on the script that is executed."
+UNKNOWN_USE = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
 
 
 def _flags_of_script(session: Session, words: Sequence[bytes]) -> Sequence[str]:
@@ -25,9 +25,9 @@ def _flags_of_script(session: Session, words: Sequence[bytes]) -> Sequence[str]:
 @scripting.command(
     "EVAL",
     since="2.6.0",
-    flags=f"{_FLAGS} may_replicate",
-    keys=counted("RW access update", 2, notes=_UNKNOWN_USE),
-    complexity=_COMPLEXITY,
+    flags=f"{FLAGS} may_replicate",
+    keys=counted("RW access update", 2, notes=UNKNOWN_USE),
+    complexity=COMPLEXITY,
     runs_requests=True,
     as_called=_flags_of_script,
 )
@@ -39,9 +39,9 @@ def eval_(session: Session, script: bytes, numkeys: bytes, *words: bytes) -> Rep
 @scripting.command(
     "EVAL_RO",
     since="7.0.0",
-    flags=f"readonly {_FLAGS}",
-    keys=counted("RO access", 2, notes=_UNKNOWN_USE.replace("RW and UPDATE", "RO and ACCESS")),
-    complexity=_COMPLEXITY,
+    flags=f"readonly {FLAGS}",
+    keys=counted("RO access", 2, notes=UNKNOWN_USE.replace("RW and UPDATE", "RO and ACCESS")),
+    complexity=COMPLEXITY,
     runs_requests=True,
     as_called=_flags_of_script,
 )
@@ -53,9 +53,9 @@ def eval_ro(session: Session, script: bytes, numkeys: bytes, *words: bytes) -> R
 @scripting.command(
     "EVALSHA",
     since="2.6.0",
-    flags=f"{_FLAGS} may_replicate",
+    flags=f"{FLAGS} may_replicate",
     keys=counted("RW access update", 2),
-    complexity=_COMPLEXITY,
+    complexity=COMPLEXITY,
     runs_requests=True,
     as_called=_flags_of_script,
 )
@@ -67,9 +67,9 @@ def evalsha(session: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Rep
 @scripting.command(
     "EVALSHA_RO",
     since="7.0.0",
-    flags=f"readonly {_FLAGS}",
+    flags=f"readonly {FLAGS}",
     keys=counted("RO access", 2),
-    complexity=_COMPLEXITY,
+    complexity=COMPLEXITY,
     runs_requests=True,
     as_called=_flags_of_script,
 )

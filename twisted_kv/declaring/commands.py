@@ -148,7 +148,7 @@ class Command:
     runs_requests: bool = False
     """Whether it runs other requests, which are recorded and shown in its place."""
     as_called: Callable[[Any, Sequence[bytes]], Sequence[str]] | None = None
-    """Returns the flags of one request, where they depend on more than the command: it is asked for with the session."""
+    """Returns the flags of one request, given its session, where they depend on more than the command."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property

@@ -19,11 +19,13 @@ from twisted_kv.engine.admission import Admission
 from twisted_kv.engine.blocking import Blocking
 from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.eviction import Eviction
+from twisted_kv.engine.functions import Functions
 from twisted_kv.engine.housekeeping import Housekeeping
 from twisted_kv.engine.layers import WAITING, Layers
 from twisted_kv.engine.monitors import Monitors
 from twisted_kv.engine.notifications import Notifications
 from twisted_kv.engine.pausing import Pause
+from twisted_kv.engine.script_runs import ScriptRuns
 from twisted_kv.engine.scripting import Scripting
 from twisted_kv.engine.tracking import Tracking
 from twisted_kv.engine.units import Units
@@ -100,13 +102,21 @@ class Dispatcher:
         services = server.services
         services.execution = self
         services.waiting = self.blocking
-        services.scripts = Scripting(server, self.admission, self.run)
+        self.script_runs = ScriptRuns(server, self.admission, self.run)
+        services.scripts = scripts = Scripting(server, self.script_runs)
+        services.functions = functions = Functions(server, self.script_runs)
         services.tracking = Tracking(server, self.layers, self.wakeup)
         services.upkeep = self
         services.monitoring = self.monitors
         services.pausing = self.pause
         for name in ("save", "appendonly"):
             server.setting_changed[name] = self._refuse_files
+
+        def limit_lua() -> None:
+            scripts.limit_memory()
+            functions.limit_memory()
+
+        server.setting_changed["lua-memory-limit"] = limit_lua
         server.setting_changed["maxmemory"] = self.admission.settings_changed
         server.setting_changed["maxmemory-policy"] = self._eviction.policy_changed
 

@@ -200,6 +200,7 @@ class Durability:
                 raise LoadError("the append-only file cannot be written")
             for database in self._server.databases:
                 database.flush()
+            self._server.services.functions.flush()
             self._server.services.tracking.flushed()
             self._loader = Loader(self._server, self._folder, self._log_worker)
             await self._loader.load_log()

@@ -29,7 +29,7 @@ from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.store.entries import Value
-from twisted_kv.vocabulary.errors import ArityError, CommandError, PayloadError, as_text
+from twisted_kv.vocabulary.errors import ArityError, CommandError, LossError, as_text
 from twisted_kv.vocabulary.logs import Logger
 
 T = TypeVar("T")
@@ -197,7 +197,13 @@ class Loader:
         """Load a snapshot whose first bytes are `data`; return the bytes that were read after its end."""
         settings = self._settings
         is_deep = settings.sanitize_dump_payload == "yes"
-        reader = RdbReader(keep, checked=settings.rdbchecksum, is_deep=is_deep, packing=self._server.packing)
+        reader = RdbReader(
+            keep,
+            checked=settings.rdbchecksum,
+            is_deep=is_deep,
+            packing=self._server.packing,
+            load_function=self._load_function,
+        )
         try:
             while not reader.done:
                 if not data:
@@ -210,6 +216,13 @@ class Loader:
         except RdbError as error:
             raise source.error(error, error.offset) from None
         return reader.rest
+
+    def _load_function(self, code: bytes) -> None:
+        """Load a library of functions; raises `RdbError`."""
+        try:
+            self._server.services.functions.load(code, replace=False)
+        except CommandError as error:
+            raise RdbError(f"a library of functions cannot be loaded: {error.message}") from None
 
     def _keep(self, index: int) -> Keep:
         """Return the function that loads keys into a database; raises `RdbError` if there is no such database."""
@@ -386,7 +399,8 @@ class _Replay:
                 raise ArityError(command.name)
         except CommandError as error:
             raise LogError(error.message, offset) from None
-        if not (command.is_write or "readonly" in command.flags or command.name in ("select", "ping")):
+        is_run = command.runs_requests  # Redis before 5 has logged scripts as they were sent
+        if not (command.is_write or is_run or "readonly" in command.flags or command.name in ("select", "ping")):
             raise LogError(f"'{as_text(words[0])}' is no command that belongs into a log", offset)
         return commands.entry(command)
 
@@ -395,7 +409,7 @@ class _Replay:
         reply = self._server.services.execution.run(self._session, words, entry)
         if not isinstance(reply, CommandError):
             return
-        if isinstance(reply, PayloadError) and reply.lost:
+        if isinstance(reply, LossError) and reply.lost:
             raise LogError(f"'{entry.name}' cannot be carried out: {reply.lost}", offset)
         if not self.passed_over:
             self.first_offset = offset

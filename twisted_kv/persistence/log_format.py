@@ -7,7 +7,7 @@ Redis writes them with `aof-timestamp-enabled`.
 from __future__ import annotations
 
 import re
-from typing import Final, Iterator, List, Mapping, Sequence
+from typing import Final, Iterable, Iterator, List, Mapping, Sequence
 
 from twisted_kv.persistence.errors import LogError
 from twisted_kv.persistence.remaking import collection_requests
@@ -67,6 +67,10 @@ class CommandWriter:
     def begin(self, facts: Mapping[str, str | int]) -> bytes:
         """Return only the note of the date: this format has no header."""
         return date_note(int(facts["ctime"])) if self._dated else b""
+
+    def functions(self, codes: Iterable[bytes]) -> bytes:
+        """Return the requests that load libraries of functions."""
+        return b"".join([encode_request((b"FUNCTION", b"LOAD", code)) for code in codes])
 
     def database(self, index: int, keys: int, deadlines: int) -> bytes:
         """Return the request that selects a database."""

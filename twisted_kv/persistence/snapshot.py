@@ -31,6 +31,9 @@ class Writer(Protocol):
     def begin(self, facts: Mapping[str, str | int]) -> bytes:
         """Return the header."""
 
+    def functions(self, codes: Iterable[bytes]) -> bytes:
+        """Return libraries of functions."""
+
     def database(self, index: int, keys: int, deadlines: int) -> bytes:
         """Return the beginning of a database."""
 
@@ -79,7 +82,7 @@ class Snapshot:
     """The content of the databases at the moment when the snapshot is made.
 
     `step()` returns the next bytes until there are none; `close()` ends the snapshot at any time.  `discard` is called
-    with large objects that are no longer used.
+    with large objects that are no longer used; `functions` are the codes of libraries.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Snapshot:
         writer: Writer,
         facts: Mapping[str, str | int],
         discard: Callable[[Releasable], None],
+        functions: Iterable[bytes] = (),
     ) -> None:
         self._databases = list(databases)
         self._writer = writer
@@ -107,6 +111,7 @@ class Snapshot:
         self.written = 0
         """Number of keys written so far."""
         self._append(writer.begin(facts))
+        self._append(writer.functions(functions))
         for database in self._databases:
             database.witness = self
 

@@ -106,7 +106,8 @@ class Snapshots:
     def take(self, writer: Writer, name: str, record: SaveRecord, *, is_base: bool = False) -> Saving:
         """Begin to write what the databases hold now to a file of the folder; pass the outcome to `over`."""
         databases = self.server.databases
-        snapshot = Snapshot(databases, writer, self.facts(is_base=is_base), databases[0].discard)
+        functions = self.server.services.functions.codes
+        snapshot = Snapshot(databases, writer, self.facts(is_base=is_base), databases[0].discard, functions)
         record.begin()
         self._record = record
         self.saving = saving = Saving(snapshot, writer, self.folder, name, self.worker, self.now)

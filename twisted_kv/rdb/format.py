@@ -64,7 +64,6 @@ NOT_KEPT: Final = {
     23: "a hash with fields that expire",
     24: "a hash with fields that expire",
     25: "a hash with fields that expire",
-    FUNCTION: "a function library",
     FUNCTION_BEFORE_RELEASE: "a function library",
     MODULE_AUX: "data of a module",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Iterable
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.bodies import kind_and_body
@@ -10,6 +10,7 @@ from twisted_kv.rdb.builders import Builder, begin, kept
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.cursor import Cursor
 from twisted_kv.rdb.errors import RdbError, ShortError
+from twisted_kv.rdb.words import write_string
 from twisted_kv.store.entries import Value
 from twisted_kv.values.packing import DEFAULTS, Packing
 
@@ -21,9 +22,35 @@ def dump(value: Value, packing: Packing = DEFAULTS) -> bytes:
     return sealed(*kind_and_body(value, packing))
 
 
+def dump_functions(codes: Iterable[bytes]) -> bytes:
+    """Return the payload of FUNCTION DUMP for libraries of functions, by their codes."""
+    return _signed(b"".join([bytes((rdb.FUNCTION,)) + write_string(code) for code in codes]))
+
+
+def read_functions(payload: bytes) -> list[bytes]:
+    """Return the codes in a sound payload of FUNCTION DUMP; raises `RdbError`."""
+    cursor = Cursor(payload[:-_FOOTER_SIZE])
+    codes = []
+    try:
+        while cursor.at < len(cursor.data):
+            kind = cursor.byte()
+            if kind == rdb.FUNCTION_BEFORE_RELEASE:
+                raise RdbError("Pre-GA function format not supported")
+            if kind != rdb.FUNCTION:
+                raise RdbError("given type is not a function")
+            codes.append(cursor.string())
+    except ShortError:
+        raise RdbError("Failed loading library code") from None
+    return codes
+
+
 def sealed(kind: int, body: bytes) -> bytes:
     """Return the payload for an encoded body of a type."""
-    payload = bytes((kind,)) + body + rdb.VERSION.to_bytes(2, "little")
+    return _signed(bytes((kind,)) + body)
+
+
+def _signed(payload: bytes) -> bytes:
+    payload += rdb.VERSION.to_bytes(2, "little")
     return payload + crc64(payload, 0).to_bytes(8, "little")
 
 

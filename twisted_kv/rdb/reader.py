@@ -25,11 +25,16 @@ _HEADER_SIZE: Final = len(rdb.MAGIC) + 4
 _FIRST_CHECKED: Final = 5  # earlier versions have no checksum
 
 
+def _no_functions(code: bytes) -> None:
+    raise RdbError("a library of functions, and there is nothing to run it")
+
+
 class RdbReader(Cursor):
     """Reads one file.  `select` is called with the index of each database that begins, and returns a `Keep` for it.
 
     The checksum is verified only if `checked` (`rdbchecksum`); with `is_deep`, packed forms have to be consistent
-    (`sanitize-dump-payload`).
+    (`sanitize-dump-payload`).  `load_function` is called with the code of each library of functions, and raises
+    `RdbError` for one that cannot be loaded.
     """
 
     def __init__(
@@ -39,9 +44,11 @@ class RdbReader(Cursor):
         checked: bool = True,
         is_deep: bool = False,
         packing: Packing = DEFAULTS,
+        load_function: Callable[[bytes], None] = _no_functions,
     ) -> None:
         super().__init__(is_deep=is_deep, packing=packing)
         self._checked = checked
+        self._load_function = load_function
         self._select = select
         self._keep: Keep | None = None
         self._before = 0  # bytes of the file before `data`
@@ -224,6 +231,8 @@ class RdbReader(Cursor):
             self._use = opcode, self.byte()
         elif opcode == rdb.IDLE:
             self._use = opcode, self.length()
+        elif opcode == rdb.FUNCTION:
+            self._load_function(self.string())
         elif opcode == rdb.SELECT:
             self._keep = self._select(self.length())
         elif opcode == rdb.AUX:

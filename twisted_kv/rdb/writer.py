@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping
+from typing import Iterable, Iterator, Mapping
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.bodies import body_parts, kind_and_body
@@ -31,6 +31,10 @@ class RdbWriter:
         for name, fact in facts.items():
             parts += (b"\xfa", write_string(name.encode()), write_string(str(fact).encode()))
         return b"".join(parts)
+
+    def functions(self, codes: Iterable[bytes]) -> bytes:
+        """Return libraries of functions, by their codes."""
+        return b"".join([bytes((rdb.FUNCTION,)) + write_string(code, compressed=self._compressed) for code in codes])
 
     def database(self, index: int, keys: int, deadlines: int) -> bytes:
         """Return the header of a database: its index, and how many keys it has, in all and with deadlines."""

@@ -234,7 +234,7 @@ local STRING_AND_ITEM = '^([^"\\]*)"' .. SPACE .. ',' .. SPACE .. '()(.)'
 local NUMBER_AND_ITEM = '^([%d.eE+-]+)' .. SPACE .. ',' .. SPACE .. '()(.)'
 local ARRAY_END = '^' .. SPACE .. '%]()'
 local STRING = '^([^"\\]*)"()'
-local NUMBER = '^([%d.eE+-]+)()[^%w]'
+local NUMBER = '^([%d.eE+-]+)()[^%w.+-]'
 local LITERALS = {['true'] = true, ['false'] = false, null = null}
 local OPENS_LITERAL = {t = true, f = true, n = true}
 local OPENS_NUMBER = {['-'] = true}
@@ -439,7 +439,7 @@ local function new_library()
       local word = match(text, '^%l+', position)
       local value = LITERALS[word]
       if value ~= nil then return value, position + #word end
-    elseif takes_invalid_numbers then
+    elseif OPENS_NUMBER[first] and takes_invalid_numbers then
       local digits, after = match(text, NUMBER, position)
       local value = tonumber(digits)
       if value then return value, after end

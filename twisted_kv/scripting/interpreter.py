@@ -15,19 +15,19 @@ from twisted_kv.scripting.bit_library import FUNCTIONS as BIT
 from twisted_kv.scripting.bytecode import keep_frames
 from twisted_kv.scripting.conversion import ToLua, size_of
 from twisted_kv.scripting.errors import LibraryError, Raised
+from twisted_kv.scripting.libraries import BAD_NAME, Function, flags_of, is_name
 from twisted_kv.scripting.struct_library import FUNCTIONS as STRUCT
-from twisted_kv.vocabulary.errors import INTERNAL, CommandError
+from twisted_kv.vocabulary.errors import INTERNAL, CommandError, MissingLuaError, as_text, c_string
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import Reply
 
-MISSING: Final = "scripts need lupa, which is not installed here: pip install 'twisted-kv[lua]'"
 OUT_OF_MEMORY: Final = b"ERR not enough memory: the script needs more than lua-memory-limit"
 
 SLACK: Final = 1 << 20
 """Bytes below the limit at which a script that calls a command is ended.
 
-Lua must not run out of memory while the host gives it a value: there is nothing to catch the error then, and the process
-would end (or stand still).  So the host gives values only while they fit, and leaves this much for small ones.
+Lua must not run out of memory while the host gives it a value: there is nothing to catch the error then, and the
+process would end (or stand still).  So the host gives values only while they fit, and leaves this much for small ones.
 """
 
 WORDS_AT_ONCE: Final = 4000
@@ -112,6 +112,10 @@ class Interpreter:
         self._collect = exports[b"collect"]
         self._run = exports[b"run"]
         self._run_with = exports[b"run_with"]
+        self._call_function = exports[b"call"]
+        self._call_with = exports[b"call_with"]
+        self._load_library = exports[b"load"]
+        self._registered = exports[b"registered"]
 
     # What the host asks for
 
@@ -132,6 +136,26 @@ class Interpreter:
 
         The result is as Lua gives it: a value, or a tuple that begins with a kind (see `results`).
         """
+        return self._enter(self._run, self._run_with, function, count, words)
+
+    def call(self, function: Any, count: int, words: Sequence[bytes]) -> Any:
+        """Call a function of a library; the first `count` words are its keys.  The result is as that of `run`."""
+        return self._enter(self._call_function, self._call_with, function, count, words)
+
+    def load(self, chunk: Any) -> list[Function]:
+        """Run the code of a library, and return the functions that it registers; raises `CommandError`."""
+        result = self._enter(self._load_library, self._load_library, chunk, 0, ())
+        if result[0] == -1:
+            raise CommandError(f"Error registering functions: {as_text(c_string(result[1]))}")
+        _, found, count = result
+        functions = []
+        for index in range(1, count + 1):
+            name, callback, description, flags = self._registered(found, index)
+            functions.append(Function(name, callback, description or None, flags_of(flags.split())))
+        return functions
+
+    def _enter(self, run: Any, run_with: Any, function: Any, count: int, words: Sequence[bytes]) -> Any:
+        """Call one of the entry points, which takes words one by one, or another that takes them in tables."""
         self.convert = self.to_lua.resp2
         size = 0
         for word in words:
@@ -140,11 +164,11 @@ class Interpreter:
             self._make_room(size)
         try:
             if len(words) <= WORDS_AT_ONCE:
-                result = self._run(function, count, *words)
+                result = run(function, count, *words)
             else:
                 self._make_room(40 * len(words) + size)
                 make = self._lua.table_from
-                result = self._run_with(function, make(words[:count]), make(words[count:]))
+                result = run_with(function, make(words[:count]), make(words[count:]))
         except self._memory_error:
             result = (-1, OUT_OF_MEMORY)
         finally:
@@ -188,6 +212,7 @@ class Interpreter:
             b"unpack_float": lambda data: as_float.unpack(data)[0],
             b"struct": make({name: self._library_function(each) for name, each in STRUCT.items()}),
             b"bit": make({name: self._library_function(each) for name, each in BIT.items()}),
+            b"check_function": _check_function,
             b"constants": make(constants),
             b"seed_high": int.from_bytes(seed[:3], "big"),
             b"seed_low": int.from_bytes(seed[3:], "big"),
@@ -314,7 +339,7 @@ class Interpreter:
             try:
                 values = function(*arguments)
             except LibraryError as error:
-                return False, str(error).encode()
+                return False, str(error).encode("latin-1", "replace")
             if type(values) is not tuple:
                 values = (values,)
             size = sum([len(value) for value in values if type(value) is bytes])
@@ -342,7 +367,7 @@ def _import_lua() -> Any:
     try:
         return import_module("lupa.lua51")
     except ImportError:
-        raise CommandError(MISSING) from None
+        raise MissingLuaError from None
 
 
 def _refuse_attribute(*ignored: object) -> None:
@@ -350,6 +375,17 @@ def _refuse_attribute(*ignored: object) -> None:
 
 
 _PRINTED: Final = (bytes, int, float)
+
+
+def _check_function(name: bytes, *flags: bytes) -> bytes | None:
+    """Return what is wrong with the name or the flags of a function, or None."""
+    if not is_name(name):
+        return BAD_NAME.encode()
+    try:
+        flags_of(flag for flag in flags if flag is not None)
+    except ValueError as error:
+        return str(error).encode()
+    return None
 
 
 def _as_words(values: Sequence[Any]) -> tuple[bytes, ...]:

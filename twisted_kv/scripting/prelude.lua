@@ -433,6 +433,72 @@ function redis.replicate_commands() return true end              -- as always si
 function redis.breakpoint() return false end                     -- no debugger is attached
 function redis.debug() end
 
+-- What libraries of functions see while they are loaded: how to register functions, and no more.
+
+local loading_redis = {}
+for _, name in ipairs{'log', 'LOG_DEBUG', 'LOG_VERBOSE', 'LOG_NOTICE', 'LOG_WARNING', 'REDIS_VERSION', 'REDIS_VERSION_NUM'} do
+  loading_redis[name] = redis[name]
+end
+
+local registered                                                  -- while a library is loaded
+
+local FIELDS = {function_name = 'string', callback = 'function', flags = 'table', description = 'string'}
+
+local function fail(text) error({err = 'ERR ' .. text}, 0) end
+
+local function as_text(value)
+  if type(value) == 'number' then return tostring(value) end
+  return type(value) == 'string' and value or nil
+end
+
+function loading_redis.register_function(...)
+  local count, name, callback, description = select('#', ...), ...
+  local flags = {}
+  if not registered then fail('redis.register_function can only be called on FUNCTION LOAD command') end
+  if count < 1 or count > 2 then fail('wrong number of arguments to redis.register_function') end
+  if count == 1 then
+    local given = name
+    if type(given) ~= 'table' then
+      fail('calling redis.register_function with a single argument is only applicable to Lua table (representing named ' ..
+           'arguments).')
+    end
+    name, callback, description = nil, nil, nil
+    for key, value in next, given do
+      key = as_text(key)
+      if not key then fail('named argument key given to redis.register_function is not a string') end
+      if key == 'function_name' then
+        name = as_text(value) or fail('function_name argument given to redis.register_function must be a string')
+      elseif key == 'description' then
+        description = as_text(value) or fail('description argument given to redis.register_function must be a string')
+      elseif key == 'callback' then
+        if type(value) ~= 'function' then fail('callback argument given to redis.register_function must be a function') end
+        callback = value
+      elseif key == 'flags' then
+        if type(value) ~= 'table' then
+          fail('flags argument to redis.register_function must be a table representing function flags')
+        end
+        for _, flag in ipairs(value) do
+          if type(flag) ~= 'string' then fail('unknown flag given') end
+          insert(flags, flag)
+        end
+      else
+        fail('unknown argument given to redis.register_function')
+      end
+    end
+    if not name then fail('redis.register_function must get a function name argument') end
+    if not callback then fail('redis.register_function must get a callback argument') end
+  else
+    name = as_text(name) or fail('first argument to redis.register_function must be a string')
+    if type(callback) ~= 'function' then fail('second argument to redis.register_function must be a function') end
+    description = nil
+  end
+  local why = host.check_function(name, unpack(flags, 1, 100))
+  if why then fail(why) end
+  if registered[name] then fail('Function already exists in the library') end
+  registered[name] = true
+  insert(registered, {name, callback, description, flags})
+end
+
 for name, value in pairs{string = strings, table = tables, math = maths, coroutine = coroutines, redis = redis, cjson = cjson,
                          cmsgpack = cmsgpack, struct = library(host.struct), bit = library(host.bit)} do
   env[name] = readonly(value)
@@ -443,6 +509,8 @@ local function missing(_, name)
 end
 
 sandbox = readonly(setmetatable(env, {__index = missing}))
+local sandbox_meta = getmetatable(sandbox)
+local loading = setmetatable({redis = readonly(setmetatable(loading_redis, {__index = missing}))}, {__index = missing})
 env._G = sandbox
 global_meta = readonly{__index = missing}
 getmetatable('').__index = strings
@@ -552,6 +620,40 @@ exports.run_with = function(f, keys, arguments)
   begin()
   env.KEYS, env.ARGV = keys, arguments
   return finished(xpcall(f, handler))
+end
+
+-- Call a function of a library.
+exports.call = function(f, count, ...)
+  begin()
+  local keys, arguments = {...}, {}
+  for index = select('#', ...), count + 1, -1 do
+    arguments[index - count] = keys[index]
+    keys[index] = nil
+  end
+  return finished(xpcall(function() return f(keys, arguments) end, handler))
+end
+
+exports.call_with = function(f, keys, arguments)
+  begin()
+  return finished(xpcall(function() return f(keys, arguments) end, handler))
+end
+
+-- Run the code of a library, and return what it has registered: four values for each function.
+exports.load = function(f)
+  begin()
+  registered = {}
+  sandbox_meta.__index = loading
+  local ok, e = xpcall(f, handler)
+  sandbox_meta.__index = env
+  local found = registered
+  registered = nil
+  if not ok then return finished(ok, e) end
+  return 0, found, #found
+end
+
+exports.registered = function(found, index)
+  local each = found[index]
+  return each[1], each[2], each[3] or false, concat(each[4], ' ')
 end
 
 sethook(hook, '', HOOK_EVERY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Callable, Dict, Final, FrozenSet
+from typing import Any, Callable, Dict, Final, FrozenSet, Sequence
 
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
 from twisted_kv.wire.words import split_words
@@ -18,7 +18,7 @@ NAME: Final = b"@user_script"
 
 
 class Script:
-    """A script: its SHA1 in hexadecimal digits, and its flags; None for one without a shebang, which may do anything."""
+    """A script: its SHA1 in hexadecimal digits, and its flags: None without a shebang, when it may do anything."""
 
     __slots__ = ("flags", "function", "is_evaluated", "sha", "source")
 
@@ -93,6 +93,18 @@ class ScriptCache:
         del self._evaluated[script.sha]
         del self._by_source[script.source]
         self.memory -= len(script.source)
+
+
+def command_flags(command: Sequence[str], declared: FrozenSet[str]) -> list[str]:
+    """Return the flags of a request that runs a script, from those of its command and what the script has declared."""
+    flags = [flag for flag in command if flag not in ("stale", "denyoom", "write", "may_replicate")]
+    if "allow-stale" in declared:
+        flags.append("stale")
+    if "no-writes" not in declared:
+        flags.append("write")
+        if "allow-oom" not in declared:
+            flags.append("denyoom")
+    return flags
 
 
 def sha_of(source: bytes) -> bytes:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Protocol, Sequence, Tuple
 
+import attrs
+
 from twisted_kv.declaring.table import TableEntry
+from twisted_kv.scripting.libraries import Libraries
 from twisted_kv.sessions.tracked import Tracked
 from twisted_kv.store.database import Database
 from twisted_kv.vocabulary.errors import NO_FOLDER, CommandError
@@ -275,6 +278,20 @@ class NoPausing:
         pass
 
 
+@attrs.define(eq=False)
+class Running:
+    """What is known of the script that runs.  `name` is the SHA1 of a script, or the name of a function."""
+
+    name: bytes
+    request: Sequence[bytes]
+    since: int
+    """When it began, by `Now.elapsed`."""
+    is_function: bool
+    is_read_only: bool
+    allows_oom: bool
+    wrote: bool = False
+
+
 class Scripts(Protocol):
     """Scripts, and the one that runs.  `words` are the number of keys, the keys and the arguments."""
 
@@ -299,7 +316,7 @@ class Scripts(Protocol):
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""
 
-    def information(self) -> Mapping[str, object]:
+    def information(self) -> Mapping[str, int]:
         """Return what INFO says about memory."""
 
 
@@ -327,7 +344,81 @@ class NoScripts:
     def kill(self) -> None:
         raise CommandError("no engine runs scripts here")
 
-    def information(self) -> Mapping[str, object]:
+    def information(self) -> Mapping[str, int]:
+        return {}
+
+
+class Functions(Protocol):
+    """The functions in their libraries.  Each method raises `CommandError` for what is impossible."""
+
+    @property
+    def libraries(self) -> Libraries:
+        """The libraries."""
+
+    @property
+    def codes(self) -> Sequence[bytes]:
+        """The codes of all libraries."""
+
+    @property
+    def running(self) -> Running | None:
+        """The script or function that runs."""
+
+    def call(self, session: Session, name: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        """Call a function; `words` are the number of keys, the keys and the arguments."""
+
+    def flags_of(self, command: Sequence[str], name: bytes) -> Sequence[str]:
+        """Return the flags of a request that calls a function, given those of its command."""
+
+    def load(self, code: bytes, *, replace: bool) -> bytes:
+        """Load a library; return its name."""
+
+    def delete(self, name: bytes) -> None:
+        """Delete a library."""
+
+    def flush(self) -> None:
+        """Delete all libraries."""
+
+    def restore(self, codes: Sequence[bytes], *, flush: bool, replace: bool) -> None:
+        """Load libraries, all or none."""
+
+    def kill(self) -> None:
+        """End the function that runs."""
+
+    def information(self) -> Mapping[str, int]:
+        """Return what INFO says about memory."""
+
+
+class NoFunctions:
+    """There are no functions, and none can be loaded."""
+
+    running: Running | None = None
+    codes: Sequence[bytes] = ()
+
+    def __init__(self) -> None:
+        self.libraries = Libraries()
+
+    def call(self, session: Session, name: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
+        raise CommandError("Function not found")
+
+    def flags_of(self, command: Sequence[str], name: bytes) -> Sequence[str]:
+        return command
+
+    def load(self, code: bytes, *, replace: bool) -> bytes:
+        raise CommandError("no engine runs functions here")
+
+    def delete(self, name: bytes) -> None:
+        raise CommandError("Library not found")
+
+    def flush(self) -> None:
+        pass
+
+    def restore(self, codes: Sequence[bytes], *, flush: bool, replace: bool) -> None:
+        raise CommandError("no engine runs functions here")
+
+    def kill(self) -> None:
+        raise CommandError("no engine runs functions here")
+
+    def information(self) -> Mapping[str, int]:
         return {}
 
 
@@ -343,5 +434,6 @@ class Services:
         self.monitoring: Monitoring = NoMonitoring()
         self.pausing: Pausing = NoPausing()
         self.scripts: Scripts = NoScripts()
+        self.functions: Functions = NoFunctions()
         self.upkeep: Upkeep = NoUpkeep()
         self.ports: Ports = NoPorts()

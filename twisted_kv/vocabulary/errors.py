@@ -107,12 +107,27 @@ class SubcommandError(SpelledError):
         return CommandError(f"{self.message} for '{name}'. Try {container} HELP.")
 
 
-class PayloadError(CommandError):
+class LossError(CommandError):
+    """What a request brings cannot be kept; `lost` is the reason if it is intact, and a replay must not skip it."""
+
+    def __init__(self, message: str, lost: str = "") -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+class PayloadError(LossError):
     """The payload of RESTORE cannot be read; `lost` is the reason if it is intact but cannot be stored."""
 
     def __init__(self, lost: str = "") -> None:
-        super().__init__("Bad data format")
-        self.lost = lost
+        super().__init__("Bad data format", lost)
+
+
+class MissingLuaError(LossError):
+    """There is no Lua to run scripts and functions."""
+
+    def __init__(self) -> None:
+        text = "scripts need lupa, which is not installed here: pip install 'twisted-kv[lua]'"
+        super().__init__(text, text)
 
 
 class ExpireTimeError(CommandError):
