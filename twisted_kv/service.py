@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from inspect import iscoroutine
-from typing import Any, Callable, Iterable, Mapping, Sequence, TypeVar
+from typing import Any, Callable, Final, Iterable, Mapping, Sequence, TypeVar
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, maybeDeferred, succeed
@@ -30,6 +30,9 @@ from twisted_kv.vocabulary.subscriptions import KeyEvent, OnMessage, Subscriptio
 from twisted_kv.wire.words import Word
 
 T = TypeVar("T")
+
+SCRIPT_TIME: Final = 60_000
+"""Milliseconds after which a script is ended in a program's cache (`script-time-limit`): it holds up the program."""
 
 
 class CacheService(MultiService):
@@ -77,7 +80,7 @@ class CacheService(MultiService):
         if not isinstance(config, Settings):
             named: dict[str, object] = {"bind": bind, "udp-port": -1 if udp_port is None else udp_port}
             named.update({"tcp": False, "udp": False} if port is None else {"port": port})
-            config = Settings.of({**named, **(config or {})})
+            config = Settings.of({"script-time-limit": SCRIPT_TIME, **named, **(config or {})})
         listeners.check(config)
         if not self.owns_process:
             for name in ("shutdown-on-sigterm", "shutdown-on-sigint"):
@@ -315,6 +318,7 @@ class CacheService(MultiService):
         opened.open()
         self._listeners = opened
         self.dispatcher.server.services.ports = opened
+        self.dispatcher.script_runs.poll = opened.serve_once
 
     def _allow_clients(self) -> None:
         """Raise the limit on open files to what maxclients needs, or lower maxclients to what the limit allows."""

@@ -11,7 +11,7 @@ from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.payload import dump_functions, is_sound, read_functions
 from twisted_kv.scripting.libraries import ENGINE, Library
 from twisted_kv.sessions.session import Session
-from twisted_kv.vocabulary.errors import CommandError, SubcommandError, c_string, c_text
+from twisted_kv.vocabulary.errors import BusyError, CommandError, SubcommandError, c_string, c_text
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.replies import OK, OrderedSet, Reply, Status
 
@@ -198,6 +198,8 @@ def function_stats(session: Session) -> Reply:
     """Return which function runs, and how many there are."""
     service = session.server.services.functions
     running = service.running
+    if running is not None and not running.is_function:
+        raise BusyError(is_function=False)
     described: Reply = None
     if running is not None:
         described = {

@@ -8,7 +8,7 @@ from twisted_kv.declaring.groups import Group
 from twisted_kv.sessions.session import Session, SettingError
 from twisted_kv.settings.config import KNOWN
 from twisted_kv.store.database import Database
-from twisted_kv.vocabulary.errors import SYNTAX, CommandError, as_text, c_string
+from twisted_kv.vocabulary.errors import SYNTAX, BusyError, CommandError, as_text, c_string
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.replies import NO_REPLY, OK, Reply
 
@@ -125,6 +125,11 @@ def shutdown(session: Session, *words: bytes) -> Reply:
         return OK
     if session.server.shutdown is None:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
+    running = session.server.services.functions.running
+    if running is not None:
+        if b"nosave" not in options:
+            raise BusyError(is_function=running.is_function)
+        session.server.services.scripts.shut_down()
     if persistence.takes_time:
         session.must_wait("shutdown")
     save = True if b"save" in options else False if b"nosave" in options else None

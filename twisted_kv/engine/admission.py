@@ -16,7 +16,7 @@ from twisted_kv.declaring.table import CommandTable, Scope, TableEntry
 from twisted_kv.engine.eviction import Eviction
 from twisted_kv.sessions.session import Server, Session
 from twisted_kv.sessions.transactions import Transaction
-from twisted_kv.vocabulary.errors import ArityError, AttackError, CommandError, SharedSessionError, c_string
+from twisted_kv.vocabulary.errors import ArityError, AttackError, BusyError, CommandError, SharedSessionError, c_string
 from twisted_kv.vocabulary.logs import Logger
 
 _ATTACKS: Final = (b"post", b"host:")
@@ -27,7 +27,8 @@ class Admission:
     """The checks before a command runs.
 
     `is_loading`: data are being loaded, and only a few commands are served.  `misconf`: the error that refuses writes
-    while the disk fails.  Setting either, or calling `settings_changed`, takes effect with the next request.
+    while the disk fails.  `busy`: the error that refuses nearly all while a script runs.  Setting one of them, or
+    calling `settings_changed`, takes effect with the next request.
     """
 
     _log = Logger()
@@ -38,6 +39,7 @@ class Admission:
         self._table = table
         self._is_loading = False
         self._misconf: CommandError | None = None
+        self._busy: BusyError | None = None
         self._rules: Tuple[Rule, ...] = ()
         self._has_state_rules = False
         self._reasons: Set[str] = set()  # why every request has to come here
@@ -62,12 +64,22 @@ class Admission:
         self._misconf = misconf
         self.settings_changed()
 
+    @property
+    def busy(self) -> BusyError | None:
+        return self._busy
+
+    @busy.setter
+    def busy(self, busy: BusyError | None) -> None:
+        self._busy = busy
+        self.settings_changed()
+
     def settings_changed(self) -> None:
         """Select the rules that can apply at present."""
         applies: dict[Rule, bool] = {
             _memory: bool(self.server.settings.maxmemory),
             _disk: self._misconf is not None,
             _loading: self._is_loading,
+            _is_busy: self._busy is not None,
         }
         self._rules = tuple(rule for rule in RULES if applies.get(rule, True))
         self._has_state_rules = any(applies.values()) or bool(self._reasons)
@@ -208,6 +220,13 @@ def _loading(admission: Admission, session: Session, command: Command, count: in
     return CommandError("Redis is loading the dataset in memory", "LOADING")
 
 
+def _is_busy(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
+    busy = admission.busy
+    if busy is None or "allow_busy" in command.flags:
+        return None
+    return BusyError(is_function=busy.is_function)  # a new one, as above
+
+
 def _monitors(admission: Admission, session: Session, command: Command, count: int) -> CommandError | None:
     if session.is_monitor and not {"write", "readonly", "may_replicate"}.isdisjoint(command.flags):
         return CommandError("Replica can't interact with the keyspace")  # to Redis, who monitors is a replica
@@ -236,6 +255,7 @@ RULES: Final[Tuple[Rule, ...]] = (
     _disk,
     _only_listens,
     _loading,
+    _is_busy,
     _monitors,
     _lasting,
     _shared,

@@ -102,7 +102,7 @@ class Dispatcher:
         services = server.services
         services.execution = self
         services.waiting = self.blocking
-        self.script_runs = ScriptRuns(server, self.admission, self.run)
+        self.script_runs = ScriptRuns(server, self.admission, self.run, self.wakeup)
         services.scripts = scripts = Scripting(server, self.script_runs)
         services.functions = functions = Functions(server, self.script_runs)
         services.tracking = Tracking(server, self.layers, self.wakeup)

@@ -30,9 +30,9 @@ class Functions:
             raise CommandError("Function not found")
         count = keys_count(words, "Bad number of keys provided")
         callback, arguments, flags = function.callback, words[1:], function.flags
-        running = Running(
-            function.name, (name, *words), self._server.now.elapsed, True, read_only, "allow-oom" in flags
-        )
+        request = (b"FCALL_RO" if read_only else b"FCALL", name, *words)
+        now = self._server.now.elapsed
+        running = Running(function.name, request, now, True, read_only, "allow-oom" in flags)
         return self._runs.start(
             session, self._lua, lambda interpreter: interpreter.call(callback, count, arguments), running, flags
         )

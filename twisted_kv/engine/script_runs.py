@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Final, FrozenSet, Sequenc
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import TableEntry
 from twisted_kv.engine.admission import Admission
+from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.scripting.errors import Raised
 from twisted_kv.sessions.services import Running
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
-from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
+from twisted_kv.vocabulary.errors import BusyError, CommandError, as_text, c_string
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import Followed, NoReply, Reply
 from twisted_kv.vocabulary.waiting import Promise
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from twisted_kv.scripting.results import Results
 
 CALLS: Final = 64
-"""Commands after which the time is looked at."""
+"""Fast commands after which the time is looked at."""
+SLOW: Final = 8
+"""As how many of these a command counts whose duration depends on the data."""
 
 LOAD_TIME: Final = 500
 """Milliseconds that the code of a library may run while it is loaded, as in Redis."""
@@ -34,6 +37,10 @@ REPL_AOF: Final = 1
 
 _LEVELS: Final = ("debug", "debug", "info", "warn")
 _LEVEL_NAMES: Final = ("debug", "verbose", "notice", "warning")
+
+KILLED: Final = b"ERR Script killed by user with SCRIPT KILL..."
+TOO_LONG: Final = b"ERR Script killed: it has run longer than script-time-limit"
+SHUT_DOWN: Final = b"ERR Script killed: the server shuts down"
 
 Run = Callable[[Session, Sequence[bytes], TableEntry], Reply]
 """Runs a request whose command was admitted before."""
@@ -71,15 +78,21 @@ class Lua:
 class ScriptRuns:
     """Runs scripts and functions, and serves as the host of their interpreters.
 
-    `run` runs a request.
+    `run` runs a request.  `wakeup` is suspended while other clients are served in the midst of a script; `poll`, if
+    there is one, reads their requests and answers them.
     """
 
     _log = Logger()
 
-    def __init__(self, server: Server, admission: Admission, run: Run) -> None:
+    def __init__(self, server: Server, admission: Admission, run: Run, wakeup: WakeUp) -> None:
         self._server = server
         self._admission = admission
         self._run = run
+        self._wakeup = wakeup
+        self.poll: Callable[[], None] | None = None
+        self._left = CALLS
+        self._killed: bytes | None = None  # the error with which the script is to end
+        self._is_polling = False
         self._entries: Dict[bytes, TableEntry] = {}  # of the commands that scripts call, as they spell them
         self._session = Session(server, Lasting.CONNECTION, trusted=True)
         self._session.may_wait = False
@@ -118,6 +131,7 @@ class ScriptRuns:
         own.resp = 2
         interpreter = lua.get()
         self.running = running
+        self._left = CALLS
         try:
             result = call(interpreter)
             kind = type(result)
@@ -135,6 +149,11 @@ class ScriptRuns:
             self.running = None
             if self._is_muted:
                 self.set_repl(REPL_AOF)
+            if self._killed is SHUT_DOWN:
+                self._server.services.effects.discard()  # nothing of what it has done outlasts the process
+            elif admission.busy is not None:
+                admission.busy = None
+            self._killed = None
 
     def load(self, load: Callable[[], Any]) -> Any:
         """Run the code of a library while it is loaded."""
@@ -145,8 +164,27 @@ class ScriptRuns:
             self._loading_since = None
 
     def kill(self, *, is_function: bool) -> None:
-        """End the script that runs; raise `CommandError` if none runs, or if it has written."""
-        raise CommandError("No scripts in execution right now.", "NOTBUSY")
+        """End the script that runs; raise `CommandError` if none runs, if it has written, or if it is no function."""
+        running = self.running
+        if running is None:
+            raise CommandError("No scripts in execution right now.", "NOTBUSY")
+        if running.wrote:
+            raise CommandError(
+                "Sorry the script already executed write commands against the dataset. You can either wait the script "
+                "termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+                "UNKILLABLE",
+            )
+        if running.is_function is not is_function:
+            raise BusyError(is_function=running.is_function)
+        self._killed = KILLED
+
+    def shut_down(self) -> None:
+        """End the script that runs, if one does, whatever it has written: the process ends, and nothing is kept of it.
+
+        Until then nobody else is served.
+        """
+        if self.running is not None:
+            self._killed = SHUT_DOWN
 
     def _check(self, flags: FrozenSet[str], *, read_only: bool) -> None:
         """Raise `CommandError` if a script with these flags cannot run now."""
@@ -183,6 +221,12 @@ class ScriptRuns:
                 assert self.running is not None  # or nobody would call a command
                 self.running.wrote = True
         entry.calls += 1
+        self._left -= 1 if entry.is_fast else SLOW
+        if self._left <= 0:
+            self._left = CALLS
+            error = self.tick()
+            if error is not None:
+                raise Raised(error, is_fatal=True)
         reply = self._run(self._session, words, entry)
         kind = type(reply)
         if kind is bytes or kind is int:
@@ -247,10 +291,46 @@ class ScriptRuns:
         return True
 
     def tick(self) -> bytes | None:
-        """Return the error with which to end the script, if it has to end."""
-        if self._loading_since is not None and self._server.now.elapsed - self._loading_since > LOAD_TIME:
-            return b"ERR FUNCTION LOAD timeout"
-        return None
+        """Return the error with which to end the script, if it has to end; serve others if it takes long."""
+        now = self._server.now.elapsed
+        running = self.running
+        if running is None:
+            is_late = self._loading_since is not None and now - self._loading_since > LOAD_TIME
+            return b"ERR FUNCTION LOAD timeout" if is_late else None
+        elapsed, settings = now - running.since, self._server.settings
+        if self._admission.busy is not None:
+            self._serve_others()
+        elif settings.busy_reply_threshold and elapsed >= settings.busy_reply_threshold:
+            self._become_busy(running, elapsed)
+        limit = settings.script_time_limit
+        if limit and elapsed > limit and not running.wrote and self._killed is None:
+            self._log.warn("a script is killed: it has run longer than script-time-limit")
+            self._killed = TOO_LONG
+        return self._killed
+
+    def _become_busy(self, running: Running, elapsed: int) -> None:
+        """From now on serve others while the script runs: most of what they send is refused."""
+        self._log.warn(
+            "slow script: {name} has been running for {elapsed} milliseconds; {command} ends it",
+            name=as_text(running.name),
+            elapsed=elapsed,
+            command="FUNCTION KILL" if running.is_function else "SCRIPT KILL",
+        )
+        self._admission.busy = BusyError(is_function=running.is_function)
+        self._serve_others()
+
+    def _serve_others(self) -> None:
+        """Read and answer requests of other clients; the script sees the time stand still."""
+        if self.poll is None or self._is_polling:
+            return
+        now = self._server.now
+        before = now.hold()
+        self._is_polling = True
+        try:
+            self._wakeup.suspend(self.poll)
+        finally:
+            self._is_polling = False
+            now.resume(before)
 
 
 def _failure(name: bytes, result: Sequence[Any]) -> Reply:

@@ -65,6 +65,10 @@ class Scripting:
         self._lua = Lua(self._runs)
         self._cache = ScriptCache(self._compile)
 
+    def shut_down(self) -> None:
+        """End the script that runs, if one does, whatever it has written: nothing is kept of it."""
+        self._runs.shut_down()
+
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""
         self._runs.kill(is_function=False)

@@ -10,6 +10,7 @@ from typing import Counter, Protocol, Sequence
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.deliveries import Deliveries
 from twisted_kv.engine.notifications import Notifications
+from twisted_kv.engine.script_runs import ScriptRuns
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.sessions.channels import Channels
 from twisted_kv.sessions.session import Link, Session
@@ -36,6 +37,8 @@ class Service(Protocol):
     """Reports keyspace events."""
     deliveries: Deliveries
     """Calls back the program around the cache."""
+    script_runs: ScriptRuns
+    """The script that runs, if one does."""
     silent_ports: Counter[int]
     """Source ports whose datagrams get no reply: those in the settings, and the cache's own."""
 

@@ -10,7 +10,8 @@ Without a multiplexer that opens a wake-up for many connections, each join is a 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Protocol
+from collections import deque
+from typing import Any, Callable, Deque, Final, Protocol
 
 from twisted_kv.engine.units import Units
 from twisted_kv.sessions.statistics import Statistics
@@ -85,6 +86,10 @@ class WakeUp:
         self._joined: list[Member] = []
         self._postponed: list[Member] = []
         self._last: list[Callable[[], None]] = []  # calls that are due at the end
+        self._members: Deque[Member] = deque()  # of the round under way, that have not run yet
+        self._answers: list[tuple[Member, Any]] = []  # what is to be sent at the end
+        self._suspended: list[Member] = []  # whose requests run while others are served
+        self._current: Member | None = None
         self._is_open = False
         self._is_running = False
         self.load = 0
@@ -150,7 +155,6 @@ class WakeUp:
         self._now.stale = True
         self.elapsed = self._now.elapsed
         self._end_of_turn = self.elapsed + TURN
-        answers: list[tuple[Member, Any]] = []
         self._is_running = True
         rounds = 0
         while self._joined or self._last:  # a request may serve waiting clients, which then join
@@ -160,9 +164,15 @@ class WakeUp:
             if rounds >= ROUNDS and self._soon(self.close):
                 break
             rounds += 1
-            members, self._joined = self._joined, []
-            self._run_members(members, answers)
+            self._members.extend(self._joined)
+            self._joined = []
+            self._run_members()
         self._is_running = False
+        self._commit()
+
+    def _commit(self) -> None:
+        """Commit what the members have done, and answer them."""
+        answers, self._answers = self._answers, []
 
         def answer(done: bool) -> None:
             for member, each in answers:
@@ -180,16 +190,54 @@ class WakeUp:
             for member, _ in answers:
                 self.fail(member)
 
-    def _run_members(self, members: list[Member], answers: list[tuple[Member, Any]]) -> None:
-        """Run members, and append to `answers` what is to be sent; leave the rest to the next wake-up if it is late."""
-        for index, member in enumerate(members):
-            if index & 7 == 7 and (self.is_late or len(answers) >= MEMBERS) and self._soon(self.close):
-                self._postponed = members[index:] + self._postponed
+    def _run_members(self) -> None:
+        """Run members, and note what is to be sent; leave the rest to the next wake-up if it is late."""
+        members = self._members
+        index = 0
+        while members:
+            if index & 7 == 7 and (self.is_late or len(self._answers) >= MEMBERS) and self._soon(self.close):
+                self._postponed = [*members, *self._postponed]
+                members.clear()
                 break
+            index += 1
+            member = members.popleft()
+            self._current = member
             try:
-                answers.append((member, member.run()))
+                done = member.run()
+                self._answers.append((member, done))  # which may be another list than before it ran: see `suspend`
             except BaseException:  # whatever it is, the others must be served
                 self.fail(member)
+        self._current = None
+
+    def suspend(self, serve: Callable[[], None]) -> None:
+        """Serve others in the midst of a member's request: `serve` reads, in wake-ups of its own.
+
+        Those whose turn would have come in this wake-up are served first, and those that had theirs are answered, so
+        that each gets its replies in their order.  The member itself is not run again before its request is over.
+        """
+        state = self._is_open, self._is_running, self._current, self.elapsed, self._end_of_turn, self.load
+        joined = [*self._members, *self._joined]
+        last, self._last = self._last, []
+        self._members.clear()
+        if self._answers:
+            self._commit()
+        if self._current is not None:
+            self._suspended.append(self._current)
+        self._is_open = self._is_running = False
+        self._joined = joined
+        try:
+            if joined:
+                self.close()
+            serve()
+        finally:
+            if state[2] is not None:
+                self._suspended.pop()
+            self._last = last + self._last
+            self._is_open, self._is_running, self._current, self.elapsed, self._end_of_turn, self.load = state
+
+    def is_suspended(self, member: Member) -> bool:
+        """Whether a request of a member runs while others are served."""
+        return member in self._suspended
 
     def _make_last_calls(self) -> None:
         calls, self._last = self._last, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 from contextlib import suppress
@@ -151,6 +152,30 @@ class Listeners:
     def count_drops(self) -> int:
         """Return the number of datagrams that the system dropped before they could be read."""
         return sum(count_drops(port.socket) for port in self._ports if isinstance(port, UDPPort) and port.connected)
+
+    def serve_once(self) -> None:
+        """Serve what is ready now, in the midst of a request, when the reactor cannot."""
+        if self._multiplexer is not None:
+            self._multiplexer.doRead()
+            return
+        served: dict[int, Any] = {port.fileno(): port for port in self._ports if hasattr(port, "doRead")}
+        for connection in self._factory.connections:
+            transport: Any = connection.transport
+            while not hasattr(transport, "doRead") and hasattr(transport, "transport"):
+                transport = transport.transport  # beneath TLS
+            if hasattr(transport, "doRead") and transport.fileno() >= 0:
+                served[transport.fileno()] = transport
+        readers = set(map(id, self._reactor.getReaders()))
+        poll = select.poll()
+        for descriptor, selectable in served.items():
+            if id(selectable) in readers:
+                poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(0):
+            served[descriptor].doRead()  # an end is left to the reactor, which will find it again
+        for selectable in self._reactor.getWriters():
+            writer = served.get(selectable.fileno())
+            if writer is selectable:
+                writer.doWrite()
 
     def close(self) -> Deferred[Any]:
         """Close all ports and connections for good; fires when that is done."""

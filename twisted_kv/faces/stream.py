@@ -286,7 +286,7 @@ class RespProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
-            if self._joined and not self._state.is_over:
+            if self._joined and not self._state.is_over and not self._wakeup.is_suspended(self):
                 self.run()  # a last turn, whose replies are not sent; input that it does not reach is lost
         finally:
             self._move(Cause.LOST)

@@ -73,6 +73,12 @@ class Journal:
         """Record nothing of what requests do, or go on."""
         self._is_muted = is_muted
 
+    def discard(self) -> None:
+        """Record nothing of what the unit under way has done."""
+        self._effects.clear()
+        self._unit.clear()
+        self._lost_at.clear()
+
     def _note(self, effects: List[Effect]) -> None:
         if self._is_muted:
             return

@@ -109,6 +109,9 @@ class Effects(Protocol):
     def mute(self, is_muted: bool) -> None:
         """Record nothing of what requests do, or go on: what a script has asked for."""
 
+    def discard(self) -> None:
+        """Record nothing of what the unit under way has done: the process ends."""
+
 
 class NoEffects:
     """Nothing is recorded."""
@@ -117,6 +120,9 @@ class NoEffects:
         pass
 
     def mute(self, is_muted: bool) -> None:
+        pass
+
+    def discard(self) -> None:
         pass
 
 
@@ -313,6 +319,9 @@ class Scripts(Protocol):
     def flush(self) -> None:
         """Forget all scripts."""
 
+    def shut_down(self) -> None:
+        """End the script that runs, if one does, whatever it has written: nothing is kept of it."""
+
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""
 
@@ -339,6 +348,9 @@ class NoScripts:
         return False
 
     def flush(self) -> None:
+        pass
+
+    def shut_down(self) -> None:
         pass
 
     def kill(self) -> None:

@@ -211,6 +211,12 @@ class Settings:
     stream_node_max_entries: int = setting(
         Integer(0, INT64_MAX), "100", "maximum entries of a node of a stream; 0 is no limit"
     )
+    busy_reply_threshold: int = setting(
+        Integer(0, INT64_MAX), "5000", "milliseconds of a script after which others are told that it runs; 0 is never"
+    )
+    script_time_limit: int = setting(
+        Integer(0, INT64_MAX), "0", "milliseconds after which a script that has not written is ended; 0 is never"
+    )
     lua_memory_limit: int = setting(
         Memory(4 << 20, INT64_MAX), "256mb", "bytes that the scripts of a cache may take together"
     )
@@ -295,7 +301,10 @@ SETTINGS: Final[dict[str, Setting]] = {
 }
 """Every setting that has an effect here, by its redis.conf name."""
 
-_EARLIER_NAMES: Final = {name: name.replace("listpack", "ziplist") for name in SETTINGS if "-max-listpack-" in name}
+_EARLIER_NAMES: Final = {
+    **{name: name.replace("listpack", "ziplist") for name in SETTINGS if "-max-listpack-" in name},
+    "busy-reply-threshold": "lua-time-limit",
+}
 
 ALIASES: Final = {
     earlier: attrs.evolve(SETTINGS[name], name=earlier, alias_of=name) for name, earlier in _EARLIER_NAMES.items()

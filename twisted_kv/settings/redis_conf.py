@@ -114,8 +114,6 @@ _SETTINGS: Final = (
     _absent("acl-pubsub-default", Choice(("allchannels", "resetchannels")), "resetchannels", "ACL"),
     _absent("aclfile", Kind(), "", "ACL", fixed=FIXED),
     _absent("acllog-max-len", Integer(0, INT64_MAX), "128", "ACL", off="0"),
-    _absent("busy-reply-threshold", Integer(0, INT64_MAX), "5000", "scripts", off="0"),
-    _absent("lua-time-limit", Integer(0, INT64_MAX), "5000", "scripts", off="0"),
     _absent("cluster-allow-pubsubshard-when-down", YesNo(), "yes", "cluster"),
     _absent("cluster-allow-reads-when-down", YesNo(), "no", "cluster"),
     _absent("cluster-allow-replica-migration", YesNo(), "yes", "cluster"),

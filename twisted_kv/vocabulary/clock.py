@@ -11,7 +11,7 @@ wall clock back by an hour delays none of them.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Protocol, Tuple
 
 from twisted_kv.vocabulary.timers import Timers, monotonic_timers
 
@@ -87,6 +87,14 @@ class Now:
         self._milliseconds = now = int(self._seconds() * 1000.0 + TOLERANCE)
         self.stale = False
         return now
+
+    def hold(self) -> Tuple[int, bool]:
+        """Return the time as it is seen now, for `resume`."""
+        return self._milliseconds, self.stale
+
+    def resume(self, held: Tuple[int, bool]) -> None:
+        """Go back to the time that was seen before, in the midst of a request that others have interrupted."""
+        self._milliseconds, self.stale = held
 
     @property
     def elapsed(self) -> int:

@@ -163,6 +163,15 @@ class SessionEnded(CommandError):  # noqa: N818  # as above
         super().__init__("the session ended while the request was waiting", "ENDED")
 
 
+class BusyError(CommandError):
+    """A script runs for long, or a function, and nearly nothing else is served."""
+
+    def __init__(self, *, is_function: bool) -> None:
+        kill = "FUNCTION KILL" if is_function else "SCRIPT KILL"
+        super().__init__(f"Redis is busy running a script. You can only call {kill} or SHUTDOWN NOSAVE.", "BUSY")
+        self.is_function = is_function
+
+
 class SharedSessionError(CommandError):
     """A command would change a session that is shared between callers."""
 
