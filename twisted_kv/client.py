@@ -29,6 +29,7 @@ from twisted_kv.vocabulary.command_names import (
 )
 from twisted_kv.vocabulary.errors import CommandError, ProtocolError, as_text
 from twisted_kv.vocabulary.replies import Push, Reply, Status
+from twisted_kv.vocabulary.script_requests import RemoteScript
 from twisted_kv.vocabulary.subscriptions import Message, OnMessage, Subscription, check_names
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
@@ -308,6 +309,10 @@ class StreamClient:
             raise ValueError(f"{as_text(name.upper())} is followed by messages: call subscribe")
         seconds = waiting_seconds(request)
         return ensureDeferred(self._request(request) if seconds is None else self._wait(request, seconds))
+
+    def script(self, source: str | bytes) -> RemoteScript:
+        """Return a script in Lua: `client.script("return redis.call('GET', KEYS[1])").request(["key"])`."""
+        return RemoteScript(self.request, source)
 
     def subscribe(
         self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from inspect import iscoroutine
 from typing import Any, Callable, Final, Iterable, Mapping, Sequence, TypeVar
 
 from twisted.application.service import MultiService
@@ -16,7 +15,7 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.groups import Group
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.faces import listeners
-from twisted_kv.faces.in_process import LocalSession, Owner, read_events, subscribe
+from twisted_kv.faces.in_process import LocalSession, Owner, read_events, run_as_unit, subscribe
 from twisted_kv.persistence.durability import Durability
 from twisted_kv.persistence.files import Disk, RealDisk
 from twisted_kv.sessions.services import NoPorts
@@ -26,6 +25,7 @@ from twisted_kv.version import VERSION
 from twisted_kv.vocabulary.clock import Clock, SystemClock
 from twisted_kv.vocabulary.logs import Logger, log_to_system, set_log_level
 from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.vocabulary.script_requests import Script
 from twisted_kv.vocabulary.subscriptions import KeyEvent, OnMessage, Subscription
 from twisted_kv.wire.words import Word
 
@@ -140,6 +140,23 @@ class CacheService(MultiService):
         """
         return self._local.request(*words)
 
+    def script(self, source: str | bytes) -> Script:
+        """Return a script in Lua: `cache.script("return redis.call('GET', KEYS[1])").call(["key"])`.
+
+        It runs as one request, and what it writes is one record of the append-only file.
+        """
+        return self._local.script(source)
+
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function(session, *args)` as one unit, and return its result: what a script is, in Python.
+
+        `session` is a new session, as `session()` returns it.  What the function writes is one record of the
+        append-only file, no other client is served meanwhile, and those that wait or watch are told afterwards.  It is
+        no transaction: an exception propagates, and what was written stays.  Raises TypeError if the function returns a
+        coroutine or a Deferred, and RuntimeError in any other thread than the reactor's.
+        """
+        return run_as_unit(self.dispatcher, self._owner, function, args)
+
     def subscribe(
         self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None
     ) -> Subscription:
@@ -218,21 +235,11 @@ class CacheService(MultiService):
     def run_from_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call `function(session, *args)` in the reactor's thread from another thread, and return its result.
 
-        `session` is a new session, as `session()` returns it; no other client is served meanwhile.  Raises what the
-        function raises, TypeError if it returns a coroutine or a Deferred (nothing could wait for it while the session
-        is still open), and RuntimeError as `call_from_thread` does.
+        It is called as by `run`, as one unit.  Raises what the function raises, TypeError if it returns a coroutine or
+        a Deferred (nothing could wait for it while the session is still open), and RuntimeError as `call_from_thread`
+        does.
         """
-
-        def run() -> T:
-            with self.session() as session:
-                value = function(session, *args)
-                if isinstance(value, Deferred) or iscoroutine(value):
-                    if iscoroutine(value):
-                        value.close()
-                    raise TypeError("run_from_thread is for functions that return a value, not one that comes later")
-                return value
-
-        return blockingCallFromThread(self._reactor_of_other_thread(), run)
+        return blockingCallFromThread(self._reactor_of_other_thread(), lambda: self.run(function, *args))
 
     def _reactor_of_other_thread(self) -> Any:
         """Return the reactor; raises RuntimeError unless it runs in another thread."""

@@ -44,6 +44,7 @@ from twisted_kv.settings.config import KNOWN
 from twisted_kv.vocabulary.command_names import check_single_reply
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.replies import Push, Reply
+from twisted_kv.vocabulary.script_requests import Script
 from twisted_kv.vocabulary.subscriptions import KeyEvent, OnMessage, Subscription
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect
 from twisted_kv.wire.encoder import encode_request
@@ -318,6 +319,14 @@ class MemoryCache:
         """Run one request in process; the Deferred fires with its reply value, now or later."""
         return self.service.request(*words)
 
+    def script(self, source: str | bytes) -> Script:
+        """Return a script to be called with keys and arguments, as `CacheService.script` does."""
+        return self.service.script(source)
+
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function(session, *args)` as one unit, as `CacheService.run` does."""
+        return self.service.run(function, *args)
+
     def subscribe(
         self, *channels: Word, patterns: Sequence[Word] = (), callback: OnMessage | None = None
     ) -> Subscription:
@@ -356,7 +365,7 @@ class MemoryCache:
         return face
 
     def reset(self, *, clock: bool = False) -> None:
-        """Restore the initial state for the next test: no data, the original settings, statistics at zero.
+        """Restore the initial state for the next test: no data, no scripts, the original settings, statistics at zero.
 
         Connections from `connect` and `endpoint` are closed, subscriptions are stopped, sessions from `session` are
         reset, and requests that wait for a key fail with `SessionEnded`.  The service, the factory and the endpoints
@@ -379,6 +388,8 @@ class MemoryCache:
         for session in self._sessions:
             session.reset()
         self.service.call("FLUSHALL")
+        server.services.scripts.flush()
+        server.services.functions.flush()
         server.reset_statistics()
         if clock:
             self.clock.jump(self._began - self.clock.seconds())

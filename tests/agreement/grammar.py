@@ -12,7 +12,8 @@ Words = Tuple[bytes, ...]
 
 NOT_READ = frozenset(
     "bgrewriteaof bgsave client command config debug info lastsave memory monitor pfselftest quit save shutdown time "
-    "object|help object|idletime xgroup|help xinfo|help pubsub|help".split()
+    "object|help object|idletime xgroup|help xinfo|help pubsub|help script|help script|debug "
+    "function|help".split()
     + "subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe".split()
 )
 """What is about one server, one connection or the time, and whose replies are therefore not the same, or not one."""

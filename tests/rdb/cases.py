@@ -368,9 +368,7 @@ def _beyond_redis() -> Iterator[Refusal]:
     about = make.length(make.module_identity("test-type", 1)) + make.length(2) + make.length(1) + make.length(0)
     yield Refusal("what a module says of itself", 10, make.rdb(bytes([make.MODULE_AUX]) + about, STRING_K), "module")
     code = b"redis.register_function('answer', function() return 42 end)"
-    library = bytes([make.FUNCTION2]) + make.string(b"#!lua name=library\n" + code)
     question = ("FCALL", "answer", "0")
-    yield Refusal("a function library", 10, make.rdb(library, STRING_K), "function library", question, 42)
     parts = make.string(b"library") + make.string(b"LUA") + make.length(0) + make.string(code)
     old = bytes([make.FUNCTION_PRE_GA]) + parts
     name = "a function library of a preview"

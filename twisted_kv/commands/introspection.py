@@ -103,6 +103,8 @@ def _keys(session: Session, words: Sequence[bytes]) -> list[tuple[bytes, tuple[s
     if not described.least <= len(words) <= described.most and not described.is_open_at(len(words)):
         raise CommandError("Invalid number of arguments specified for command")
     found = described.find(words)
+    if not found and "no_mandatory_keys" in described.flags:
+        return []
     if not found:
         raise CommandError("Invalid arguments specified for command")
     return [(words[index], access) for index, access in found]

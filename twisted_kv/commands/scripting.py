@@ -85,7 +85,7 @@ scripting.container("SCRIPT", since="2.6.0", summary="Manage scripts.")
     "SCRIPT LOAD",
     since="2.6.0",
     flags="noscript stale",
-    tips="request_policy:all_shards response_policy:all_succeeded",
+    tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) with N being the length in bytes of the script body.",
 )
 def script_load(session: Session, script: bytes) -> Reply:

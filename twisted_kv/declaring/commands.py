@@ -223,6 +223,8 @@ class Command:
         for flag, implied in _CATEGORIES_OF_FLAGS.items():
             if flag in flags:
                 found.update(implied)
+        if "readonly" in flags and "scripting" not in found:  # a script reads, but what is up to it
+            found.add("read")
         if "fast" not in flags:
             found.add("slow")
         return [category for category in _CATEGORIES if category in found]
@@ -234,7 +236,6 @@ _CATEGORIES: Final = (
 ).split()
 _CATEGORIES_OF_FLAGS: Final[dict[str, tuple[str, ...]]] = {
     "write": ("write",),
-    "readonly": ("read",),
     "admin": ("admin", "dangerous"),
     "pubsub": ("pubsub",),
     "fast": ("fast",),

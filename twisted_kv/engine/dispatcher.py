@@ -10,7 +10,7 @@ them for a request, for EXEC, for a client that has waited, for a journal replay
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Sequence, TypeVar
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import InTransaction, Lasting
@@ -47,6 +47,8 @@ from twisted_kv.vocabulary.errors import (
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Followed, Reply
 from twisted_kv.vocabulary.waiting import Promise
+
+T = TypeVar("T")
 
 
 class Dispatcher:
@@ -247,6 +249,10 @@ class Dispatcher:
                 session.push(message)
             return reply.reply
         return reply
+
+    def run_unit(self, work: Callable[[], T]) -> T:
+        """Run work that makes several requests, as one unit; return what it returns."""
+        return self.units.run(work)
 
     def end(self, session: Session) -> None:
         """End a session."""

@@ -5,7 +5,7 @@ Its only implementation today is the `Dispatcher`, which works on the store of t
 
 from __future__ import annotations
 
-from typing import Counter, Protocol, Sequence
+from typing import Callable, Counter, Protocol, Sequence, TypeVar
 
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.engine.deliveries import Deliveries
@@ -19,6 +19,8 @@ from twisted_kv.settings.config import Settings
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.logs import Repeated
 from twisted_kv.vocabulary.replies import Reply
+
+T = TypeVar("T")
 
 
 class Service(Protocol):
@@ -53,6 +55,9 @@ class Service(Protocol):
 
         The reply may be a `Promise`, if the session may wait.
         """
+
+    def run_unit(self, work: Callable[[], T]) -> T:
+        """Run work that makes several requests, as one unit; return what it returns."""
 
     def end(self, session: Session) -> None:
         """End a session."""

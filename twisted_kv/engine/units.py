@@ -56,6 +56,16 @@ class Units:
         if self.is_due:
             self.finish()
 
+    def run(self, work: Callable[[], T]) -> T:
+        """Run work that makes several requests, as one unit; return what it returns."""
+        self.depth += 1
+        try:
+            return work()
+        finally:
+            self.depth -= 1
+            if self.is_due:
+                self.finish()
+
     def run_timer(self, work: Callable[[], T]) -> T:
         """Run work that no request asked for, as a unit of its own; return what it returns."""
         self.begin()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutine
 from threading import get_ident
 from types import TracebackType
-from typing import Callable, Iterable, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Iterable, Sequence, Tuple, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 
@@ -17,6 +18,7 @@ from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.keyspace_events import CLASS_OF
 from twisted_kv.vocabulary.replies import NULL_ARRAY, Push, Reply
+from twisted_kv.vocabulary.script_requests import Script
 from twisted_kv.vocabulary.subscriptions import KeyEvent, Message, OnMessage, Subscription, check_callback, check_names
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.words import Word, encode_word, encode_words
@@ -146,6 +148,25 @@ def read_events(
     return subscription
 
 
+def run_as_unit(service: Service, owner: Owner, function: Callable[..., T], args: Sequence[Any]) -> T:
+    """Call `function(session, *args)` with a new session, as one unit, and return its result.
+
+    Raises what the function raises, TypeError if it returns what comes later, and RuntimeError in a wrong thread.
+    """
+    owner.check()
+
+    def run() -> T:
+        with LocalSession(service, owner) as session:
+            value = function(session, *args)
+            if isinstance(value, Deferred) or iscoroutine(value):
+                if iscoroutine(value):
+                    value.close()
+                raise TypeError("run is for functions that return a value, not one that comes later")
+            return value
+
+    return service.run_unit(run)
+
+
 class LocalSession:
     """A session within the same process, with a selected database and a protocol version of its own.
 
@@ -212,6 +233,10 @@ class LocalSession:
         if isinstance(reply, CommandError):
             return fail(reply)
         return succeed(None if reply is NULL_ARRAY else reply)
+
+    def script(self, source: str | bytes) -> Script:
+        """Return a script to be called with keys and arguments."""
+        return Script(self.call, self.request, source)
 
     def reset(self) -> None:
         """Reset the session, as RESET does for a client; pending Deferreds fail with `SessionEnded`."""

@@ -12,13 +12,13 @@ from twisted_kv.vocabulary.numbers import parse_double
 
 READ_ONLY: Final = frozenset(
     b"""
-    bitcount bitfield_ro bitpos dbsize dump echo exists expiretime geodist geohash geopos georadius_ro
-    georadiusbymember_ro geosearch get getbit getrange hexists hget hgetall hkeys hlen hmget hrandfield hscan
-    hstrlen hvals keys lcs lindex llen lpos lrange mget pexpiretime pfcount ping pttl randomkey scan scard sdiff
-    sinter sintercard sismember smembers smismember sort_ro srandmember sscan strlen substr sunion time touch
-    ttl type xlen xpending xrange xread xrevrange zcard zcount zdiff zinter zintercard zlexcount zmscore
-    zrandmember zrange zrangebylex zrangebyscore zrank zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan
-    zscore zunion
+    bitcount bitfield_ro bitpos dbsize dump echo eval_ro evalsha_ro exists expiretime fcall_ro geodist geohash
+    geopos georadius_ro georadiusbymember_ro geosearch get getbit getrange hexists hget hgetall hkeys hlen hmget
+    hrandfield hscan hstrlen hvals keys lcs lindex llen lpos lrange mget pexpiretime pfcount ping pttl randomkey
+    scan scard sdiff sinter sintercard sismember smembers smismember sort_ro srandmember sscan strlen substr
+    sunion time touch ttl type xlen xpending xrange xread xrevrange zcard zcount zdiff zinter zintercard
+    zlexcount zmscore zrandmember zrange zrangebylex zrangebyscore zrank zrevrange zrevrangebylex
+    zrevrangebyscore zrevrank zscan zscore zunion
     """.split()
 )
 """Commands that may safely be sent twice, because they change nothing."""

@@ -6,7 +6,7 @@ from typing import Any, List, Tuple
 
 import pytest
 
-from tests.storage.journal_cases import bits, keys, lists, sets, sorted_sets, streams
+from tests.storage.journal_cases import bits, keys, lists, scripts, sets, sorted_sets, streams
 from tests.storage.starts import Request, contents, words
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.table import CommandTable
@@ -127,7 +127,7 @@ CASES: list[Case] = [
 ]
 
 
-BY_TYPE = (bits, keys, lists, sets, sorted_sets, streams)
+BY_TYPE = (bits, keys, lists, scripts, sets, sorted_sets, streams)
 for each in BY_TYPE:
     CASES += each.CASES
 

@@ -8,6 +8,7 @@ from tests.rdb import files as make
 from tests.rdb.cases import CASES, DAMAGED, LOADED, LOADED_EVEN_SO, REFUSALS, STRING_K, Case, Refusal, cuts
 from tests.rdb.reading import Reading
 from twisted_kv.rdb import format as rdb
+from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.errors import EmptyValueError, RdbError
 from twisted_kv.rdb.reader import RdbReader
 from twisted_kv.rdb.writer import RdbWriter
@@ -199,3 +200,20 @@ def test_a_key_that_is_there_twice_is_refused_however_its_value_is_written(value
     reader.feed(data)
     with pytest.raises(RdbError, match="twice"):
         reader.read(10)
+
+
+def test_the_code_of_a_library_is_passed_on() -> None:
+    code = b"#!lua name=l\nredis.register_function('f', function() return 42 end)"
+    writer = RdbWriter()
+    data = b"".join((writer.begin({}), writer.functions([code, code + b" "])))
+    data += writer.end(crc64(data, 0))
+    loaded: list[bytes] = []
+    reader = RdbReader(lambda _: lambda *_: True, load_function=loaded.append)
+    reader.feed(data)
+    assert reader.read(10)
+    reader.finish()
+    assert loaded == [code, code + b" "]
+    unable = RdbReader(lambda _: lambda *_: True)
+    unable.feed(data)
+    with pytest.raises(RdbError, match="nothing to run it"):
+        unable.read(10)
