@@ -121,7 +121,8 @@ class Interpreter:
 
     def compile(self, source: bytes, name: bytes) -> Any:
         """Compile a script, and return it as a function of Lua; raises ValueError with Lua's text."""
-        self._make_room(2 * len(source))
+        if not self._has_room(4 * len(source)):
+            raise CommandError.parse(OUT_OF_MEMORY)
         is_bytecode = source[:1] == b"\x1b"  # which Lua would trust
         try:
             return self._adopt(self._lua.compile(b"\1" if is_bytecode else source, name=name), name)
@@ -129,7 +130,7 @@ class Interpreter:
             text = _text(error)
             raise ValueError(text.replace("char(1)", "char(27)") if is_bytecode else text) from None
         except self._memory_error:
-            raise CommandError("not enough memory") from None
+            raise CommandError.parse(OUT_OF_MEMORY) from None
 
     def run(self, function: Any, count: int, words: Sequence[bytes]) -> Any:
         """Run a script; the first `count` words are its keys.
@@ -160,13 +161,14 @@ class Interpreter:
         size = 0
         for word in words:
             size += len(word)
-        if self._used() + size > self._soft_limit:
-            self._make_room(size)
+        if self._used() + size > self._soft_limit and not self._has_room(size):
+            return (-1, OUT_OF_MEMORY)
+        if len(words) > WORDS_AT_ONCE and not self._has_room(size + 40 * len(words)):
+            return (-1, OUT_OF_MEMORY)
         try:
             if len(words) <= WORDS_AT_ONCE:
                 result = run(function, count, *words)
             else:
-                self._make_room(40 * len(words) + size)
                 make = self._lua.table_from
                 result = run_with(function, make(words[:count]), make(words[count:]))
         except self._memory_error:
@@ -263,14 +265,19 @@ class Interpreter:
         return self.convert(reply)
 
     def _make_room(self, size: int) -> None:
-        """Check that there is room for values of the host; end the script if there is not."""
+        """Check that there is room for values of the host; end the script that runs if there is not."""
+        if not self._has_room(size):
+            self._lua.set_max_memory(self._limit + SLACK)  # for the error; until the script has ended
+            raise Raised(OUT_OF_MEMORY, is_fatal=True)
+
+    def _has_room(self, size: int) -> bool:
+        """Check whether there is room for values of the host."""
         if self._used() + size <= self._soft_limit:
-            return
+            return True
         self._lua.set_max_memory(self._limit + SLACK)
         self._collect()
-        if self._used() + size > self._soft_limit:
-            raise Raised(OUT_OF_MEMORY, is_fatal=True)
         self._lua.set_max_memory(self._limit)
+        return self._used() + size <= self._soft_limit
 
     def _describe(self, error: object) -> tuple[bytes, bool, bool]:
         """Return the text of an exception, whether it is an error of text alone, and whether nothing may catch it."""

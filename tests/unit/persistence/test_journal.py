@@ -165,7 +165,13 @@ def noting() -> Any:
     noting.cache.stop()
 
 
-@pytest.mark.parametrize(("before", "request_", "noted"), CASES, ids=[f"{each[1]}"[:60] for each in CASES])
+@pytest.mark.parametrize(
+    ("before", "request_", "noted"),
+    [
+        pytest.param(*each, id=f"{each[1]}"[:60], marks=[pytest.mark.lua] if each in scripts.CASES else [])
+        for each in CASES
+    ],
+)
 @pytest.mark.every(5)
 def test_a_request_is_noted_as_redis_does(noting: Noting, before: Any, request_: Any, noted: Any) -> None:
     for each in before:
