@@ -55,6 +55,10 @@ def evaluate(cache: MemoryCache, source: str, *words: Any) -> Any:
     return cache.call("EVAL", source, *(words or (0,)))
 
 
+def request_for(source: bytes) -> bytes:
+    return b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(source), source)
+
+
 def refusal(cache: MemoryCache, *words: Any) -> str:
     with pytest.raises(CommandError) as caught:
         cache.call(*words)
@@ -114,17 +118,17 @@ def test_a_long_reply_and_a_deep_one(cache: MemoryCache) -> None:
     deep = "local t = {} for i = 1, 2000 do t = {t, map = i == 5 and {[t] = {set = {[i] = true}}} or nil} end return t"
     assert refusal(cache, "EVAL", deep, 0) == "ERR reached lua stack limit"
     sent = cache.connect()
-    assert sent.send(b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(deep), deep.encode())).count(b"*1\r\n") > 1900
+    assert sent.send(request_for(deep.encode())).count(b"*1\r\n") > 1900
     cyclic = b"local t = {} t[1] = t t[2] = {err = 'x'} return t"
-    reply = sent.send(b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(cyclic), cyclic))
+    reply = sent.send(request_for(cyclic))
     assert reply.count(b"*2\r\n") == 7995
     assert reply.count(b"-ERR reached lua stack limit\r\n") == 2
     odd = b"return {map={[1]={verbatim_string={format='m', string='x'}}, x={set={y=true}}}}"
     sent.send(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n")
-    reply = sent.send(b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(odd), odd))
+    reply = sent.send(request_for(odd))
     assert reply == b"%2\r\n:1\r\n=5\r\nm  :x\r\n$1\r\nx\r\n~1\r\n$1\r\ny\r\n"
     mapped = b"return {{map={a=1}}, {verbatim_string={format='mkd', string='x'}}}"
-    reply = sent.send(b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(mapped), mapped))
+    reply = sent.send(request_for(mapped))
     assert reply == b"*2\r\n%1\r\n$1\r\na\r\n:1\r\n=5\r\nmkd:x\r\n"
 
 
@@ -137,12 +141,15 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
     types = """
     local r = {}
     for _, each in ipairs{{'GET', 's'}, {'GET', 'no'}, {'PING'}, {'HGETALL', 'h'}, {'ZSCORE', 'z', 'm'},
-                          {'ZRANGE', 'z', 0, -1, 'WITHSCORES'}, {'SMEMBERS', 'e'}, {'INFO', 'server'}, {'LRANGE', 'l', 0, -1},
+                          {'ZRANGE', 'z', 0, -1, 'WITHSCORES'}, {'SMEMBERS', 'e'}, {'INFO', 'server'},
+                          {'LRANGE', 'l', 0, -1},
                           {'XREAD', 'STREAMS', 'x', 0}, {'CONFIG'}, {'LPOP', 's'}, {'LPOP', 'no', 2}, {'DEL'},
                           {'GEOPOS', 'z', 'no'}, {'COMMAND', 'INFO', 'get', 'no'}, {'LATER'}, {'FAULTY'}} do
       local got = redis.pcall(unpack(each))
       local kinds = {}
-      if type(got) == 'table' then for key in pairs(got) do kinds[#kinds + 1] = type(key) == 'string' and key or nil end end
+      for key in pairs(type(got) == 'table' and got or {}) do
+        kinds[#kinds + 1] = type(key) == 'string' and key or nil
+      end
       table.sort(kinds)
       r[#r + 1] = each[1] .. ' ' .. type(got) .. ' ' .. table.concat(kinds, ',')
     end
@@ -156,9 +163,15 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
         *(b"DEL table " + fault.encode(), b"GEOPOS table ", b"COMMAND table ", b"LATER table " + fault.encode()),
         b"FAULTY table " + fault.encode(),
     ]
-    cache.call("HELLO", 3) if False else None
     assert evaluate(cache, "redis.setresp(3)" + types) == [
-        *(b"GET string ", b"GET nil ", b"PING table ok", b"HGETALL table map", b"ZSCORE table double", b"ZRANGE table "),
+        *(
+            b"GET string ",
+            b"GET nil ",
+            b"PING table ok",
+            b"HGETALL table map",
+            b"ZSCORE table double",
+            b"ZRANGE table ",
+        ),
         *(b"SMEMBERS table set", b"INFO table verbatim_string", b"LRANGE table ", b"XREAD nil ", *common, b"LPOP nil "),
         *(b"DEL table " + fault.encode(), b"GEOPOS table ", b"COMMAND table ", b"LATER table " + fault.encode()),
         b"FAULTY table " + fault.encode(),
@@ -175,7 +188,10 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
         ("return redis.call('GET', {})", "ERR Lua redis lib command arguments must be strings or integers"),
         ("return redis.call()", "ERR Please specify at least one argument for this redis lib call"),
         ("return redis.call('MULTI')", "ERR This Redis command is not allowed from script"),
-        ("return redis.call('XREAD', 'BLOCK', 1, 'STREAMS', 'x', 0)", "ERR XREAD command is not allowed with BLOCK option"),
+        (
+            "return redis.call('XREAD', 'BLOCK', 1, 'STREAMS', 'x', 0)",
+            "ERR XREAD command is not allowed with BLOCK option",
+        ),
         ("return redis.call('NESTED')", "ERR a script cannot run another script"),
         ("return redis.sha1hex()", "ERR wrong number of arguments"),
         ("return redis.log(1)", "ERR redis.log() requires two arguments or more."),
@@ -198,8 +214,14 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
         ('#!lua "\nreturn 1', "ERR Invalid engine in script shebang"),
         ("#!lua name=x\nreturn 1", "ERR Unknown lua shebang option: name=x"),
         ("#!lua flags=x\nreturn 1", "ERR Unexpected flag in script shebang: x"),
-        ("#!lua flags=no-writes\nreturn redis.call('SET', 'a', 1)", "ERR Write commands are not allowed from read-only"),
-        ("#!lua flags=no-writes\nreturn redis.call('PUBLISH', 'a', 1)", "ERR Write commands are not allowed from read-only"),
+        (
+            "#!lua flags=no-writes\nreturn redis.call('SET', 'a', 1)",
+            "ERR Write commands are not allowed from read-only",
+        ),
+        (
+            "#!lua flags=no-writes\nreturn redis.call('PUBLISH', 'a', 1)",
+            "ERR Write commands are not allowed from read-only",
+        ),
     ],
 )
 def test_what_is_refused(cache: MemoryCache, source: str, error: str) -> None:
@@ -327,7 +349,10 @@ def test_flags_and_the_state_of_the_server(cache: MemoryCache) -> None:
 
 def test_in_a_transaction_the_state_counts_that_is_there_when_it_runs(cache: MemoryCache) -> None:
     cache.call("SET", "filler", "x" * 1000)
-    for config, error in (({"maxmemory": 1}, "OOM allow-oom flag is not set"), ({}, "MISCONF no disk. Writable scripts")):
+    for config, error in (
+        ({"maxmemory": 1}, "OOM allow-oom flag is not set"),
+        ({}, "MISCONF no disk. Writable scripts"),
+    ):
         connection = cache.connect()
         connection.call("MULTI")
         connection.call("EVAL", "#!lua\nreturn 1", 0)
@@ -379,9 +404,9 @@ def test_a_limit_of_the_memory_holds_at_once(cache: MemoryCache) -> None:
     assert refusal(cache, "EVAL", "return redis.call('LRANGE', 'list', 0, -1)", 0).startswith(needs)
     assert evaluate(cache, "return #redis.call('GET', 'big')") == 4_000_000
     assert evaluate(cache, "return #struct.pack('c0', ARGV[1])", 0, b"x" * 100_000) == 100_000
-    assert refusal(cache, "EVAL", "return #struct.pack('c0c0c0', ARGV[1], ARGV[1], ARGV[1])", 0, b"x" * 1_900_000).startswith(
-        needs
-    )
+    assert refusal(
+        cache, "EVAL", "return #struct.pack('c0c0c0', ARGV[1], ARGV[1], ARGV[1])", 0, b"x" * 1_900_000
+    ).startswith(needs)
 
 
 def test_ctrl_c_in_a_script_is_not_for_the_script(cache: MemoryCache) -> None:
