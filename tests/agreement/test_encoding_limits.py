@@ -93,7 +93,7 @@ def test_collections_are_packed_within_the_limits_of_redis(
         servers.call("XADD", "x", f"{next(ids)}-1", "f", "v")
     for change, requests in parts:
         servers.call(*change)
-        for name in (change[2], *ALIASES):
+        for name in (change[2], *(name for name in ALIASES if "ziplist" in name)):
             servers.call("CONFIG", "GET", name)
         for request in requests:
             servers.call(*(f"{next(ids)}-1" if word == b"*" else word for word in request))

@@ -1,8 +1,9 @@
-"""Runs real programs against owncache, and holds `docs/programs.md` against what came of it.
+"""Runs real programs against owncache, and compares `docs/programs.md` with what came of it.
 
     python -m tests.programs               fails if a program does not do what the document says
     python -m tests.programs --write       writes the document
-    python -m tests.programs --only arq    some of them, and nothing is compared
+    python -m tests.programs --only arq    some of them; the document is left alone
+    python -m tests.programs --peer        the same against a redis-server; the document is left alone
 
 It runs where the programs are installed (`tests/programs/requirements.txt`); the server is another Python's:
 `--server .venv/bin/python`.  `.ci/programs` does all that.
@@ -11,31 +12,47 @@ It runs where the programs are installed (`tests/programs/requirements.txt`); th
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, List, NamedTuple
 
-from tests.programs.cases import CASES, Case
+from tests.programs.cases import CASES
+from tests.programs.declaring import Case, at_home
 
-PATIENCE = 30.0
-DOCUMENT = Path(__file__).parents[2] / "docs" / "programs.md"
+PATIENCE = 60.0
+"""Seconds that a case may take, and that a server may take to start or to stop."""
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "programs.md"
 
 HEAD = """\
 # Programs that were tried
 
 Each of these was run against owncache as its documents say; the check that every change has to pass runs them again
-(`.ci/programs`) and fails if one does not do what this table tells. Not in the table: netcat, redis-cli,
+(`.ci/programs`) and fails if one does not do what this table says. Not in the table: netcat, redis-cli,
 redis-benchmark, and all commands of redis-py and txredisapi, which other tests use.
 
 | program | what was tried | |
 | --- | --- | --- |
 """
+
+
+class Outcome(NamedTuple):
+    """What came of one case: why it failed, or nothing, and how long it took."""
+
+    name: str
+    why: str
+    seconds: float
 
 
 def free_port() -> int:
@@ -44,58 +61,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def attempt(name: str, port: int, outcome: Any) -> None:
-    """Run one case in a process of its own, and tell why it failed."""
-    try:
-        CASES[name].run(port)
-    except BaseException:  # it may be anything, and a thread's may be another's
-        outcome.send(traceback.format_exc())
-    else:
-        outcome.send("")
+def server_command(options: argparse.Namespace, port: int) -> List[str]:
+    if options.peer:
+        return ["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+    return [options.server, "-m", "twisted", "owncache", "--port", str(port)]
 
 
-def run(name: str, port: int) -> str:
-    """Run one case; returns why it failed, or nothing."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=attempt, args=(name, port, theirs))
-    process.start()
-    theirs.close()
-    try:
-        return str(ours.recv()) if ours.poll(PATIENCE) else f"nothing came of it within {PATIENCE:g} s"
-    except EOFError:
-        return "the process ended without a word"
-    finally:
-        process.kill()
-        process.join()
-
-
-def is_as_told(case: Case, why: str) -> bool:
-    """Whether a case did what it says: work, or fail for want of the command that it names."""
-    if not case.missing:
-        return not why
-    return bool(why) and f"unknown command '{case.missing}'" in why.replace('"', "'").replace("`", "'")
-
-
-def line(case: Case) -> str:
-    state = f"needs {case.missing}, which is not there yet" if case.missing else "works"
-    return f"| {case.package} {case.version or version(case.package)} | {case.tried} | {state} |\n"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Run real programs against owncache.")
-    parser.add_argument("--server", default=sys.executable, help="the Python that has owncache")
-    parser.add_argument("--write", action="store_true", help="write docs/programs.md")
-    parser.add_argument("--only", default="", help="cases with this in their names")
-    options = parser.parse_args()
-    names = [name for name in CASES if options.only in name]
-    failed = []
-    for name in names:
-        port = free_port()
-        server = subprocess.Popen(
-            [options.server, "-m", "twisted", "owncache", "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+def attempt(options: argparse.Namespace, name: str) -> Outcome:
+    """Run one case against a server of its own."""
+    port = free_port()
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        server = subprocess.Popen(server_command(options, port), stdout=log, stderr=log)
         try:
             wait_for(port)
             began = time.monotonic()
@@ -103,19 +79,40 @@ def main() -> int:
         finally:
             server.terminate()
             server.wait(PATIENCE)
-        case = CASES[name]
-        good = is_as_told(case, why)
-        print(f"{'ok' if good else 'NOT AS TOLD':12}{name} ({time.monotonic() - began:.1f} s)", flush=True)
-        if not good:
-            failed.append(name)
-            print(why or f"it worked, though it is said to need {case.missing}")
-    text = HEAD + "".join(line(CASES[name]) for name in names)
-    if options.write:
-        DOCUMENT.write_text(text)
-    elif not options.only and DOCUMENT.read_text() != text:
-        print(f"{DOCUMENT} is not what these programs do: python -m tests.programs --write")
-        return 1
-    return 1 if failed else 0
+        return Outcome(name, why or complaint(log), time.monotonic() - began)
+
+
+def run(name: str, port: int) -> str:
+    """Run one case in a process of its own; returns what it wrote if it failed, or nothing."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output, tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.programs", "--run", name, "--port", str(port)],
+            cwd=ROOT,
+            env={**at_home(), "TMPDIR": folder},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        why = ""
+        try:
+            if process.wait(PATIENCE):
+                why = f"it ended with {process.returncode}"
+        except subprocess.TimeoutExpired:
+            why = f"nothing came of it within {PATIENCE:g} s"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it started
+            process.wait()
+        output.seek(0)
+        return why and f"{output.read()}{why}"
+
+
+def complaint(log: IO[str]) -> str:
+    """Return a server's log if there is an error in it that no client was told of."""
+    log.seek(0)
+    text = log.read()
+    return text if "Traceback" in text else ""
 
 
 def wait_for(port: int) -> None:
@@ -129,6 +126,55 @@ def wait_for(port: int) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+def is_as_told(missing: str, why: str) -> bool:
+    """Whether a case did what it says: work, or fail because the command that it names is unknown."""
+    if not missing:
+        return not why
+    return bool(why) and f"unknown command '{missing}'" in why.replace('"', "'").replace("`", "'")
+
+
+def line(case: Case) -> str:
+    state = f"needs {case.missing}, which is not there yet" if case.missing else "works"
+    return f"| {case.package} {case.version or version(case.package)} | {case.tried} | {state} |\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run real programs against owncache.")
+    parser.add_argument("--server", default=sys.executable, help="the Python that has owncache")
+    parser.add_argument("--peer", action="store_true", help="run them against a redis-server instead")
+    parser.add_argument("--write", action="store_true", help="write docs/programs.md")
+    parser.add_argument("--only", default="", help="cases with this in their names")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many cases run at once")
+    parser.add_argument("--run", default="", help=argparse.SUPPRESS)  # one case, in this process
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        CASES[options.run].run(options.port)
+        return 0
+    names = [name for name in CASES if options.only in name]
+    failed = False
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for name, why, seconds in pool.map(partial(attempt, options), names):
+            missing = "" if options.peer else CASES[name].missing
+            good = is_as_told(missing, why)
+            print(f"{'ok' if good else 'NOT AS TOLD':12}{name} ({seconds:.1f} s)", flush=True)
+            if not good:
+                failed = True
+                print(why or f"it worked, though it is said to need {missing}")
+    return 1 if not (options.only or options.peer) and not is_documented(options.write) else int(failed)
+
+
+def is_documented(write: bool) -> bool:
+    """Write the document, or compare it with the cases."""
+    text = HEAD + "".join(map(line, CASES.values()))
+    if write:
+        DOCUMENT.write_text(text)
+    elif DOCUMENT.read_text() != text:
+        print(f"{DOCUMENT} is not what these programs do: python -m tests.programs --write")
+        return False
+    return True
 
 
 if __name__ == "__main__":

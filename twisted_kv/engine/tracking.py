@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
-from typing import Callable, Dict, Final, List, Sequence
+from typing import Callable, Dict, Final, List, Sequence, Tuple
 
 from twisted_kv.declaring.commands import Command, Function, InTransaction
 from twisted_kv.engine.layers import TRACKING, Layers
@@ -58,6 +58,7 @@ class Tracking:
         self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
         self._effort = _EFFORT  # how many keys are forgotten when that is found next
+        self._script: Tuple[Session, Sequence[bytes]] | None = None  # who runs one, and the keys it has declared
         self._changed: Dict[bytes, _Prefix] = {}  # the prefixes whose clients are told at the end of the wake-up
 
     # What commands ask
@@ -128,6 +129,8 @@ class Tracking:
 
     def _layer(self, command: Command, function: Function) -> Function:
         """Wrap the function of a command that reads or changes keys: who calls it matters, and what it reads."""
+        if command.runs_requests:
+            return self._layer_of_script(command, function)
         is_read = "readonly" in command.flags and command.has_keys
         if not (is_read or command.is_write or command.in_transaction is InTransaction.RUNS_QUEUED):
             return function
@@ -139,10 +142,34 @@ class Tracking:
                     return function(session, *words)
                 return self._run(session, function, words)
             finally:  # even if it has failed, as in Redis
-                if is_read and session.tracked is not None and session.tracked.remembers:
-                    self._remember(session, keys_of(words))
+                if is_read:
+                    if session.is_script:
+                        self._remember_for_script()
+                    elif session.tracked is not None and session.tracked.remembers:
+                        self._remember(session, keys_of(words))
 
         return run
+
+    def _layer_of_script(self, command: Command, function: Function) -> Function:
+        """Wrap the function of a command that runs a script: whatever that reads, the keys it has declared count."""
+        keys_of = _finder(command)
+
+        def run(session: Session, *words: bytes) -> Reply:
+            if session.tracked is not None and session.tracked.remembers:
+                self._script = session, keys_of(words)
+            try:
+                if self._asking is not None:
+                    return function(session, *words)
+                return self._run(session, function, words)
+            finally:
+                self._script = None
+
+        return run
+
+    def _remember_for_script(self) -> None:
+        """Remember the keys of the script that runs, which has just read something."""
+        if self._script is not None:
+            self._remember(*self._script)
 
     def _run(self, session: Session, function: Function, words: Sequence[bytes]) -> Reply:
         """Run a request; what it invalidates for its own client is told behind its reply."""

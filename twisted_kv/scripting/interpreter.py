@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from contextlib import suppress
 from importlib import import_module, resources
 from typing import Any, Callable, Final, Mapping, Protocol, Sequence
 
@@ -19,6 +20,7 @@ from twisted_kv.scripting.libraries import BAD_NAME, Function, flags_of, is_name
 from twisted_kv.scripting.struct_library import FUNCTIONS as STRUCT
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError, MissingLuaError, as_text, c_string
 from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.vocabulary.numbers import parse_double
 from twisted_kv.vocabulary.replies import Reply
 
 OUT_OF_MEMORY: Final = b"ERR not enough memory: the script needs more than lua-memory-limit"
@@ -129,7 +131,7 @@ class Interpreter:
         except self._syntax_error as error:
             text = _text(error)
             raise ValueError(text.replace("char(1)", "char(27)") if is_bytecode else text) from None
-        except self._memory_error:
+        except (self._memory_error, Raised):
             raise CommandError.parse(OUT_OF_MEMORY) from None
 
     def run(self, function: Any, count: int, words: Sequence[bytes]) -> Any:
@@ -161,12 +163,13 @@ class Interpreter:
         size = 0
         for word in words:
             size += len(word)
+        are_few = len(words) <= WORDS_AT_ONCE
+        if not are_few:
+            size += 40 * len(words)
         if self._used() + size > self._soft_limit and not self._has_room(size):
             return (-1, OUT_OF_MEMORY)
-        if len(words) > WORDS_AT_ONCE and not self._has_room(size + 40 * len(words)):
-            return (-1, OUT_OF_MEMORY)
         try:
-            if len(words) <= WORDS_AT_ONCE:
+            if are_few:
                 result = run(function, count, *words)
             else:
                 make = self._lua.table_from
@@ -279,17 +282,16 @@ class Interpreter:
         self._lua.set_max_memory(self._limit)
         return self._used() + size <= self._soft_limit
 
-    def _describe(self, error: object) -> tuple[bytes, bool, bool]:
-        """Return the text of an exception, whether it is an error of text alone, and whether nothing may catch it."""
-        if isinstance(error, BaseException):
-            error.__traceback__ = error.__context__ = None  # the frames would keep words as long as Lua keeps the error
+    def _describe(self, error: BaseException) -> tuple[bytes, bool]:
+        """Return the text of an exception, and whether nothing may catch it."""
+        error.__traceback__ = error.__context__ = None  # the frames would keep words as long as Lua keeps the error
         if isinstance(error, Raised):
-            return error.text, False, error.is_fatal
-        if isinstance(error, BaseException) and not isinstance(error, Exception):
+            return error.text, error.is_fatal
+        if not isinstance(error, Exception):
             self.interrupt = error
-            return b"ERR interrupted", False, True
+            return b"ERR interrupted", True
         self._log.error("a function for scripts has failed: {error!r}", error=error)
-        return b"ERR " + INTERNAL.encode(), False, False
+        return b"ERR " + INTERNAL.encode(), False
 
     def _tick(self) -> bytes | None:
         return self._host.tick()
@@ -312,7 +314,7 @@ class Interpreter:
         level = _as_number(words[0])
         if level is None:
             raise Raised(b"ERR First argument must be a number (log level).")
-        if not 0 <= int(level) <= 3:
+        if not 0 <= level < 4:
             raise Raised(b"ERR Invalid debug level.")
         texts = [word if type(word) is bytes else b"%.14g" % word for word in words[1:] if type(word) in _PRINTED]
         self._host.log(int(level), b" ".join(texts))
@@ -321,7 +323,7 @@ class Interpreter:
         if len(words) != 1:
             raise Raised(b"ERR redis.setresp() requires one argument.")
         version = _as_number(words[0])
-        if version is None or int(version) not in (2, 3):
+        if version is None or not 2 <= version < 4:
             raise Raised(b"ERR RESP version must be 2 or 3.")
         self.convert = self.to_lua.resp2 if int(version) == 2 else self.to_lua.resp3
         self._host.set_resp(int(version))
@@ -329,10 +331,10 @@ class Interpreter:
     def _set_repl(self, *words: Any) -> None:
         if len(words) != 1:
             raise Raised(b"ERR redis.set_repl() requires two arguments.")
-        flags = int(_as_number(words[0]) or 0)
-        if flags & ~3:
+        flags = _as_number(words[0]) or 0
+        if not 0 <= flags < 4:
             raise Raised(b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
-        self._host.set_repl(flags)
+        self._host.set_repl(int(flags))
 
     def _acl_check_cmd(self, *words: Any) -> bool:
         return self._host.check_acl(_as_words(words))
@@ -415,18 +417,11 @@ def _as_number(value: Any) -> float | None:
     """Return a number, or a text that Lua takes for one; None for anything else."""
     if type(value) is int or type(value) is float:
         return float(value)
-    if type(value) is bytes:
-        try:
-            return float(value)
-        except ValueError:
-            return None
+    with suppress(ValueError):
+        return parse_double(value) if type(value) is bytes else None
     return None
 
 
 def _text(error: Exception) -> str:
     """Return Lua's text of a syntax error, for an error reply."""
-    text = error.args[0]
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    prefix = "error loading code: "
-    return text[len(prefix) :] if text.startswith(prefix) else str(text)
+    return as_text(error.args[0]).removeprefix("error loading code: ")

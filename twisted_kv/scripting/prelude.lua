@@ -35,8 +35,8 @@ local fatal
 
 local function mended(e)
   if type(e) == 'userdata' and e ~= NULL then
-    local text, is_text, is_fatal = describe(e)
-    e = is_text and text or {err = text, ignore_error_stats_update = true}
+    local text, is_fatal = describe(e)
+    e = {err = text, ignore_error_stats_update = true}
     if is_fatal then fatal = e end
   end
   return fatal or e

@@ -1,9 +1,26 @@
-// ioredis: publish and subscribe, a pipeline, a transaction, MONITOR.
+// ioredis: publish and subscribe, a pipeline, a transaction, MONITOR, commands made of scripts.
 const assert = require("node:assert");
 const Redis = require("ioredis");
+const { run } = require("./running");
 
-async function main() {
-  const port = Number(process.argv[2]);
+async function scripts(client) {
+  client.defineCommand("both", { numberOfKeys: 2, lua: "return redis.call('mget', KEYS[1], KEYS[2])" });
+  client.defineCommand("total", { lua: "local n = 0 for _, v in ipairs(ARGV) do n = n + v end return n" });
+  client.defineCommand("peek", { numberOfKeys: 1, lua: "return redis.call('get', KEYS[1])", readOnly: true });
+  await client.mset("one", "1", "two", "2");
+  assert.deepEqual(await client.both("one", "two"), ["1", "2"]);
+  assert.deepEqual(await client.bothBuffer("one", "two"), [Buffer.from("1"), Buffer.from("2")]);
+  assert.equal(await client.total(0, 1, 2, 39), 42);
+  assert.equal(await client.peek("one"), "1");
+  await client.script("FLUSH");
+  const answers = await client.pipeline().both("one", "two").total(0, 1).set("three", "3").exec();
+  assert.deepEqual(answers, [[null, ["1", "2"]], [null, 1], [null, "OK"]]);
+  assert.deepEqual(await client.multi().total(0, 5).both("one", "no").exec(), [[null, 5], [null, ["1", null]]]);
+  await assert.rejects(client.eval("return redis.error_reply('MY error')", 0), /MY error/);
+  await assert.rejects(client.eval("return redis.call('incr', KEYS[1])", 1, "l"), /WRONGTYPE/);
+}
+
+run(async (port) => {
   const client = new Redis(port);
   const subscriber = new Redis(port);
   const got = [];
@@ -26,10 +43,6 @@ async function main() {
   const shown = new Promise((resolve) => monitor.on("monitor", (time, words) => resolve(words)));
   await client.set("k", "a b");
   assert.deepEqual(await shown, ["set", "k", "a b"]);
-  for (const each of [client, subscriber, monitor]) each.disconnect();
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
+  await client.rpush("l", "not a number");
+  await scripts(client);
 });

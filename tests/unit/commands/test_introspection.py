@@ -10,6 +10,11 @@ from twisted_kv.testing import MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
 
 
+def test_a_script_without_keys_has_none(cache: MemoryCache) -> None:
+    assert cache.call("COMMAND", "GETKEYS", "EVAL", "return 1", 0) == []
+    assert cache.call("COMMAND", "GETKEYS", "EVAL", "return 1", 1, "k") == [b"k"]
+
+
 def test_all_commands_are_described_in_ten_parts(cache: MemoryCache) -> None:
     described = cache.call("COMMAND")
     assert len(described) == cache.call("COMMAND", "COUNT")

@@ -9,6 +9,7 @@ import pytest
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring import Group
 from twisted_kv.scripting import scripts as scripts_module
+from twisted_kv.scripting.interpreter import _refuse_attribute
 from twisted_kv.scripting.scripts import EVALUATED, ScriptCache, sha_of
 from twisted_kv.sessions.session import Session
 from twisted_kv.testing import MemoryCache
@@ -184,6 +185,12 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
     [
         ("return redis.call('NOPE')", "ERR Unknown Redis command called from script"),
         ("return redis.call('GET')", "ERR Wrong number of args calling Redis command from script"),
+        (
+            "redis.call('GET', 'k') return redis.call('GET')",
+            "ERR Wrong number of args calling Redis command from script",
+        ),
+        ("return redis.acl_check_cmd()", "ERR Please specify at least one argument for this redis lib call"),
+        ("return redis.log('nan', 1)", "ERR First argument must be a number (log level)."),
         ("return redis.call('OBJECT')", "ERR Wrong number of args calling Redis command from script"),
         ("return redis.call('GET', {})", "ERR Lua redis lib command arguments must be strings or integers"),
         ("return redis.call()", "ERR Please specify at least one argument for this redis lib call"),
@@ -236,6 +243,7 @@ def test_numbers_texts_and_what_scripts_ask(cache: MemoryCache) -> None:
     assert cache.call("MGET", "n", "m") == [b"1.5", b"3"]
     assert evaluate(cache, "redis.log(redis.LOG_WARNING, 'a', 1, {}) redis.log('0', 'quiet')") is None
     assert evaluate(cache, "return redis.call('PING')") == Status(b"PONG")
+    assert evaluate(cache, "redis.set_repl(redis.REPL_ALL) return redis.call('PUBLISH', 'c', 'm')") == 0
     assert evaluate(cache, "return {redis.replicate_commands(), redis.breakpoint(), redis.debug()}") == [1, None]
 
 
@@ -407,6 +415,40 @@ def test_a_limit_of_the_memory_holds_at_once(cache: MemoryCache) -> None:
     assert refusal(
         cache, "EVAL", "return #struct.pack('c0c0c0', ARGV[1], ARGV[1], ARGV[1])", 0, b"x" * 1_900_000
     ).startswith(needs)
+
+
+def test_a_source_that_takes_more_than_its_size(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "lua-memory-limit", "6mb")
+    for source in ("return {" + "1," * 350_000 + "}", "local a = 1 " + "a = a + 1 " * 90_000 + "return a"):
+        assert refusal(cache, "EVAL", source, 0) == "ERR not enough memory: the script needs more than lua-memory-limit"
+    assert evaluate(cache, "return 1") == 1
+
+
+def test_no_attribute_of_python_is_there_for_scripts() -> None:
+    with pytest.raises(AttributeError):
+        _refuse_attribute(None, b"__class__", False)
+
+
+def test_lua_itself_may_be_out_of_memory(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate(cache, "return 1")
+    interpreter = cache.service.dispatcher.server.services.scripts._lua.interpreter  # type: ignore[attr-defined]
+
+    def run(*words: object) -> None:
+        raise interpreter._memory_error
+
+    monkeypatch.setattr(interpreter, "_run", run)
+    assert refusal(cache, "EVAL", "return 1", 0) == "ERR not enough memory: the script needs more than lua-memory-limit"
+
+
+def test_a_function_of_the_host_that_fails_is_an_error_of_the_script(
+    cache: MemoryCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(words: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cache.service.dispatcher.script_runs, "check_acl", check)
+    error = "ERR internal error, see the log of the server script: "
+    assert refusal(cache, "EVAL", "return redis.acl_check_cmd('GET')", 0).startswith(error)
 
 
 def test_ctrl_c_in_a_script_is_not_for_the_script(cache: MemoryCache) -> None:

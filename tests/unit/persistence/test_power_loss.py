@@ -25,6 +25,8 @@ from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.reply_reader import ReplyReader
 
+pytestmark = pytest.mark.lua
+
 Content = FrozenSet[Tuple[Any, ...]]
 CLIENTS = 3
 WAITER, SERVER = CLIENTS, CLIENTS + 1
@@ -34,6 +36,16 @@ KINDS = ["write", "partial write", "create", "replace", "remove", "take", "folde
 """What fails, where nothing was lost by it; a `sync` that fails is another matter."""
 
 NO_WRITES = (b"SELECT", b"BGSAVE", b"BGREWRITEAOF", b"CONFIG", b"MULTI")
+
+SCRIPT = b"""
+local at = 1
+while ARGV[at] do
+  local count = tonumber(ARGV[at])
+  redis.pcall(unpack(ARGV, at + 1, at + count))
+  at = at + count + 1
+end
+"""
+"""Runs requests, each behind the number of its words."""
 
 PATIENCE = 1000
 """Turns of the reactor after which what should have ended never will."""
@@ -134,7 +146,15 @@ class Trial:
         self._note()
 
     def send_together(self, place: int, *requests: tuple[bytes, ...]) -> None:
-        """Have a client send requests that are done all or none; no moment is between them."""
+        """Have a client send requests that are done all or none; no moment is between them.
+
+        They are a transaction, or every other time a script.
+        """
+        self.number += 1
+        if self.number % 2:
+            words = [word for request in requests for word in (b"%d" % len(request), *request)]
+            self.send(place, b"EVAL", SCRIPT, b"0", *words)
+            return
         self.owed[place] += [0] * (len(requests) + 1)
         self.owed[place].append(len(self.moments))
         self.clients[place].protocol.dataReceived(b"".join(map(encode_request, [(b"MULTI",), *requests, (b"EXEC",)])))

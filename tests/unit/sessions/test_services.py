@@ -54,6 +54,28 @@ def test_a_server_by_itself_has_all_services(server: Server) -> None:
         with pytest.raises(CommandError):
             begin()
     session.push(Push([b"message"]))  # it has no link
+    services.effects.mute(True)
+    services.effects.discard()
+    scripts, functions = services.scripts, services.functions
+    assert (scripts.exists(b"sha"), scripts.flags_of(["stale"], b"", is_sha=True)) == (False, ["stale"])
+    assert (scripts.information(), functions.information(), functions.codes, functions.running) == ({}, {}, (), None)
+    assert functions.flags_of(["stale"], b"f") == ["stale"]
+    assert functions.libraries.by_name == {}
+    for each in (scripts.flush, scripts.shut_down, functions.flush):
+        each()
+    for refused in (
+        lambda: scripts.evaluate(session, b"", (), read_only=False),
+        lambda: scripts.evaluate_sha(session, b"", (), read_only=False),
+        lambda: scripts.load(b""),
+        scripts.kill,
+        lambda: functions.call(session, b"f", (), read_only=False),
+        lambda: functions.load(b"", replace=False),
+        lambda: functions.delete(b"l"),
+        lambda: functions.restore((), flush=False, replace=False),
+        functions.kill,
+    ):
+        with pytest.raises(CommandError):
+            refused()
     assert (services.ports.port, services.ports.count_drops()) == (None, 0)
     with pytest.raises(CommandError, match="no engine runs requests here"):
         session.call(b"GET", b"k")

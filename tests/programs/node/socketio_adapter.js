@@ -5,37 +5,27 @@ const Redis = require("ioredis");
 const { createAdapter } = require("@socket.io/redis-adapter");
 const { Server } = require("socket.io");
 const { io } = require("socket.io-client");
+const { run, sleep } = require("./running");
 
-const port = Number(process.argv[2]);
-const clients = [];
-
-async function server() {
+async function server(port) {
   const web = http.createServer();
   const one = new Redis(port);
   const two = one.duplicate();
-  clients.push(one, two);
   const server = new Server(web, { adapter: createAdapter(one, two) });
   server.on("connection", (socket) => socket.join("room"));
   await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
   return { server, url: `http://127.0.0.1:${web.address().port}` };
 }
 
-async function main() {
-  const [first, second] = [await server(), await server()];
+run(async (port) => {
+  const [first, second] = [await server(port), await server(port)];
   const socket = io(second.url, { transports: ["websocket"] });
   await new Promise((resolve) => socket.on("connect", resolve));
   while ((await first.server.in("room").fetchSockets()).length < 1) {
-    await new Promise((resolve) => setTimeout(resolve, 20)); // until they know each other
+    await sleep(20); // until they know each other
   }
   const got = new Promise((resolve) => socket.on("news", resolve));
   first.server.to("room").emit("news", { a: 1 });
   assert.deepEqual(await got, { a: 1 });
   socket.close();
-  for (const { server } of [first, second]) await server.close();
-  for (const each of clients) each.disconnect();
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
 });

@@ -1,0 +1,44 @@
+"""Programs of Node: each is a script in `node/`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.programs.declaring import NODE, Programs, node
+
+program = Programs()
+
+VERSIONS = json.loads((NODE / "package.json").read_text())["dependencies"]
+
+
+def script(name: str, package: str, tried: str, installed_as: str = "") -> None:
+    """Declare a case; its script has its name, unless it is told which package to use."""
+    installed_as = installed_as or package
+
+    def run(port: int) -> None:
+        node(name, port, installed_as)
+
+    run.__name__ = name if installed_as == package else f"{name}_{installed_as}"
+    program(package, tried, version=VERSIONS[installed_as].rsplit("@")[-1])(run)
+
+
+JOBS = "jobs, delays, priorities, retries, schedules, stalled jobs, limits of the rate and of how many run at once"
+FLOWS = "flows: jobs that wait for their children"
+
+script("ioredis", "ioredis", "publish and subscribe, pipelines, transactions, MONITOR, commands made of scripts")
+script("node_redis", "redis", "publish and subscribe, transactions, scripts, streams, its cache, RESP2 and RESP3")
+script("socketio_adapter", "@socket.io/redis-adapter", "two servers of socket.io with a room in common")
+script("bullmq", "bullmq", JOBS)
+script("bullmq_flow", "bullmq", FLOWS)
+script("bullmq", "bullmq", JOBS, installed_as="bullmq-6")
+script("bullmq_flow", "bullmq", FLOWS, installed_as="bullmq-6")
+script("bull", "bull", "jobs, delays, priorities, retries, repeated and stalled jobs, a limit of the rate")
+script("bee_queue", "bee-queue", "jobs, delays, retries, progress, stalled jobs")
+script("bottleneck", "bottleneck", "a limit that several processes share: how many at once, how often, of a reservoir")
+script("redlock", "redlock", "locks that are waited for, extended, refused and lost")
+script(
+    "rate_limiter_flexible",
+    "rate-limiter-flexible",
+    "points, penalties, blocks, bursts, a queue, a union",
+)
+script("rate_limit_redis", "rate-limit-redis", "the store of express-rate-limit")
