@@ -17,7 +17,7 @@ from twisted_kv.sessions.services import Running
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
 from twisted_kv.vocabulary.errors import BusyError, CommandError, as_text, c_string
 from twisted_kv.vocabulary.logs import Logger
-from twisted_kv.vocabulary.replies import Followed, NoReply, Reply
+from twisted_kv.vocabulary.replies import NoReply, Reply
 from twisted_kv.vocabulary.waiting import Promise
 
 if TYPE_CHECKING:
@@ -179,12 +179,11 @@ class ScriptRuns:
         self._killed = KILLED
 
     def shut_down(self) -> None:
-        """End the script that runs, if one does, whatever it has written: the process ends, and nothing is kept of it.
+        """End the script that runs, whatever it has written: the process ends, and nothing is kept of it.
 
         Until then nobody else is served.
         """
-        if self.running is not None:
-            self._killed = SHUT_DOWN
+        self._killed = SHUT_DOWN
 
     def _check(self, flags: FrozenSet[str], *, read_only: bool) -> None:
         """Raise `CommandError` if a script with these flags cannot run now."""
@@ -231,8 +230,6 @@ class ScriptRuns:
         kind = type(reply)
         if kind is bytes or kind is int:
             return reply
-        if kind is Followed:
-            return reply.reply  # what follows concerns no session of a script
         if kind is Promise:
             reply.abandon()
             raise Raised(b"ERR %b would have to wait" % words[0])

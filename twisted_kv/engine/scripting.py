@@ -66,7 +66,7 @@ class Scripting:
         self._cache = ScriptCache(self._compile)
 
     def shut_down(self) -> None:
-        """End the script that runs, if one does, whatever it has written: nothing is kept of it."""
+        """End the script that runs, whatever it has written: nothing is kept of it."""
         self._runs.shut_down()
 
     def kill(self) -> None:

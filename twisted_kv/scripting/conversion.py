@@ -104,8 +104,6 @@ class ToLua:
             return converter(value)
         if isinstance(value, CommandError):
             return self.fault(value.line)
-        if isinstance(value, bytes):
-            return bytes(value)
         raise Raised(b"ERR the reply cannot be converted")
 
     def _items(self, items: Any, convert: Converter) -> Any:

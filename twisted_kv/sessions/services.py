@@ -320,7 +320,7 @@ class Scripts(Protocol):
         """Forget all scripts."""
 
     def shut_down(self) -> None:
-        """End the script that runs, if one does, whatever it has written: nothing is kept of it."""
+        """End the script that runs, whatever it has written: nothing is kept of it."""
 
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""

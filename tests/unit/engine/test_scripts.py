@@ -40,6 +40,12 @@ def faulty(session: Session) -> Any:
     return object()
 
 
+@own.command("MIXED", flags="readonly", since="1.0.0")
+def mixed(session: Session) -> Any:
+    """Return an error among others."""
+    return [CommandError("inner", "MY"), 1]
+
+
 @own.command("NOTHING", flags="readonly", since="1.0.0")
 def nothing(session: Session) -> Any:
     """Stop the process from within, as Ctrl-C does."""
@@ -128,6 +134,8 @@ def test_a_long_reply_and_a_deep_one(cache: MemoryCache) -> None:
     sent.send(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n")
     reply = sent.send(request_for(odd))
     assert reply == b"%2\r\n:1\r\n=5\r\nm  :x\r\n$1\r\nx\r\n~1\r\n$1\r\ny\r\n"
+    numbered = request_for(b"return {map={[1]=2}}")
+    assert sent.send(numbered) == b"%1\r\n:1\r\n:2\r\n"
     mapped = b"return {{map={a=1}}, {verbatim_string={format='mkd', string='x'}}}"
     reply = sent.send(request_for(mapped))
     assert reply == b"*2\r\n%1\r\n$1\r\na\r\n:1\r\n=5\r\nmkd:x\r\n"
@@ -185,10 +193,7 @@ def test_what_a_script_gets(cache: MemoryCache) -> None:
     [
         ("return redis.call('NOPE')", "ERR Unknown Redis command called from script"),
         ("return redis.call('GET')", "ERR Wrong number of args calling Redis command from script"),
-        (
-            "redis.call('GET', 'k') return redis.call('GET')",
-            "ERR Wrong number of args calling Redis command from script",
-        ),
+        ("redis.call('GET', 'k') return redis.call('GET')", "ERR Wrong number of args calling Redis"),
         ("return redis.acl_check_cmd()", "ERR Please specify at least one argument for this redis lib call"),
         ("return redis.log('nan', 1)", "ERR First argument must be a number (log level)."),
         ("return redis.call('OBJECT')", "ERR Wrong number of args calling Redis command from script"),
@@ -245,6 +250,15 @@ def test_numbers_texts_and_what_scripts_ask(cache: MemoryCache) -> None:
     assert evaluate(cache, "return redis.call('PING')") == Status(b"PONG")
     assert evaluate(cache, "redis.set_repl(redis.REPL_ALL) return redis.call('PUBLISH', 'c', 'm')") == 0
     assert evaluate(cache, "return {redis.replicate_commands(), redis.breakpoint(), redis.debug()}") == [1, None]
+
+
+def test_a_string_that_was_changed_in_place_and_an_error_among_others(cache: MemoryCache) -> None:
+    source = "redis.call('APPEND', 'k', 'a') redis.call('APPEND', 'k', 'b') "
+    source += "return {redis.call('GET', 'k'), redis.call('MIXED')}"
+    assert evaluate(cache, source) == [b"ab", [CommandError("inner", "MY"), 1]]
+    assert evaluate(cache, "return {struct.unpack('bb', 'ab'), bit.band(7, 2)}") == [97, 2]
+    error = "ERR user_script:1: bad argument #2 to 'pack' (number expected, got userdata)"
+    assert refusal(cache, "EVAL", "return struct.pack('b', cjson.null)", 0).startswith(error)
 
 
 def test_a_script_that_fails_has_done_what_it_did(cache: MemoryCache) -> None:
@@ -418,8 +432,8 @@ def test_a_limit_of_the_memory_holds_at_once(cache: MemoryCache) -> None:
 
 
 def test_a_source_that_takes_more_than_its_size(cache: MemoryCache) -> None:
-    cache.call("CONFIG", "SET", "lua-memory-limit", "6mb")
-    for source in ("return {" + "1," * 350_000 + "}", "local a = 1 " + "a = a + 1 " * 90_000 + "return a"):
+    cache.call("CONFIG", "SET", "lua-memory-limit", "4mb")
+    for source in ("return {" + "1," * 300_000 + "}", "return {" + "1," * 100_000 + "}", "--" + "x" * 900_000):
         assert refusal(cache, "EVAL", source, 0) == "ERR not enough memory: the script needs more than lua-memory-limit"
     assert evaluate(cache, "return 1") == 1
 

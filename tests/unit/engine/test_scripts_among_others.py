@@ -32,6 +32,13 @@ def test_a_script_is_one_record_with_its_databases(cache: MemoryCache) -> None:
     assert noted == [[(0, words("INCR", "a")), (2, words("INCR", "b"))]]
 
 
+def test_what_a_script_has_muted_is_recorded_again_after_it(cache: MemoryCache) -> None:
+    noted = recorded(cache)
+    cache.call("EVAL", "redis.set_repl(redis.REPL_NONE) redis.call('INCR', 'a')", 0)
+    cache.call("INCR", "b")
+    assert noted == [[(0, words("INCR", "b"))]]
+
+
 def test_a_function_of_python_is_one_record(cache: MemoryCache) -> None:
     noted = recorded(cache)
     waiting: List[Any] = []
@@ -119,6 +126,11 @@ def test_the_keys_of_a_script_that_reads_are_tracked(cache: MemoryCache) -> None
     sent = client.transport.take()
     assert b"$8\r\ndeclared\r\n" in sent
     assert sent.count(b"invalidate") == 1
+    client.send(b"MULTI\r\nPING\r\n")
+    client.call("EVAL", "return redis.call('GET', 'x')", 1, "within")
+    client.call("EXEC")
+    cache.call("EVAL", "redis.call('GET', 'x') return redis.call('SET', KEYS[1], 1)", 1, "within")
+    assert client.transport.take().count(b"within") == 1
 
 
 def test_own_invalidations_come_behind_the_reply(cache: MemoryCache) -> None:
@@ -217,7 +229,8 @@ def test_scripts_of_the_client(cache: MemoryCache) -> None:
     for _ in range(2):
         script.request(["k"], [1]).addBoth(got.append)
     script.request(args=["x", "y"]).addBoth(got.append)
-    client.script(b"return redis.call('NOPE')").request().addErrback(got.append)
+    wrong = client.script(b"return redis.call('NOPE')")
+    wrong.request().addErrback(got.append)
     cache.call("SCRIPT", "FLUSH")
     script.request(["k"], [2]).addBoth(got.append)
     for _ in range(20):
@@ -225,4 +238,9 @@ def test_scripts_of_the_client(cache: MemoryCache) -> None:
     assert got[:3] == [[b"k", b"1"], [b"k", b"1"], []]
     assert isinstance(got[3].value, CommandError)
     assert got[4] == [b"k", b"2"]
+    for _ in range(2):
+        wrong.request().addErrback(got.append)
+        for _ in range(20):
+            cache.clock.advance(0)
+    assert [each.value.code for each in got[5:]] == ["ERR", "ERR"]
     client.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from twisted_kv.scripting import struct_library
 from twisted_kv.scripting.errors import LibraryError
 from twisted_kv.scripting.struct_library import FUNCTIONS
 
@@ -147,3 +148,7 @@ def test_misuse_is_explained(function: str, arguments: tuple[Any, ...], message:
     with pytest.raises(LibraryError) as error:
         FUNCTIONS[function.encode()](*arguments)
     assert str(error.value) == message
+
+
+def test_the_name_of_a_number_is_known_though_numbers_fit_everywhere() -> None:
+    assert struct_library._type_of(1.5) == "number"
