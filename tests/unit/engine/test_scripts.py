@@ -319,6 +319,7 @@ def test_scripts_by_their_sha(cache: MemoryCache) -> None:
     assert refusal(cache, "SCRIPT", "DEBUG", "yes") == "ERR there is no debugger for scripts here"
 
 
+@pytest.mark.pure
 def test_what_came_by_eval_alone_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scripts_module, "EVALUATED", 3)
     assert EVALUATED == 500
@@ -443,6 +444,7 @@ def test_no_attribute_of_python_is_there_for_scripts() -> None:
         _refuse_attribute(None, b"__class__", False)
 
 
+@pytest.mark.pure
 def test_lua_itself_may_be_out_of_memory(cache: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate(cache, "return 1")
     interpreter = cache.service.dispatcher.server.services.scripts._lua.interpreter  # type: ignore[attr-defined]
@@ -454,6 +456,7 @@ def test_lua_itself_may_be_out_of_memory(cache: MemoryCache, monkeypatch: pytest
     assert refusal(cache, "EVAL", "return 1", 0) == "ERR not enough memory: the script needs more than lua-memory-limit"
 
 
+@pytest.mark.pure
 def test_a_function_of_the_host_that_fails_is_an_error_of_the_script(
     cache: MemoryCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
