@@ -104,7 +104,7 @@ class Dispatcher:
         services = server.services
         services.execution = self
         services.waiting = self.blocking
-        self.script_runs = ScriptRuns(server, self.admission, self.run, self.wakeup)
+        self.script_runs = ScriptRuns(server, self.admission, self.run_within, self.units, self.wakeup)
         services.scripts = scripts = Scripting(server, self.script_runs)
         services.functions = functions = Functions(server, self.script_runs)
         services.tracking = Tracking(server, self.layers, self.wakeup)
@@ -190,12 +190,7 @@ class Dispatcher:
             else:
                 reply = entry.function(session, *words[entry.skip :])
         except CommandError as error:
-            reply = self._count_error(
-                session, entry, error.spelled(words) if isinstance(error, SpelledError) else error
-            )
-            if session.behind is not None:
-                behind, session.behind = session.behind, None
-                reply = Followed(reply, behind)
+            reply = self._failure(session, words, entry, error)
         except Exception:
             if session.is_replay:  # the loader reports that the start has failed
                 units.depth = depth
@@ -219,6 +214,19 @@ class Dispatcher:
         self._admitted = entry
         self.monitors.words = words
         return self.request(session, words)
+
+    def run_within(self, session: Session, words: Sequence[bytes], entry: TableEntry) -> Reply:
+        """Run a request as `run` does, within a unit whose depth its caller has raised: what a script calls."""
+        if len(words) > entry.most:
+            return self._count_error(session, entry, ArityError(entry.name))
+        self.monitors.words = words
+        try:
+            return entry.function(session, *words[entry.skip :])
+        except CommandError as error:
+            return self._failure(session, words, entry, error)
+        except Exception:
+            entry.failed += 1
+            return self._internal_error(entry.name)
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Run one request within another, for the same session and as a part of the same unit.
@@ -311,6 +319,14 @@ class Dispatcher:
             session.refresh()
         elif words[0].lower() != b"client":
             tracked.caching_is_used = True
+
+    def _failure(self, session: Session, words: Sequence[bytes], entry: TableEntry, error: CommandError) -> Reply:
+        """Return the reply to a request that has failed, with the messages that come behind it."""
+        reply = self._count_error(session, entry, error.spelled(words) if isinstance(error, SpelledError) else error)
+        if session.behind is None:
+            return reply
+        behind, session.behind = session.behind, None
+        return Followed(reply, behind)
 
     def _count_error(self, session: Session, entry: TableEntry, error: CommandError) -> CommandError:
         """Count an error reply, except in a journal replay, where no client issued the request."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Final, FrozenSet, Sequenc
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.table import TableEntry
 from twisted_kv.engine.admission import Admission
+from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.scripting.errors import Raised
 from twisted_kv.sessions.services import Running
@@ -78,14 +79,15 @@ class Lua:
 class ScriptRuns:
     """Runs scripts and functions, and serves as the host of their interpreters.
 
-    `run` runs a request.  `wakeup` is suspended while other clients are served in the midst of a script; `poll`, if
+    `run` runs a request within a unit.  `wakeup` is suspended while other clients are served in the midst of a script; `poll`, if
     there is one, reads their requests and answers them.
     """
 
     _log = Logger()
 
-    def __init__(self, server: Server, admission: Admission, run: Run, wakeup: WakeUp) -> None:
+    def __init__(self, server: Server, admission: Admission, run: Run, units: Units, wakeup: WakeUp) -> None:
         self._server = server
+        self._units = units
         self._admission = admission
         self._run = run
         self._wakeup = wakeup
@@ -132,6 +134,7 @@ class ScriptRuns:
         interpreter = lua.get()
         self.running = running
         self._left = CALLS
+        self._units.depth += 1
         try:
             result = call(interpreter)
             kind = type(result)
@@ -146,6 +149,7 @@ class ScriptRuns:
                 raise reply  # an error of the script's own, which is counted
             return reply
         finally:
+            self._units.depth -= 1
             self.running = None
             if self._is_muted:
                 self.set_repl(REPL_AOF)
