@@ -22,7 +22,7 @@ PATIENCE = 60.0
 
 ALONE = ["in_process"]
 BESIDE_PEERS = ["servers", "connections", "memory", "growth", "latency", "durability", "data_types", "host", "hostile"]
-BESIDE_PEERS += ["messages"]
+BESIDE_PEERS += ["messages", "scripts"]
 PEERS = ["redis-server", "redis-benchmark"]
 
 

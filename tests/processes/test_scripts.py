@@ -123,5 +123,8 @@ def test_a_datagram_runs_a_script(tmp_path: Path) -> None:
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with running(tmp_path, "--udp-dialect", "command") as program, datagrams as sender:
         sender.settimeout(20)
-        sender.sendto(b'EVAL "return {KEYS[1], 1}" 1 k', ("127.0.0.1", program.port))
+        sha = Client(program).call(b"SCRIPT", b"LOAD", b"return {KEYS[1], 1}")
+        sender.sendto(b'EVAL "return 1" 0', ("127.0.0.1", program.port))
+        assert sender.recv(1000) == b"(error) ERR EVAL needs a connection\n"
+        sender.sendto(b"EVALSHA %b 1 k" % sha, ("127.0.0.1", program.port))
         assert sender.recv(1000) == b'1) "k"\n2) (integer) 1\n'

@@ -6,6 +6,7 @@ from typing import Sequence
 
 from twisted_kv.commands.scripting import COMPLEXITY, FLAGS, UNKNOWN_USE
 from twisted_kv.declaring.arguments import Arguments
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group, counted
 from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.payload import dump_functions, is_sound, read_functions
@@ -62,6 +63,7 @@ functions.container("FUNCTION", since="7.0.0", summary="Manage functions.", help
     flags="write denyoom noscript",
     tips=_EVERYWHERE,
     complexity="O(1) (considering compilation time is redundant)",
+    lasting=Lasting.SESSION,
 )
 def function_load(session: Session, code: bytes, *words: bytes) -> Reply:
     """Load a library from its code, with REPLACE in place of one of the same name; return its name."""
@@ -80,6 +82,7 @@ def function_load(session: Session, code: bytes, *words: bytes) -> Reply:
     since="7.0.0",
     flags="write noscript",
     tips=_EVERYWHERE,
+    lasting=Lasting.SESSION,
 )
 def function_delete(session: Session, name: bytes) -> Reply:
     """Delete a library with its functions."""
@@ -95,6 +98,7 @@ def function_delete(session: Session, name: bytes) -> Reply:
     flags="write noscript",
     tips=_EVERYWHERE,
     complexity="O(N) where N is the number of functions deleted",
+    lasting=Lasting.SESSION,
 )
 def function_flush(session: Session, *words: bytes) -> Reply:
     """Delete all libraries; ASYNC and SYNC make no difference."""
@@ -168,6 +172,7 @@ def function_dump(session: Session) -> Reply:
     flags="write denyoom noscript",
     tips=_EVERYWHERE,
     complexity="O(N) where N is the number of functions on the payload",
+    lasting=Lasting.SESSION,
 )
 def function_restore(session: Session, payload: bytes, *words: bytes) -> Reply:
     """Load the libraries of a payload beside those that exist (APPEND), over them (REPLACE), or instead (FLUSH)."""
@@ -219,6 +224,7 @@ def function_stats(session: Session) -> Reply:
     since="7.0.0",
     flags="noscript allow_busy",
     tips="request_policy:all_shards response_policy:one_succeeded",
+    lasting=Lasting.SESSION,
 )
 def function_kill(session: Session) -> Reply:
     """End the function that runs, if it has not written anything."""

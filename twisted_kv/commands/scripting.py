@@ -1,9 +1,13 @@
-"""Scripts in Lua: a program of a client that runs here, as one request."""
+"""Scripts in Lua: a program of a client that runs here, as one request.
+
+A datagram, whose sender may be forged, may run what a connection has loaded, and bring no script of its own.
+"""
 
 from __future__ import annotations
 
 from typing import Sequence
 
+from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group, counted
 from twisted_kv.sessions.session import Session
 from twisted_kv.vocabulary.errors import CommandError, c_string
@@ -28,6 +32,7 @@ def _flags_of_script(session: Session, words: Sequence[bytes]) -> Sequence[str]:
     flags=f"{FLAGS} may_replicate",
     keys=counted("RW access update", 2, notes=UNKNOWN_USE),
     complexity=COMPLEXITY,
+    lasting=Lasting.SESSION,
     runs_requests=True,
     as_called=_flags_of_script,
 )
@@ -42,6 +47,7 @@ def eval_(session: Session, script: bytes, numkeys: bytes, *words: bytes) -> Rep
     flags=f"readonly {FLAGS}",
     keys=counted("RO access", 2, notes=UNKNOWN_USE.replace("RW and UPDATE", "RO and ACCESS")),
     complexity=COMPLEXITY,
+    lasting=Lasting.SESSION,
     runs_requests=True,
     as_called=_flags_of_script,
 )
@@ -87,6 +93,7 @@ scripting.container("SCRIPT", since="2.6.0", summary="Manage scripts.")
     flags="noscript stale",
     tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) with N being the length in bytes of the script body.",
+    lasting=Lasting.SESSION,
 )
 def script_load(session: Session, script: bytes) -> Reply:
     """Keep a script until SCRIPT FLUSH, without running it, and return its SHA1."""
@@ -112,6 +119,7 @@ def script_exists(session: Session, sha1: bytes, *sha1s: bytes) -> Reply:
     flags="noscript",
     tips="request_policy:all_nodes response_policy:all_succeeded",
     complexity="O(N) with N being the number of scripts in cache",
+    lasting=Lasting.SESSION,
 )
 def script_flush(session: Session, *words: bytes) -> Reply:
     """Forget all scripts; ASYNC and SYNC make no difference."""
@@ -126,6 +134,7 @@ def script_flush(session: Session, *words: bytes) -> Reply:
     since="2.6.0",
     flags="noscript allow_busy",
     tips="request_policy:all_shards response_policy:one_succeeded",
+    lasting=Lasting.SESSION,
 )
 def script_kill(session: Session) -> Reply:
     """End the script that runs, if it has not written anything."""

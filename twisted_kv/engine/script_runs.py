@@ -79,8 +79,8 @@ class Lua:
 class ScriptRuns:
     """Runs scripts and functions, and serves as the host of their interpreters.
 
-    `run` runs a request within a unit.  `wakeup` is suspended while other clients are served in the midst of a script; `poll`, if
-    there is one, reads their requests and answers them.
+    `run` runs a request within a unit.  `wakeup` is suspended while other clients are served in the midst of a script;
+    `poll`, if there is one, reads their requests and answers them.
     """
 
     _log = Logger()

@@ -14,6 +14,9 @@ FLAGS: Final = frozenset(("no-writes", "allow-oom", "allow-stale", "no-cluster",
 EVALUATED: Final = 500
 """Scripts that came by EVAL alone which are kept, as in Redis 7.4; 7.0 keeps all, for ever."""
 
+EVALUATED_BYTES: Final = 8 << 20
+"""Bytes of the texts of these that are kept; compiled, they take several times as much of Lua's memory."""
+
 NAME: Final = b"@user_script"
 
 
@@ -39,6 +42,7 @@ class ScriptCache:
         self._loaded: Dict[bytes, Script] = {}
         self._evaluated: Dict[bytes, Script] = {}  # the least lately used first
         self._by_source: Dict[bytes, Script] = {}
+        self._evaluated_bytes = 0
         self.memory = 0
         """Bytes of the texts."""
 
@@ -62,8 +66,8 @@ class ScriptCache:
             script = self._add(source)
             script.is_evaluated = True
             self._evaluated[script.sha] = script
-            if len(self._evaluated) > EVALUATED:
-                self._forget(next(iter(self._evaluated.values())))
+            self._evaluated_bytes += len(source)
+            self._shrink()
         elif script.is_evaluated:
             self._use(script)
         return script
@@ -71,8 +75,9 @@ class ScriptCache:
     def load(self, source: bytes) -> Script:
         """Keep a script until the cache is flushed; raise `CommandError` if it cannot be compiled."""
         script = self._by_source.get(source) or self._add(source)
-        self._evaluated.pop(script.sha, None)
-        script.is_evaluated = False
+        if script.is_evaluated:
+            self._drop(script)
+            script.is_evaluated = False
         self._loaded[script.sha] = script
         return script
 
@@ -89,10 +94,19 @@ class ScriptCache:
         self.memory += len(source)
         return script
 
-    def _forget(self, script: Script) -> None:
+    def _shrink(self) -> None:
+        """Forget what came by EVAL alone and was least lately used, while it is too much; the last one is kept."""
+        evaluated = self._evaluated
+        while len(evaluated) > 1 and (len(evaluated) > EVALUATED or self._evaluated_bytes > EVALUATED_BYTES):
+            script = next(iter(self._evaluated.values()))
+            self._drop(script)
+            del self._by_source[script.source]
+            self.memory -= len(script.source)
+
+    def _drop(self, script: Script) -> None:
+        """Take a script from those that may be forgotten."""
         del self._evaluated[script.sha]
-        del self._by_source[script.source]
-        self.memory -= len(script.source)
+        self._evaluated_bytes -= len(script.source)
 
 
 def command_flags(command: Sequence[str], declared: FrozenSet[str]) -> list[str]:

@@ -218,7 +218,7 @@ class Settings:
         Integer(0, INT64_MAX), "0", "milliseconds after which a script that has not written is ended; 0 is never"
     )
     lua_memory_limit: int = setting(
-        Memory(4 << 20, INT64_MAX), "256mb", "bytes that the scripts of a cache may take together"
+        Memory(4 << 20, INT64_MAX), "256mb", "bytes that scripts may take in Lua together, and functions as many again"
     )
     loglevel: str = setting(
         Choice(("debug", "verbose", "notice", "warning")),

@@ -342,6 +342,11 @@ def test_what_came_by_eval_alone_is_forgotten_in_time(monkeypatch: pytest.Monkey
     assert cache.find(sha_of(b"3")) is not None
     assert cache.find(loaded) is not None
     assert compiled.count(b"1") == 1
+    monkeypatch.setattr(scripts_module, "EVALUATED_BYTES", 10)
+    cache.evaluate(b"more than ten")
+    assert (len(cache), cache.memory) == (3, len(b"loaded") + 1 + 13)
+    cache.evaluate(b"ten bytes")
+    assert (len(cache), cache.memory) == (3, len(b"loaded") + 1 + 9)
 
 
 def test_flags_and_the_state_of_the_server(cache: MemoryCache) -> None:
