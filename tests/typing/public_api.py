@@ -32,9 +32,20 @@ except CommandError as error:
     code: str = error.code
     message: str = error.message
 
+script = cache.script("return KEYS[1]")
+scripted: object = script.call(["k"], [1, b"x"])
+later: Deferred[object] = script.request()
+
+
+def add(session: object, amount: int) -> int:
+    return amount
+
+
+added: int = cache.run(add, 3)
 protocol = CacheDatagramProtocol(Dispatcher())
 factory = RespFactory(Dispatcher())
 client = StreamClient(TCP4ClientEndpoint(reactor, "127.0.0.1", 6379), timeout=1.0)
+remote: Deferred[object] = client.script("return 1").request(["k"])
 datagrams = DatagramClient("127.0.0.1", 6379, dialect="equals")
 
 

@@ -391,7 +391,7 @@ def _check_function(name: bytes, *flags: bytes) -> bytes | None:
     if not is_name(name):
         return BAD_NAME.encode()
     try:
-        flags_of(flag for flag in flags if flag is not None)
+        flags_of(flags)
     except ValueError as error:
         return str(error).encode()
     return None

@@ -92,7 +92,7 @@ class Libraries:
         if library is None:
             return False
         for function in library.functions:
-            del self._functions[function.name.lower()]
+            self._functions.pop(function.name.lower(), None)  # two may differ in their case alone
         return True
 
 

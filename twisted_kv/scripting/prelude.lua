@@ -492,7 +492,7 @@ function loading_redis.register_function(...)
     if type(callback) ~= 'function' then fail('second argument to redis.register_function must be a function') end
     description = nil
   end
-  local why = host.check_function(name, unpack(flags, 1, 100))
+  local why = host.check_function(name, unpack(flags))
   if why then fail(why) end
   if registered[name] then fail('Function already exists in the library') end
   registered[name] = true
