@@ -9,7 +9,7 @@ from typing import Any, Final, Iterator, List, Tuple
 
 from twisted_kv.scripting.interpreter import WORDS_AT_ONCE, Interpreter
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
-from twisted_kv.vocabulary.replies import BigNumber, Encoded, OrderedSet, Pairs, Reply, Status, Verbatim
+from twisted_kv.vocabulary.replies import OK, BigNumber, Encoded, OrderedSet, Pairs, Reply, Status, Verbatim
 from twisted_kv.wire.encoder import encode
 
 RAISED: Final = -1
@@ -146,6 +146,8 @@ def _simple(opened: Any) -> Reply:
     if kind == _ERROR:
         return error_of(value)
     if kind == _STATUS:
+        if value == b"OK":  # nearly all are
+            return OK
         return Status(c_string(value).replace(b"\r", b" ").replace(b"\n", b" "))
     if kind == _DOUBLE:
         return float(value)
