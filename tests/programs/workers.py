@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, List
+from contextlib import contextmanager
+from typing import Any, Iterator, List
 
 from tests.programs.declaring import PATIENCE, Programs, same, soon, until
 
@@ -78,13 +79,24 @@ def redbeat(port: int) -> None:
     same(client.exists("redbeat::lock"), 0)
 
 
-@program("huey", "a consumer: delays, retries, pipelines, groups, locks, priorities, a periodic task, a revoked one")
-def huey_consumer(port: int) -> None:
-    from huey import PriorityRedisHuey, crontab
+@contextmanager
+def consuming(queue: Any) -> Iterator[None]:
+    """Run a consumer of Huey in threads."""
     from huey.consumer import Consumer
-    from huey.exceptions import TaskException
 
-    queue = PriorityRedisHuey("jobs", port=port)
+    consumer = Consumer(queue, workers=2, scheduler_interval=1, initial_delay=0.01, max_delay=0.1)
+    consumer.start()
+    try:
+        yield
+    finally:
+        consumer.stop(graceful=True)
+
+
+@program("huey", "a consumer: delays, retries, a periodic task, a revoked one")
+def huey_schedule(port: int) -> None:
+    from huey import RedisHuey, crontab
+
+    queue = RedisHuey("jobs", port=port)
     tries: List[float] = []
     ticks: List[float] = []
 
@@ -93,60 +105,67 @@ def huey_consumer(port: int) -> None:
         return first + second
 
     @queue.task(retries=1, retry_delay=1)
-    def second_time() -> int:
+    def second_time() -> None:
         tries.append(time.monotonic())
         if len(tries) < 2:
             raise ValueError("the first time")
-        return len(tries)
-
-    @queue.task()
-    @queue.lock_task("alone")
-    def alone() -> int:
-        time.sleep(0.5)
-        return 1
 
     @queue.periodic_task(crontab(minute="*"))
     def tick() -> None:
         ticks.append(time.monotonic())
 
-    order: List[str] = []
-
-    @queue.task()
-    def note(name: str) -> None:
-        order.append(name)
-
-    for name, priority in (("low", 1), ("high", 9)):
-        note(name, priority=priority)
-    for _ in range(2):
-        queue.execute(queue.dequeue())
-    same(order, ["high", "low"])
-    consumer = Consumer(queue, workers=2, scheduler_interval=1, initial_delay=0.01, max_delay=0.1)
-    consumer.start()
-    try:
+    with consuming(queue):
         began = time.monotonic()
         same(add.schedule((3, 4), delay=1)(blocking=True, timeout=PATIENCE), 7)
         same(time.monotonic() - began > 0.9, True)
         second_time()
         until(lambda: len(tries) == 2)
         same(tries[1] - tries[0] > 0.9, True)
-        same(queue.enqueue(add.s(1, 2).then(add, 10)).get(blocking=True, timeout=PATIENCE), [3, 13])
-        same(add.map([(1, 1), (2, 2)]).get(blocking=True, timeout=PATIENCE), [2, 4])
-        results = [alone(), alone()]
-        got: List[Any] = []
-        for result in results:
-            try:
-                got.append(result(blocking=True, timeout=PATIENCE))
-            except TaskException as error:
-                got.append("locked" if "lock" in str(error).lower() else error)
-        same(sorted(got, key=str), [1, "locked"])
         revoked = add.schedule((1, 1), delay=1)
         revoked.revoke()
         same(revoked.is_revoked(), True)
         until(lambda: queue.scheduled_count() == 0 and ticks)
-        queue.put("key", {"a": 1})
-        same(queue.get("key"), {"a": 1})
-    finally:
-        consumer.stop(graceful=True)
+
+
+@program("huey", "a consumer: pipelines, groups, a lock, priorities, values that are kept")
+def huey_results(port: int) -> None:
+    from huey import PriorityRedisHuey
+    from huey.exceptions import TaskException
+
+    queue = PriorityRedisHuey("jobs", port=port)
+    order: List[str] = []
+
+    @queue.task()
+    def add(first: int, second: int) -> int:
+        return first + second
+
+    @queue.task()
+    @queue.lock_task("alone")
+    def alone() -> str:
+        time.sleep(0.5)
+        return "done"
+
+    @queue.task()
+    def note(name: str) -> None:
+        order.append(name)
+
+    def outcome(result: Any) -> str:
+        try:
+            return str(result(blocking=True, timeout=PATIENCE))
+        except TaskException as error:
+            return "locked" if "lock" in str(error).lower() else str(error)
+
+    for name, priority in (("low", 1), ("high", 9)):
+        note(name, priority=priority)
+    for _ in range(2):
+        queue.execute(queue.dequeue())
+    same(order, ["high", "low"])
+    with consuming(queue):
+        same(queue.enqueue(add.s(1, 2).then(add, 10)).get(blocking=True, timeout=PATIENCE), [3, 13])
+        same(add.map([(1, 1), (2, 2)]).get(blocking=True, timeout=PATIENCE), [2, 4])
+        same(sorted(map(outcome, [alone(), alone()])), ["done", "locked"])
+    queue.put("key", {"a": 1})
+    same(queue.get("key"), {"a": 1})
 
 
 @program("dramatiq", "a task that a worker runs")
@@ -170,11 +189,10 @@ def dramatiq(port: int) -> None:
     same(done, [7])
 
 
-@program("dramatiq", "delayed messages, retries, results, pipelines, groups, rate limits, dead letters")
+@program("dramatiq", "delayed messages, retries, results, pipelines, groups, dead letters")
 def dramatiq_whole(port: int) -> None:
     import dramatiq as package
     from dramatiq.brokers.redis import RedisBroker
-    from dramatiq.rate_limits import ConcurrentRateLimiter, WindowRateLimiter
     from dramatiq.rate_limits.backends import RedisBackend as LimitBackend
     from dramatiq.results import Results
     from dramatiq.results.backends import RedisBackend
@@ -233,7 +251,17 @@ def dramatiq_whole(port: int) -> None:
         until(lambda: broker.client.zcard("dramatiq:default.XQ") == 1)  # the letter of the task that failed
     finally:
         worker.stop()
-    limits = LimitBackend(url=url)
+
+
+@program("dramatiq", "limits of rates, and a queue that is flushed")
+def dramatiq_limits(port: int) -> None:
+    import dramatiq as package
+    from dramatiq.brokers.redis import RedisBroker
+    from dramatiq.rate_limits import ConcurrentRateLimiter, WindowRateLimiter
+    from dramatiq.rate_limits.backends import RedisBackend
+
+    url = f"redis://127.0.0.1:{port}/5"
+    limits = RedisBackend(url=url)
     alone = ConcurrentRateLimiter(limits, "one", limit=1)
     with alone.acquire() as acquired, alone.acquire(raise_on_failure=False) as again:
         same([acquired, again], [True, False])
@@ -243,6 +271,15 @@ def dramatiq_whole(port: int) -> None:
         with window.acquire(raise_on_failure=False) as acquired:
             got.append(acquired)
     same(got, [True, True, False])
+    broker = RedisBroker(url=url)
+    package.set_broker(broker)
+
+    @package.actor
+    def work() -> None: ...
+
+    for _ in range(3):
+        work.send()
+    same(broker.client.llen("dramatiq:default"), 3)
     broker.flush_all()
     same(broker.client.keys("dramatiq:default*"), [])
 
