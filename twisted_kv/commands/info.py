@@ -168,6 +168,10 @@ def _errorstats(server: Server) -> dict[str, object]:
     return {f"errorstat_{code}": f"count={count}" for code, count in sorted(server.statistics.errors.items())}
 
 
+def _cluster(server: Server) -> dict[str, object]:
+    return {"cluster_enabled": 0}
+
+
 def _keyspace(server: Server) -> dict[str, object]:
     now = server.now.milliseconds
     return {
@@ -189,6 +193,7 @@ SECTIONS: dict[str, Callable[[Server], Mapping[str, object]]] = {
     "cpu": _cpu,
     "commandstats": _commandstats,
     "errorstats": _errorstats,
+    "cluster": _cluster,
     "keyspace": _keyspace,
 }
 

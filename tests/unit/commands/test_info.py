@@ -28,7 +28,8 @@ def info(cache: Any, *words: str) -> dict[str, dict[str, str]]:
     return sections_of(cache.call("INFO", *words))
 
 
-DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Errorstats", "Keyspace"]
+DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Errorstats", "Cluster"]
+DEFAULT += ["Keyspace"]
 ALL = [*DEFAULT[:7], "Commandstats", *DEFAULT[7:]]
 
 
