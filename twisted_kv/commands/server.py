@@ -11,6 +11,7 @@ from twisted_kv.store.database import Database
 from twisted_kv.vocabulary.errors import SYNTAX, BusyError, CommandError, as_text, c_string
 from twisted_kv.vocabulary.glob import compile_pattern
 from twisted_kv.vocabulary.replies import NO_REPLY, OK, Reply
+from twisted_kv.vocabulary.waiting import Promise
 
 server = Group("server")
 
@@ -125,15 +126,17 @@ def shutdown(session: Session, *words: bytes) -> Reply:
         return OK
     if session.server.shutdown is None:
         raise CommandError("SHUTDOWN is refused: this cache is part of another program")
-    running = session.server.services.functions.running
-    if running is not None:
-        if b"nosave" not in options:
-            raise BusyError(is_function=running.is_function)
-        session.server.services.scripts.shut_down()
+    scripts, running = session.server.services.scripts, session.server.services.functions.running
+    if running is not None and b"nosave" not in options:
+        raise BusyError(is_function=running.is_function)
     if persistence.takes_time:
         session.must_wait("shutdown")
     save = True if b"save" in options else False if b"nosave" in options else None
     reply = persistence.shut_down(save=save, force=b"force" in options)
+    if running is not None:
+        scripts.shut_down()
+        if type(reply) is Promise:
+            reply.then(lambda failure: scripts.go_on())
     session.closing = reply is NO_REPLY
     return reply
 

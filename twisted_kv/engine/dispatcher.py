@@ -332,7 +332,8 @@ class Dispatcher:
         """Count an error reply, except in a journal replay, where no client issued the request."""
         if not session.is_replay:
             entry.failed += 1
-            self.statistics.errors[error.code] += 1
+            if not error.is_counted:
+                self.statistics.errors[error.code] += 1
         return error.bare()
 
     def _internal_error(self, command: str) -> CommandError:

@@ -14,6 +14,7 @@ from twisted_kv.engine.admission import Admission
 from twisted_kv.engine.units import Units
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.scripting.errors import Raised
+from twisted_kv.scripting.kinds import RAISED
 from twisted_kv.sessions.services import Running
 from twisted_kv.sessions.session import REDIS_VERSION, Server, Session
 from twisted_kv.vocabulary.errors import BusyError, CommandError, as_text, c_string
@@ -140,14 +141,19 @@ class ScriptRuns:
             kind = type(result)
             if kind is bytes or kind is int:
                 return result
-            if kind is tuple and result[0] == -1:
-                return _failure(running.name, result)
-            assert lua.results is not None
-            is_encoded = session.link is not None
-            reply = lua.results.reply(result, own.resp, session.resp, is_encoded=is_encoded)
-            if kind is tuple and result[0] == 1 and not (len(result) > 2 and result[2]):
-                raise reply  # an error of the script's own, which is counted
+            if kind is tuple and result[0] == RAISED:
+                raise _failure(running.name, result)
+            results = lua.results
+            assert results is not None
+            reply = results.reply(result, own.resp, session.resp, is_encoded=session.link is not None)
+            for code in results.uncounted:
+                self._server.statistics.errors[code] += 1
+            if isinstance(reply, CommandError):
+                reply.is_counted = len(result) > 2 and bool(result[2])
+                raise reply
             return reply
+        except interpreter.lua_error:  # it was to end while its reply was read
+            raise CommandError.parse(self._killed or KILLED) from None
         finally:
             self._units.depth -= 1
             self.running = None
@@ -155,6 +161,7 @@ class ScriptRuns:
                 self.set_repl(REPL_AOF)
             if self._killed is SHUT_DOWN:
                 self._server.services.effects.discard()  # nothing of what it has done outlasts the process
+                self._server.services.effects.mute(True)
             elif admission.busy is not None:
                 admission.busy = None
             self._killed = None
@@ -189,6 +196,12 @@ class ScriptRuns:
         """
         self._killed = SHUT_DOWN
 
+    def go_on(self) -> None:
+        """Go on after a shutdown that has failed."""
+        self._log.error("the shutdown has failed: what the script that was ended has written is not in the log")
+        self._server.services.effects.mute(False)
+        self._admission.busy = None
+
     def _check(self, flags: FrozenSet[str], *, read_only: bool) -> None:
         """Raise `CommandError` if a script with these flags cannot run now."""
         if "no-writes" in flags:
@@ -216,7 +229,7 @@ class ScriptRuns:
             entry = self._find(words)
         count = len(words)
         if count < entry.least or count != entry.least == entry.most:
-            raise Raised(b"ERR Wrong number of args calling Redis command from script")
+            raise self._refusal(b"ERR Wrong number of args calling Redis command from script", entry)
         if entry.is_write:
             if self._is_guarded:
                 self._check_write(entry)
@@ -236,7 +249,7 @@ class ScriptRuns:
             return reply
         if kind is Promise:
             reply.abandon()
-            raise Raised(b"ERR %b would have to wait" % words[0])
+            raise self._refusal(b"ERR %b would have to wait" % words[0][:128], entry)
         return None if kind is NoReply else reply
 
     def _find(self, words: Sequence[bytes]) -> TableEntry:
@@ -244,12 +257,12 @@ class ScriptRuns:
         try:
             entry = self._server.commands.entry_of(words)
         except CommandError:
-            raise Raised(b"ERR Unknown Redis command called from script") from None
+            raise self._refusal(b"ERR Unknown Redis command called from script") from None
         command, count = entry.command, len(words)
         if count < entry.least or count != entry.least == entry.most:
-            raise Raised(b"ERR Wrong number of args calling Redis command from script")
+            raise self._refusal(b"ERR Wrong number of args calling Redis command from script", entry)
         if "noscript" in command.flags or (command.changes_session and command.name != "select"):
-            raise Raised(b"ERR This Redis command is not allowed from script")
+            raise self._refusal(b"ERR This Redis command is not allowed from script", entry)
         if entry.skip == 1 and len(self._entries) < 1000:
             self._entries[words[0]] = entry
         return entry
@@ -259,14 +272,21 @@ class ScriptRuns:
         running = self.running
         assert running is not None
         if running.is_read_only:
-            raise Raised(b"ERR Write commands are not allowed from read-only scripts.")
+            raise self._refusal(b"ERR Write commands are not allowed from read-only scripts.", entry)
         if running.wrote or not entry.command.is_write:
             return
         admission = self._admission
         if admission.misconf is not None:
-            raise Raised(admission.misconf.line)
+            raise self._refusal(admission.misconf.line, entry)
         if entry.command.denies_oom and not running.allows_oom and admission.is_short_of_memory:
-            raise Raised(b"OOM command not allowed when used memory > 'maxmemory'.")
+            raise self._refusal(b"OOM command not allowed when used memory > 'maxmemory'.", entry)
+
+    def _refusal(self, text: bytes, entry: TableEntry | None = None) -> Raised:
+        """Return the error for a command that is refused, and count it."""
+        if entry is not None:
+            entry.rejected += 1
+        self._server.statistics.errors[as_text(text).partition(" ")[0]] += 1
+        return Raised(text)
 
     def log(self, level: int, text: bytes) -> None:
         """Log a line, as Redis's levels say."""
@@ -334,12 +354,11 @@ class ScriptRuns:
             now.resume(before)
 
 
-def _failure(name: bytes, result: Sequence[Any]) -> Reply:
-    """Return or raise the error of a script: one of a command was counted when that failed."""
+def _failure(name: bytes, result: Sequence[Any]) -> CommandError:
+    """Return the error that a script has raised; one of a command was counted when that failed."""
     text: bytes = c_string(result[1])
     if len(result) > 3 and result[2] is not None:
         text += b" script: %b, on %b:%d." % (name, result[2], result[3])
     error = CommandError.parse(text)
-    if len(result) > 4 and result[4]:
-        return error
-    raise error
+    error.is_counted = len(result) > 4 and bool(result[4])
+    return error

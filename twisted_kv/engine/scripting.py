@@ -69,6 +69,10 @@ class Scripting:
         """End the script that runs, whatever it has written: nothing is kept of it."""
         self._runs.shut_down()
 
+    def go_on(self) -> None:
+        """Go on after a shutdown that has failed."""
+        self._runs.go_on()
+
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""
         self._runs.kill(is_function=False)

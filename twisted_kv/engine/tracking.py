@@ -58,6 +58,7 @@ class Tracking:
         self._pending: List[Pushed] = []  # what that session is told of when it has got its reply
         self._is_over_limit = False  # too many keys may be remembered
         self._effort = _EFFORT  # how many keys are forgotten when that is found next
+        self._is_script = False  # whether a script runs
         self._script: Tuple[Session, Sequence[bytes]] | None = None  # who runs one, and the keys it has declared
         self._changed: Dict[bytes, _Prefix] = {}  # the prefixes whose clients are told at the end of the wake-up
 
@@ -157,12 +158,14 @@ class Tracking:
         def run(session: Session, *words: bytes) -> Reply:
             if session.tracked is not None and session.tracked.remembers:
                 self._script = session, keys_of(words)
+            self._is_script = True
             try:
                 if self._asking is not None:
                     return function(session, *words)
                 return self._run(session, function, words)
             finally:
                 self._script = None
+                self._is_script = False
 
         return run
 
@@ -217,7 +220,7 @@ class Tracking:
 
     def _modified(self, key: bytes, by_request: bool) -> None:
         """React to a change of a key, made by the request that runs or by none."""
-        changer = self._asking if by_request else None
+        changer = self._asking if by_request and not self._is_script else None  # to Redis, a script is no client
         for length in self._lengths:
             prefix = key[:length]
             known = self._prefixes.get(prefix)

@@ -213,16 +213,17 @@ class WakeUp:
         """Serve others in the midst of a member's request: `serve` reads, in wake-ups of its own.
 
         Those whose turn would have come in this wake-up are served first, and those that had theirs are answered, so
-        that each gets its replies in their order.  The member itself is not run again before its request is over.
+        that each gets its replies in their order.  A connection is not run again before its own request is over.
         """
-        state = self._is_open, self._is_running, self._current, self.elapsed, self._end_of_turn, self.load
+        suspended = self._current
+        state = self._is_open, self._is_running, suspended, self.elapsed, self._end_of_turn
         joined = [*self._members, *self._joined]
         last, self._last = self._last, []
         self._members.clear()
         if self._answers:
             self._commit()
-        if self._current is not None:
-            self._suspended.append(self._current)
+        if suspended is not None:
+            self._suspended.append(suspended)
         self._is_open = self._is_running = False
         self._joined = joined
         try:
@@ -230,10 +231,10 @@ class WakeUp:
                 self.close()
             serve()
         finally:
-            if state[2] is not None:
+            if suspended is not None:
                 self._suspended.pop()
             self._last = last + self._last
-            self._is_open, self._is_running, self._current, self.elapsed, self._end_of_turn, self.load = state
+            self._is_open, self._is_running, self._current, self.elapsed, self._end_of_turn = state
 
     def is_suspended(self, member: Member) -> bool:
         """Whether a request of a member runs while others are served."""

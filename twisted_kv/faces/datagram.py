@@ -109,7 +109,7 @@ class CacheDatagramProtocol(DatagramProtocol):
             for start in range(0, len(received), REQUESTS):
                 if start and self._wakeup.is_late and self._wakeup.join_next(self):
                     self._joined = True
-                    self._received = received[start:]
+                    self._received = received[start:] + self._received
                     received = received[:start]
                     break
                 self._answer_each(received[start : start + REQUESTS], answers)

@@ -165,14 +165,17 @@ class Listeners:
                 transport = transport.transport  # beneath TLS
             if hasattr(transport, "doRead") and transport.fileno() >= 0:
                 served[transport.fileno()] = transport
-        readers = set(map(id, self._reactor.getReaders()))
+        reactor: Any = self._reactor
+        readers = set(map(id, reactor.getReaders()))
         poll = select.poll()
         for descriptor, selectable in served.items():
             if id(selectable) in readers:
                 poll.register(descriptor, select.POLLIN)
         for descriptor, _ in poll.poll(0):
-            served[descriptor].doRead()  # an end is left to the reactor, which will find it again
-        for selectable in self._reactor.getWriters():
+            why = served[descriptor].doRead()
+            if why:
+                reactor._disconnectSelectable(served[descriptor], why, True)  # as the reactor does
+        for selectable in reactor.getWriters():
             writer = served.get(selectable.fileno())
             if writer is selectable:
                 writer.doWrite()

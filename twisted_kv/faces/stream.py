@@ -105,6 +105,8 @@ class RespProtocol(Protocol):
         elif not self._joined:
             self._joined = True
             self._wakeup.join(self)
+        elif self._wakeup.is_suspended(self):
+            self._check_query_limit()
 
     def run(self) -> Batch:
         """Run the requests received so far, and return their replies and the pushes that came meanwhile."""

@@ -20,8 +20,8 @@ from twisted_kv.vocabulary.replies import (
 
 _AT_ONCE: Final = 200
 """Items up to which a call of a function of Lua makes a table faster than `table_from`."""
-_ITEM: Final = 48
-"""Bytes of an item of a table beside its text, at most."""
+_ITEM: Final = 140
+"""Bytes of an item of a table beside its text, at most: those of a map or a set take most."""
 
 Converter = Callable[[Any], Any]
 
@@ -54,7 +54,7 @@ class ToLua:
         self._table_from = lua.table_from
         self._array = exports[b"array"]
         self._status = exports[b"status"]
-        self.fault: Converter = exports[b"fault"]
+        self.fault: Callable[[bytes, bool], Any] = exports[b"fault"]
         double, verbatim = exports[b"double"], exports[b"verbatim"]
         self._map, self._set = exports[b"map"], exports[b"set"]
         common: Dict[type, Converter] = {
@@ -103,7 +103,7 @@ class ToLua:
         if converter is not None:
             return converter(value)
         if isinstance(value, CommandError):
-            return self.fault(value.line)
+            return self.fault(value.line, True)
         raise Raised(b"ERR the reply cannot be converted")
 
     def _items(self, items: Any, convert: Converter) -> Any:

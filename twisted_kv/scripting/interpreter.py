@@ -8,22 +8,21 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module, resources
-from typing import Any, Callable, Final, Mapping, Protocol, Sequence
+from typing import Any, Callable, Final, Iterator, Mapping, Protocol, Sequence
 
 from twisted_kv.scripting.bit_library import FUNCTIONS as BIT
 from twisted_kv.scripting.bytecode import keep_frames
 from twisted_kv.scripting.conversion import ToLua, size_of
-from twisted_kv.scripting.errors import LibraryError, Raised
+from twisted_kv.scripting.errors import LibraryError, OutOfMemoryError, Raised
+from twisted_kv.scripting.kinds import OUT_OF_MEMORY, RAISED
 from twisted_kv.scripting.libraries import BAD_NAME, Function, flags_of, is_name
 from twisted_kv.scripting.struct_library import FUNCTIONS as STRUCT
 from twisted_kv.vocabulary.errors import INTERNAL, CommandError, MissingLuaError, as_text, c_string
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.numbers import parse_double
 from twisted_kv.vocabulary.replies import Reply
-
-OUT_OF_MEMORY: Final = b"ERR not enough memory: the script needs more than lua-memory-limit"
 
 SLACK: Final = 1 << 20
 """Bytes below the limit at which a script that calls a command is ended.
@@ -36,8 +35,15 @@ WORDS_AT_ONCE: Final = 4000
 """Arguments of one call: Lua's C functions take at most 8,000."""
 
 _LARGE: Final = 64 * 1024
-_REFERENCES: Final = 8192
-"""Places for values of Lua that Python refers to, made beforehand: an argument must not need memory either."""
+_WORD: Final = 100
+"""Bytes that one of many arguments takes beside its text, at most."""
+_SOURCE: Final = 24
+"""How many times its size a source takes while it is compiled, at most."""
+_REFERENCES: Final = 8000
+"""Places for values of Lua that Python refers to, made beforehand: an argument must not need memory either, and there
+are at most so many in a call."""
+_COMPILED: Final = 500
+"""Functions after which that is seen to again, as each keeps a place."""
 
 _CONSTANTS: Final[Mapping[bytes, object]] = {
     b"LOG_DEBUG": 0,
@@ -87,7 +93,8 @@ class Interpreter:
         self._host = host
         self._memory_error: type[Exception] = lua51.LuaMemoryError
         self._syntax_error: type[Exception] = lua51.LuaSyntaxError
-        self._lua_error: type[Exception] = lua51.LuaError
+        self.lua_error: type[Exception] = lua51.LuaError
+        """Raised where a script ends while its result is read."""
         self._limit = memory_limit
         self._lua = lua = lua51.LuaRuntime(
             encoding=None,
@@ -104,6 +111,7 @@ class Interpreter:
         """What came while a script ran, and concerns the process, not the script."""
         self._dump: Callable[[Any], bytes] = lua.compile(b"return string.dump(...)", name=b"@owncache")
         self._load: Callable[[bytes, bytes], Any] = lua.compile(b"return loadstring(...)", name=b"@owncache")
+        self._compiled = 0
         self._make_references()
         exports = self._chunk("prelude.lua")(lua.table_from(self._callbacks(version)))
         self.to_lua = ToLua(lua, exports)
@@ -112,6 +120,8 @@ class Interpreter:
         self.part: Callable[[Any, int, int], Any] = exports[b"part"]
         self._adopt = exports[b"adopt"]
         self._collect = exports[b"collect"]
+        self._forget_error = exports[b"forget_error"]
+        self._has_raised = False  # whether an exception has passed through Lua, which keeps the last one
         self._run = exports[b"run"]
         self._run_with = exports[b"run_with"]
         self._call_function = exports[b"call"]
@@ -123,16 +133,21 @@ class Interpreter:
 
     def compile(self, source: bytes, name: bytes) -> Any:
         """Compile a script, and return it as a function of Lua; raises ValueError with Lua's text."""
-        if not self._has_room(4 * len(source)):
-            raise CommandError.parse(OUT_OF_MEMORY)
+        if not self._has_room(_SOURCE * len(source)):
+            raise OutOfMemoryError
         is_bytecode = source[:1] == b"\x1b"  # which Lua would trust
+        self._lua.set_max_memory(0)  # there is room, and the host takes what comes of it
         try:
-            return self._adopt(self._lua.compile(b"\1" if is_bytecode else source, name=name), name)
+            function = self._adopt(self._lua.compile(b"\1" if is_bytecode else source, name=name), name)
+            self._compiled += 1
+            if self._compiled % _COMPILED == 0:
+                self._make_references()
+            return function
         except self._syntax_error as error:
             text = _text(error)
             raise ValueError(text.replace("char(1)", "char(27)") if is_bytecode else text) from None
-        except (self._memory_error, Raised):
-            raise CommandError.parse(OUT_OF_MEMORY) from None
+        finally:
+            self._lua.set_max_memory(self._limit)
 
     def run(self, function: Any, count: int, words: Sequence[bytes]) -> Any:
         """Run a script; the first `count` words are its keys.
@@ -148,14 +163,28 @@ class Interpreter:
     def load(self, chunk: Any) -> list[Function]:
         """Run the code of a library, and return the functions that it registers; raises `CommandError`."""
         result = self._enter(self._load_library, self._load_library, chunk, 0, ())
-        if result[0] == -1:
+        if result[0] == RAISED and result[1] == OUT_OF_MEMORY:
+            raise OutOfMemoryError
+        if result[0] == RAISED:
             raise CommandError(f"Error registering functions: {as_text(c_string(result[1]))}")
         _, found, count = result
         functions = []
-        for index in range(1, count + 1):
-            name, callback, description, flags = self._registered(found, index)
-            functions.append(Function(name, callback, description or None, flags_of(flags.split())))
+        with self.unlimited():
+            for index in range(1, count + 1):
+                name, callback, description, flags = self._registered(found, index)
+                functions.append(Function(name, callback, description or None, flags_of(flags.split())))
+            self._compiled += count
+            self._make_references()
         return functions
+
+    @contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Lift the limit of the memory while the host takes values from Lua, or gives it some that were counted."""
+        self._lua.set_max_memory(0)
+        try:
+            yield
+        finally:
+            self._lua.set_max_memory(self._limit)
 
     def _enter(self, run: Any, run_with: Any, function: Any, count: int, words: Sequence[bytes]) -> Any:
         """Call one of the entry points, which takes words one by one, or another that takes them in tables."""
@@ -165,25 +194,30 @@ class Interpreter:
             size += len(word)
         are_few = len(words) <= WORDS_AT_ONCE
         if not are_few:
-            size += 40 * len(words)
+            size += _WORD * len(words)
         if self._used() + size > self._soft_limit and not self._has_room(size):
-            return (-1, OUT_OF_MEMORY)
+            return (RAISED, OUT_OF_MEMORY)
         try:
             if are_few:
                 result = run(function, count, *words)
             else:
                 make = self._lua.table_from
-                result = run_with(function, make(words[:count]), make(words[count:]))
+                with self.unlimited():
+                    keys, arguments = make(words[:count]), make(words[count:])
+                result = run_with(function, keys, arguments)
         except self._memory_error:
-            result = (-1, OUT_OF_MEMORY)
+            result = (RAISED, OUT_OF_MEMORY)
         finally:
             self._lua.set_max_memory(self._limit)
+            if self._has_raised:
+                self._has_raised = False
+                self._forget_error()
             if self.interrupt is not None:
                 interrupt, self.interrupt = self.interrupt, None
                 raise interrupt
-        if type(result) is tuple and result[0] == -1 and result[1] == b"not enough memory":
+        if type(result) is tuple and result[0] == RAISED and result[1] == b"not enough memory":
             self._collect()
-            return (-1, OUT_OF_MEMORY)
+            return (RAISED, OUT_OF_MEMORY)
         return result
 
     @property
@@ -205,30 +239,44 @@ class Interpreter:
         constants = {**_CONSTANTS, b"REDIS_VERSION": version.encode(), b"REDIS_VERSION_NUM": number}
         make, seed = self._lua.table_from, os.urandom(6)
         as_double, as_float = struct.Struct(">d"), struct.Struct(">f")
-        return {
-            b"describe": self._describe,
-            b"tick": self._tick,
-            b"keep_frames": self._keep_frames,
-            b"load_cjson": self._chunk("cjson.lua"),
-            b"load_cmsgpack": self._chunk("cmsgpack.lua"),
+        small: dict[bytes, Callable[..., Any]] = {
             b"pack_double": as_double.pack,
             b"unpack_double": lambda data: as_double.unpack(data)[0],
             b"pack_float": as_float.pack,
             b"unpack_float": lambda data: as_float.unpack(data)[0],
-            b"struct": make({name: self._library_function(each) for name, each in STRUCT.items()}),
-            b"bit": make({name: self._library_function(each) for name, each in BIT.items()}),
             b"check_function": _check_function,
-            b"constants": make(constants),
-            b"seed_high": int.from_bytes(seed[:3], "big"),
-            b"seed_low": int.from_bytes(seed[3:], "big"),
-            b"call": self._call,
-            b"pcall": self._pcall,
+            b"keep_frames": self._keep_frames,
             b"sha1hex": self._sha1hex,
             b"log": self._log_line,
             b"setresp": self._setresp,
             b"set_repl": self._set_repl,
             b"acl_check_cmd": self._acl_check_cmd,
         }
+        return {
+            **{name: self._with_room(each) for name, each in small.items()},
+            b"describe": self._describe,
+            b"tick": self._tick,
+            b"nothing": _raise_nothing,
+            b"load_cjson": self._chunk("cjson.lua"),
+            b"load_cmsgpack": self._chunk("cmsgpack.lua"),
+            b"struct": make({name: self._library_function(each) for name, each in STRUCT.items()}),
+            b"bit": make({name: self._library_function(each) for name, each in BIT.items()}),
+            b"constants": make(constants),
+            b"seed_high": int.from_bytes(seed[:3], "big"),
+            b"seed_low": int.from_bytes(seed[3:], "big"),
+            b"call": self._call,
+            b"pcall": self._pcall,
+        }
+
+    def _with_room(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a function that gives little, so that there is room for that."""
+
+        def call(*arguments: Any) -> Any:
+            if self._used() > self._soft_limit:
+                self._make_room(0)
+            return function(*arguments)
+
+        return call
 
     def _call(self, *words: Any) -> Any:
         if self._used() > self._soft_limit:
@@ -239,7 +287,7 @@ class Interpreter:
                 break
         else:
             if not words:
-                raise Raised(b"ERR Please specify at least one argument for this redis lib call")
+                raise Raised(b"ERR Please specify at least one argument for this redis lib call", is_counted=False)
         reply = self._run_host(words)
         kind = type(reply)
         if kind is int:
@@ -258,43 +306,51 @@ class Interpreter:
         except Raised as error:
             if error.is_fatal:
                 raise
-            return self.to_lua.fault(error.text)
+            return self.to_lua.fault(error.text, error.is_counted)
 
     def _give(self, reply: Reply) -> Any:
         """Convert a reply, if there is room for it."""
         size = size_of(reply)
-        if size > _LARGE:
-            self._make_room(size)
-        return self.convert(reply)
+        if size <= _LARGE:
+            return self.convert(reply)
+        self._make_room(size)
+        with self.unlimited():
+            return self.convert(reply)
 
     def _make_room(self, size: int) -> None:
         """Check that there is room for values of the host; end the script that runs if there is not."""
         if not self._has_room(size):
-            self._lua.set_max_memory(self._limit + SLACK)  # for the error; until the script has ended
+            self._lua.set_max_memory(self._limit + 2 * SLACK)  # for the error; until the script has ended
             raise Raised(OUT_OF_MEMORY, is_fatal=True)
 
     def _has_room(self, size: int) -> bool:
         """Check whether there is room for values of the host."""
         if self._used() + size <= self._soft_limit:
             return True
-        self._lua.set_max_memory(self._limit + SLACK)
-        self._collect()
-        self._lua.set_max_memory(self._limit)
+        with self.unlimited():
+            self._collect()
         return self._used() + size <= self._soft_limit
 
-    def _describe(self, error: BaseException) -> tuple[bytes, bool]:
-        """Return the text of an exception, and whether nothing may catch it."""
+    def _describe(self, error: BaseException) -> tuple[bytes, bool, bool]:
+        """Return the text of an exception, whether it was counted, and whether nothing may catch it."""
+        self._has_raised = True
+        if self._used() > self._limit - SLACK // 2:  # there must be room for what this gives: the script is over
+            self._lua.set_max_memory(self._limit + 2 * SLACK)
+            return OUT_OF_MEMORY, False, True
         error.__traceback__ = error.__context__ = None  # the frames would keep words as long as Lua keeps the error
         if isinstance(error, Raised):
-            return error.text, error.is_fatal
+            return error.text[:_LARGE], error.is_counted, error.is_fatal
         if not isinstance(error, Exception):
             self.interrupt = error
-            return b"ERR interrupted", True
+            return b"ERR interrupted", False, True
         self._log.error("a function for scripts has failed: {error!r}", error=error)
-        return b"ERR " + INTERNAL.encode(), False
+        return b"ERR " + INTERNAL.encode(), False, False
 
     def _tick(self) -> bytes | None:
-        return self._host.tick()
+        text = self._host.tick()
+        if text is not None:
+            self._lua.set_max_memory(self._limit + 2 * SLACK)  # for the error; until the script has ended
+        return text
 
     def _keep_frames(self, code: bytes) -> bytes:
         self._make_room(2 * len(code))
@@ -302,7 +358,7 @@ class Interpreter:
 
     def _sha1hex(self, *words: Any) -> bytes:
         if len(words) != 1:
-            raise Raised(b"ERR wrong number of arguments")
+            raise Raised(b"ERR wrong number of arguments", is_counted=False)
         word = words[0]
         if type(word) is int or type(word) is float:
             word = b"%.14g" % word
@@ -310,30 +366,32 @@ class Interpreter:
 
     def _log_line(self, *words: Any) -> None:
         if len(words) < 2:
-            raise Raised(b"ERR redis.log() requires two arguments or more.")
+            raise Raised(b"ERR redis.log() requires two arguments or more.", is_counted=False)
         level = _as_number(words[0])
         if level is None:
-            raise Raised(b"ERR First argument must be a number (log level).")
+            raise Raised(b"ERR First argument must be a number (log level).", is_counted=False)
         if not 0 <= level < 4:
-            raise Raised(b"ERR Invalid debug level.")
+            raise Raised(b"ERR Invalid debug level.", is_counted=False)
         texts = [word if type(word) is bytes else b"%.14g" % word for word in words[1:] if type(word) in _PRINTED]
         self._host.log(int(level), b" ".join(texts))
 
     def _setresp(self, *words: Any) -> None:
         if len(words) != 1:
-            raise Raised(b"ERR redis.setresp() requires one argument.")
+            raise Raised(b"ERR redis.setresp() requires one argument.", is_counted=False)
         version = _as_number(words[0])
         if version is None or not 2 <= version < 4:
-            raise Raised(b"ERR RESP version must be 2 or 3.")
+            raise Raised(b"ERR RESP version must be 2 or 3.", is_counted=False)
         self.convert = self.to_lua.resp2 if int(version) == 2 else self.to_lua.resp3
         self._host.set_resp(int(version))
 
     def _set_repl(self, *words: Any) -> None:
         if len(words) != 1:
-            raise Raised(b"ERR redis.set_repl() requires two arguments.")
+            raise Raised(b"ERR redis.set_repl() requires two arguments.", is_counted=False)
         flags = _as_number(words[0]) or 0
         if not 0 <= flags < 4:
-            raise Raised(b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+            raise Raised(
+                b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.", is_counted=False
+            )
         self._host.set_repl(int(flags))
 
     def _acl_check_cmd(self, *words: Any) -> bool:
@@ -343,8 +401,6 @@ class Interpreter:
         """Wrap a function of a library: it gives True and its values, or False and the text of its error."""
 
         def call(*arguments: Any) -> Any:
-            if self._used() > self._soft_limit:
-                self._make_room(0)
             try:
                 values = function(*arguments)
             except LibraryError as error:
@@ -356,7 +412,7 @@ class Interpreter:
                 self._make_room(size)
             return (True, *values)
 
-        return call
+        return self._with_room(call)
 
     # Making it
 
@@ -368,7 +424,7 @@ class Interpreter:
 
     def _make_references(self) -> None:
         make = self._lua.compile(b"local t = {} for i = 1, 4000 do t[i] = {} end return unpack(t)", name=b"@owncache")
-        kept = [make() for _ in range(_REFERENCES // 4000)]
+        kept = [make() for _ in range(_REFERENCES // WORDS_AT_ONCE)]
         del kept
 
 
@@ -377,6 +433,10 @@ def _import_lua() -> Any:
         return import_module("lupa.lua51")
     except ImportError:
         raise MissingLuaError from None
+
+
+def _raise_nothing() -> None:
+    raise Raised(b"")
 
 
 def _refuse_attribute(*ignored: object) -> None:
@@ -407,9 +467,9 @@ def _as_words(values: Sequence[Any]) -> tuple[bytes, ...]:
         elif kind is int or kind is float:
             words.append(b"%.17g" % value)
         else:
-            raise Raised(b"ERR Lua redis lib command arguments must be strings or integers")
+            raise Raised(b"ERR Lua redis lib command arguments must be strings or integers", is_counted=False)
     if not words:
-        raise Raised(b"ERR Please specify at least one argument for this redis lib call")
+        raise Raised(b"ERR Please specify at least one argument for this redis lib call", is_counted=False)
     return tuple(words)
 
 

@@ -92,7 +92,7 @@ class Libraries:
         if library is None:
             return False
         for function in library.functions:
-            self._functions.pop(function.name.lower(), None)  # two may differ in their case alone
+            del self._functions[function.name.lower()]
         return True
 
 

@@ -16,7 +16,7 @@ local setmetatable, getmetatable, setfenv = setmetatable, getmetatable, setfenv
 local tonumber, collectgarbage, load_pieces = tonumber, collectgarbage, load
 local getinfo, sethook = debug.getinfo, debug.sethook
 local create, wrap, resume = coroutine.create, coroutine.wrap, coroutine.resume
-local byte, dump, rep = string.byte, string.dump, string.rep
+local byte, dump, lower = string.byte, string.dump, string.lower
 local find, match, gmatch, gsub = string.find, string.match, string.gmatch, string.gsub
 local concat, insert, remove, sort, foreach = table.concat, table.insert, table.remove, table.sort, table.foreach
 local floor = math.floor
@@ -32,12 +32,21 @@ local tick, describe = host.tick, host.describe
 -- mends them.  Once a script is to die, its error can not be caught.
 
 local fatal
+local last = {err = '', source = '', line = 0, ignore_error_stats_update = false}   -- made before memory is short
+
+local function die(text)
+  last.err = text
+  fatal = last
+end
 
 local function mended(e)
   if type(e) == 'userdata' and e ~= NULL then
-    local text, is_fatal = describe(e)
-    e = {err = text, ignore_error_stats_update = true}
-    if is_fatal then fatal = e end
+    local text, is_counted, is_fatal = describe(e)
+    if is_fatal then
+      die(text)
+    else
+      e = {err = text, ignore_error_stats_update = is_counted or nil}
+    end
   end
   return fatal or e
 end
@@ -51,14 +60,19 @@ end
 local function hook()
   local text = tick()
   if text then
-    fatal = {err = text}
+    die(text)
     error(fatal, 0)
   end
 end
 
+local real = setmetatable({}, {__mode = 'k'})                     -- the tables behind the read-only ones, see below
+
 -- The outermost handler notes where the error came from, in the script.
 local function handler(e)
   e = mended(e)
+  if real[e] then                                                -- in Redis its own handler fails so
+    return {err = 'ERR err_handler_def:10: Attempt to modify a readonly table', source = '@err_handler_def', line = 10}
+  end
   if type(e) ~= 'table' then e = {err = 'ERR ' .. (e == NULL and 'userdata: (nil)' or tostring(e))} end
   local level = 2
   local info = getinfo(level, 'Sl')
@@ -78,8 +92,6 @@ local function handler(e)
 end
 
 -- Read-only tables.  Lua 5.1 has none: each is an empty proxy before the real table.
-
-local real = setmetatable({}, {__mode = 'k'})
 
 local function refuse() error('Attempt to modify a readonly table', 2) end
 
@@ -194,12 +206,13 @@ end
 
 -- The collector is the host's: a script that stopped it, or made it lazy, would do so for all that follow.
 local kept = {stop = 0, restart = 0, setpause = 200, setstepmul = 200}
+local is_kept = true
 
 function env.collectgarbage(...)
   local option, value = ...
   local answer = kept[option]
   if answer then
-    if answer > 0 then kept[option] = tonumber(value) or 0 end
+    if answer > 0 then kept[option], is_kept = tonumber(value) or 0, false end
     return answer
   end
   return given(pcall(collectgarbage, ...))
@@ -313,7 +326,11 @@ strings.gfind = strings.gmatch
 function strings.gsub(...)
   local _, pattern, with = ...
   bounded(pattern)
-  if type(with) == 'function' or type(with) == 'table' then return gsub(...) end  -- an error may be the script's own
+  if type(with) == 'function' or type(with) == 'table' then
+    local subject, _, _, most = ...
+    given(pcall(gsub, subject, pattern, '', most))                -- whether the pattern is one
+    return gsub(...)                                              -- an error may be the script's own
+  end
   return given(pcall(gsub, ...))
 end
 
@@ -339,14 +356,15 @@ end
 function tables.sort(...)
   local t = ...
   writable(t)
-  if type(t) == 'table' then return sort(...) end  -- an error may be the script's own
+  local order = select(2, ...)
+  if type(t) == 'table' and (order == nil or type(order) == 'function') then return sort(...) end  -- as above
   return given(pcall(sort, ...))
 end
 
 function tables.foreach(...)
   local t, f = ...
-  if real[t] then return foreach(real[t], f) end
-  return foreach(...)
+  if type(t) ~= 'table' or type(f) ~= 'function' then return given(pcall(foreach, ...)) end
+  return foreach(real[t] or t, f)                                 -- as above
 end
 
 -- Random numbers: drand48, as Redis has it, so that a seed gives the same numbers.  A seed holds for one script.
@@ -494,8 +512,8 @@ function loading_redis.register_function(...)
   end
   local why = host.check_function(name, unpack(flags))
   if why then fail(why) end
-  if registered[name] then fail('Function already exists in the library') end
-  registered[name] = true
+  if registered[lower(name)] then fail('Function already exists in the library') end
+  registered[lower(name)] = true                                  -- Redis dies of two that differ in case alone
   insert(registered, {name, callback, description, flags})
 end
 
@@ -518,7 +536,7 @@ string_meta = readonly{__index = env.string}
 
 -- A value as the host reads it: what it is, then its parts.
 
-local OTHER, ERROR, STATUS, DOUBLE, BIG_NUMBER, VERBATIM, MAP, SET, ARRAY, LONG = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+local RAISED, ERROR, STATUS, DOUBLE, BIG_NUMBER, VERBATIM, MAP, SET, ARRAY, LONG = -1, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 local function open(t)
   local part = rawget(t, 'err')
@@ -562,12 +580,14 @@ local function opened(value)
   return value
 end
 
+local function described(e) return e.err, e.ignore_error_stats_update and true end   -- the script's own code may run
+
 local function finished(ok, value)
   if ok then return opened(value) end
-  if type(value) == 'string' then return -1, value end           -- out of memory: no handler was called
-  local text = value.err
+  if type(value) == 'string' then return RAISED, value end           -- out of memory: no handler was called
+  local _, text, is_counted = pcall(described, value)
   if type(text) ~= 'string' then text = type(text) == 'number' and tostring(text) or 'ERR unknown error' end
-  return -1, text, rawget(value, 'source'), rawget(value, 'line'), value.ignore_error_stats_update and true
+  return RAISED, text, rawget(value, 'source'), rawget(value, 'line'), is_counted
 end
 
 local exports = {}
@@ -576,7 +596,7 @@ exports.open = open
 exports.part = function(t, first, last) return unpack(t, first, last) end
 exports.array = function(...) return {...} end
 exports.status = function(text) return {ok = text} end
-exports.fault = function(text) return {err = text, ignore_error_stats_update = true} end
+exports.fault = function(text, is_counted) return {err = text, ignore_error_stats_update = is_counted or nil} end
 exports.double = function(number) return {double = number} end
 exports.verbatim = function(text) return {verbatim_string = {format = 'txt', string = text}} end
 exports.map = function(flat, count)
@@ -590,12 +610,14 @@ exports.set = function(flat, count)
   return {set = t}
 end
 exports.adopt = adopt
+exports.forget_error = function() pcall(host.nothing) end            -- the runtime keeps the last exception
 exports.collect = function() return collectgarbage('collect') end
 
 -- Leave nothing of one script to the next.
 local function begin()
   fatal = nil
   reset_cjson()
+  if not is_kept then kept.setpause, kept.setstepmul, is_kept = 200, 200, true end
   if unseeded_high then high, low, unseeded_high = unseeded_high, unseeded_low, nil end
 end
 

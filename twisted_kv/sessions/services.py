@@ -322,6 +322,9 @@ class Scripts(Protocol):
     def shut_down(self) -> None:
         """End the script that runs, whatever it has written: nothing is kept of it."""
 
+    def go_on(self) -> None:
+        """Go on after a shutdown that has failed."""
+
     def kill(self) -> None:
         """End the script that runs; raise `CommandError` if none runs, or if it has written."""
 
@@ -351,6 +354,9 @@ class NoScripts:
         pass
 
     def shut_down(self) -> None:
+        pass
+
+    def go_on(self) -> None:
         pass
 
     def kill(self) -> None:

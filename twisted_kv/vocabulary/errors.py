@@ -31,6 +31,9 @@ def c_text(word: bytes) -> str:
 class CommandError(Exception):
     """An error reply: `code` is its first word (ERR, WRONGTYPE, NOAUTH, ...), `message` the rest."""
 
+    is_counted = False
+    """Whether it is among the server's counts of errors already."""
+
     def __init__(self, message: str, code: str = "ERR") -> None:
         super().__init__(f"{code} {message}" if message else code)
         self.code = code

@@ -275,11 +275,17 @@ def test_a_script_that_fails_has_done_what_it_did(cache: MemoryCache) -> None:
 def test_errors_are_counted_once(cache: MemoryCache) -> None:
     errors = cache.service.dispatcher.statistics.errors
     refusal(cache, "EVAL", "return redis.call('LPUSH', KEYS[1])", 1, "a")
-    assert errors["ERR"] == 0  # it has not come to a command
+    assert errors["ERR"] == 1
     refusal(cache, "EVAL", "redis.call('SET', 'a', 1) return redis.pcall('LPUSH', 'a', 1)", 0)
     assert errors["WRONGTYPE"] == 1
     refusal(cache, "EVAL", "return redis.error_reply('OWN x')", 0)
     assert errors["OWN"] == 1
+    evaluate(cache, "return {1, redis.error_reply('IN x'), redis.pcall('LPUSH', 'a', 1)}")
+    assert (errors["IN"], errors["WRONGTYPE"]) == (1, 2)
+    refusal(cache, "EVAL", "return redis.call({})", 0)
+    refusal(cache, "EVAL", "return redis.call('EVAL', 'x', 0)", 0)
+    entries = {entry.name: entry for entry in cache.service.dispatcher.server.commands.entries()}
+    assert (errors["ERR"], entries["eval"].failed, entries["eval"].rejected) == (3, 5, 1)
 
 
 def test_a_script_selects_for_itself(cache: MemoryCache) -> None:
