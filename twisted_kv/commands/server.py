@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 from twisted_kv.commands.connection import database_number, database_of
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group
@@ -136,9 +138,22 @@ def shutdown(session: Session, *words: bytes) -> Reply:
     if running is not None:
         scripts.shut_down()
         if type(reply) is Promise:
-            reply.then(lambda failure: scripts.go_on())
+            reply = _once_failed(reply, scripts.go_on)
     session.closing = reply is NO_REPLY
     return reply
+
+
+def _once_failed(reply: Promise, go_on: Callable[[], None]) -> Promise:
+    """Return the reply to a SHUTDOWN, which comes if that fails, and have others go on then."""
+    failed = Promise(holds=reply.holds)
+    failed.abandon = reply.give_up
+
+    def fail(failure: Reply) -> None:
+        go_on()
+        failed.resolve(failure)
+
+    reply.then(fail)
+    return failed
 
 
 @server.command(

@@ -220,12 +220,13 @@ class Tracking:
 
     def _modified(self, key: bytes, by_request: bool) -> None:
         """React to a change of a key, made by the request that runs or by none."""
-        changer = self._asking if by_request and not self._is_script else None  # to Redis, a script is no client
+        changer = self._asking if by_request else None
+        teller = None if self._is_script else changer  # where prefixes are concerned, a script is no client to Redis
         for length in self._lengths:
             prefix = key[:length]
             known = self._prefixes.get(prefix)
             if known is not None:
-                known.keys.setdefault(key, changer)
+                known.keys.setdefault(key, teller)
                 if not self._changed:
                     self._wakeup.at_end(self._broadcast)
                 self._changed[prefix] = known

@@ -10,6 +10,7 @@ import os
 import struct
 from contextlib import contextmanager, suppress
 from importlib import import_module, resources
+from math import copysign
 from typing import Any, Callable, Final, Iterator, Mapping, Protocol, Sequence
 
 from twisted_kv.scripting.bit_library import FUNCTIONS as BIT
@@ -361,7 +362,7 @@ class Interpreter:
             raise Raised(b"ERR wrong number of arguments", is_counted=False)
         word = words[0]
         if type(word) is int or type(word) is float:
-            word = b"%.14g" % word
+            word = _printed(word, b"%.14g")
         return hashlib.sha1(word if type(word) is bytes else b"", usedforsecurity=False).hexdigest().encode()
 
     def _log_line(self, *words: Any) -> None:
@@ -372,7 +373,9 @@ class Interpreter:
             raise Raised(b"ERR First argument must be a number (log level).", is_counted=False)
         if not 0 <= level < 4:
             raise Raised(b"ERR Invalid debug level.", is_counted=False)
-        texts = [word if type(word) is bytes else b"%.14g" % word for word in words[1:] if type(word) in _PRINTED]
+        texts = [
+            word if type(word) is bytes else _printed(word, b"%.14g") for word in words[1:] if type(word) in _PRINTED
+        ]
         self._host.log(int(level), b" ".join(texts))
 
     def _setresp(self, *words: Any) -> None:
@@ -465,12 +468,17 @@ def _as_words(values: Sequence[Any]) -> tuple[bytes, ...]:
         if kind is bytes:
             words.append(value)
         elif kind is int or kind is float:
-            words.append(b"%.17g" % value)
+            words.append(_printed(value, b"%.17g"))
         else:
             raise Raised(b"ERR Lua redis lib command arguments must be strings or integers", is_counted=False)
     if not words:
         raise Raised(b"ERR Please specify at least one argument for this redis lib call", is_counted=False)
     return tuple(words)
+
+
+def _printed(value: float, form: bytes) -> bytes:
+    """Return a number as C prints it, a sign of what is no number included."""
+    return b"-nan" if value != value and copysign(1.0, value) < 0 else form % value
 
 
 def _as_number(value: Any) -> float | None:

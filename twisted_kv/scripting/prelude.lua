@@ -585,7 +585,8 @@ local function described(e) return e.err, e.ignore_error_stats_update and true e
 local function finished(ok, value)
   if ok then return opened(value) end
   if type(value) == 'string' then return RAISED, value end           -- out of memory: no handler was called
-  local _, text, is_counted = pcall(described, value)
+  local is_told, text, is_counted = pcall(described, value)
+  if not is_told then text, is_counted = nil, nil end
   if type(text) ~= 'string' then text = type(text) == 'number' and tostring(text) or 'ERR unknown error' end
   return RAISED, text, rawget(value, 'source'), rawget(value, 'line'), is_counted
 end

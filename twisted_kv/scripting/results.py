@@ -5,12 +5,13 @@ Lua's tables are read one level at a time: `open` (in `prelude.lua`) says what a
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Any, Final, Iterator, List, Tuple
 
 from twisted_kv.scripting.interpreter import WORDS_AT_ONCE, Interpreter
 from twisted_kv.scripting.kinds import ARRAY, BIG_NUMBER, DOUBLE, ERROR, LONG, MAP, SET, STATUS, VERBATIM
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
-from twisted_kv.vocabulary.replies import OK, BigNumber, Encoded, OrderedSet, Pairs, Reply, Status, Verbatim
+from twisted_kv.vocabulary.replies import OK, BigNumber, Decimal, Encoded, OrderedSet, Pairs, Reply, Status, Verbatim
 from twisted_kv.wire.encoder import encode
 
 SHALLOW: Final = 100
@@ -166,7 +167,7 @@ def _simple(opened: Any) -> Reply:
             return OK
         return Status(c_string(value).replace(b"\r", b" ").replace(b"\n", b" "))
     if kind == DOUBLE:
-        return float(value)
+        return Decimal(b"-nan" if copysign(1.0, value) < 0 else b"nan") if value != value else float(value)
     if kind == BIG_NUMBER:
         return BigNumber(value.replace(b"\r", b" ").replace(b"\n", b" "))
     return Verbatim(opened[2])

@@ -10,10 +10,11 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring import Group
 from twisted_kv.engine.wakeup import WakeUp
 from twisted_kv.persistence.journal import Journal
-from twisted_kv.sessions.services import Effect
+from twisted_kv.sessions.services import Effect, NoPersistence
 from twisted_kv.sessions.session import Session
 from twisted_kv.testing import MemoryCache, MemoryConnection
 from twisted_kv.vocabulary.errors import CommandError
+from twisted_kv.vocabulary.waiting import Promise
 
 pytestmark = pytest.mark.lua
 
@@ -209,3 +210,50 @@ def test_each_client_gets_its_replies_in_their_order(busy: Busy) -> None:
     assert script.send(b"").startswith(b"-" + KILLED.encode())
     for each in (first, last):
         assert each.send(b"PING\r\n") == b"+PONG\r\n"
+
+
+def test_a_shutdown_that_fails_lets_others_go_on(busy: Busy) -> None:
+    recorded: list[list[Effect]] = []
+    Journal(busy.cache.service.dispatcher, recorded.append).open()
+    services = busy.cache.service.dispatcher.server.services
+    promise = Promise()
+
+    class Failing(NoPersistence):
+        def shut_down(self, *, save: bool | None, force: bool) -> Promise:
+            return promise
+
+    services.persistence = Failing(lambda: None)
+    busy.ask("SHUTDOWN", "NOSAVE")
+    assert busy.refusal("EVAL", f"redis.call('SET', 'k', 1) {ENDLESS}", 0).startswith("ERR Script killed: the server")
+    assert busy.refusal("GET", "k").startswith("BUSY")
+    promise.resolve(CommandError("Errors trying to SHUTDOWN"))
+    assert busy.cache.call("INCR", "n") == 1
+    assert recorded == [[(0, (b"INCR", b"n"))]]
+
+
+def test_nothing_of_a_transaction_is_kept_in_which_a_script_was_ended_by_a_shutdown(busy: Busy) -> None:
+    recorded: list[list[Effect]] = []
+    Journal(busy.cache.service.dispatcher, recorded.append).open()
+    client = busy.cache.connect()
+    busy.ask("SHUTDOWN", "NOSAVE")
+    for words in (["MULTI"], ["SET", "a", 1], ["EVAL", f"redis.call('SET', 's', 1) {ENDLESS}", 0], ["SET", "b", 2]):
+        client.call(*words)
+    client.call("EXEC")
+    assert recorded == []
+
+
+def test_a_script_that_is_to_end_while_its_reply_is_read(busy: Busy) -> None:
+    """Tables that contain each other take long to read, and the hook is called meanwhile."""
+    busy.ask("SCRIPT", "KILL")
+    source = "redis.call('TAKE', 6000) local t = {} for i = 1, 2000 do t[i] = i end local u = {} "
+    source += "for i = 1, 2000 do u[i] = t end return u"
+    assert busy.refusal("EVAL", source, 0).startswith(KILLED[:40])
+
+
+def test_the_client_of_the_script_may_not_send_without_end(busy: Busy) -> None:
+    busy.cache.call("CONFIG", "SET", "client-query-buffer-limit", "1mb")
+    client = busy.cache.connect()
+    busy.asks.append(lambda: client.send(b"*2\r\n$4\r\nECHO\r\n$3000000\r\n" + b"x" * 1_100_000))
+    busy.ask("SCRIPT", "KILL")
+    client.send(request_for(ENDLESS.encode()))
+    assert client.closed

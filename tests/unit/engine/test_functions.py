@@ -253,3 +253,11 @@ def test_a_limit_of_the_memory_holds_for_functions(cache: MemoryCache) -> None:
     big = "#!lua name=m\n--" + "x" * 6_000_000
     assert refusal(cache, "FUNCTION", "LOAD", big) == error
     assert cache.call("FCALL", "count", 0) == [1, [], []]
+
+
+def test_a_library_that_fills_the_memory_while_it_is_loaded(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "lua-memory-limit", "4mb")
+    code = "#!lua name=m\nlocal t = {} for i = 1, 1000000 do t[i] = ('x'):rep(1000) .. i end"
+    error = "ERR not enough memory: the script needs more than lua-memory-limit"
+    assert refusal(cache, "FUNCTION", "LOAD", code) == error
+    assert names(cache) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from twisted_kv.commands import GROUPS
 from twisted_kv.declaring import Group
 from twisted_kv.scripting import scripts as scripts_module
 from twisted_kv.scripting.interpreter import _refuse_attribute
+from twisted_kv.scripting.kinds import OUT_OF_MEMORY
 from twisted_kv.scripting.scripts import EVALUATED, ScriptCache, sha_of
 from twisted_kv.sessions.session import Session
 from twisted_kv.testing import MemoryCache
 from twisted_kv.vocabulary.errors import CommandError
-from twisted_kv.vocabulary.replies import OK, BigNumber, OrderedSet, Pairs, Status, Verbatim
+from twisted_kv.vocabulary.replies import OK, BigNumber, Decimal, OrderedSet, Pairs, Status, Verbatim
 from twisted_kv.vocabulary.waiting import Promise
 
 pytestmark = pytest.mark.lua
@@ -44,6 +46,18 @@ def faulty(session: Session) -> Any:
 def mixed(session: Session) -> Any:
     """Return an error among others."""
     return [CommandError("inner", "MY"), 1]
+
+
+@own.command("BROKEN", flags="readonly", since="1.0.0")
+def broken(session: Session) -> Any:
+    """Fail."""
+    raise ZeroDivisionError
+
+
+@own.command("LIMITED", flags="readonly", since="1.0.0")
+def limited(session: Session, word: bytes = b"") -> Any:
+    """Take one argument or none."""
+    return word
 
 
 @own.command("NOTHING", flags="readonly", since="1.0.0")
@@ -96,6 +110,9 @@ def test_keys_and_arguments(cache: MemoryCache) -> None:
         ("return {1, print_ and 1 or 2}".replace("print_", "false"), [1, 2]),
         ("return {{}, {{'a'}}, function() end, cjson.null, 1.5, false}", [[], [[b"a"]], None, None, 1, None]),
         ("return {double=1.5}", 1.5),
+        ("return {double=0/0}", Decimal(b"-nan")),
+        ("return {double=-(0/0)}", Decimal(b"nan")),
+        ("return redis.call('ECHO', 0/0)", b"-nan"),
         ("return {big_number='12\\n3'}", BigNumber(b"12 3")),
         ("return {verbatim_string={format='mkd', string='x'}}", Verbatim(b"x")),
         ("return {map={a=1}}", {b"a": 1}),
@@ -477,6 +494,56 @@ def test_a_function_of_the_host_that_fails_is_an_error_of_the_script(
     monkeypatch.setattr(cache.service.dispatcher.script_runs, "check_acl", check)
     error = "ERR internal error, see the log of the server script: "
     assert refusal(cache, "EVAL", "return redis.acl_check_cmd('GET')", 0).startswith(error)
+
+
+def test_a_few_tables_may_not_come_to_any_number_of_values(cache: MemoryCache) -> None:
+    source = "local t = {1, 2} for i = 1, 40 do t = {t, t} end return t"
+    assert refusal(cache, "EVAL", source, 0) == "ERR the reply of the script is too large"
+    deep = source.replace("{t, t}", "{t, t, map = i > 39 and {[1] = t} or nil}")
+    assert cache.connect().send(request_for(deep.encode())) == b"-ERR the reply of the script is too large\r\n"
+
+
+def test_no_error_writes_to_a_read_only_table(cache: MemoryCache) -> None:
+    for each in ("_G", "redis", "string", "getmetatable('')"):
+        assert "Attempt to modify a readonly table" in refusal(cache, "EVAL", f"error({each})", 0)
+    assert refusal(cache, "EVAL", "return source", 0).startswith("ERR user_script:1: Script attempted")
+    hostile = "error(setmetatable({}, {__index = function() error('x') end}))"
+    assert refusal(cache, "EVAL", hostile, 0).startswith("ERR unknown error")
+
+
+def test_an_error_at_the_end_of_the_memory_ends_the_script(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "lua-memory-limit", "4mb")
+    fill = "local t = {} pcall(function() for i = 1, 1e6 do t[i] = ('x'):rep(100) .. i end end) "
+    late = "local e = {} local ok = pcall(function() for i = 1, 1e6 do e[i] = {pcall(redis.sha1hex)} end end) return 1"
+    for source in (fill + "pcall(redis.sha1hex, 1) return 1", late, fill + "for i = 1, 1e7 do end return 1"):
+        with suppress(CommandError):
+            evaluate(cache, source)
+        assert evaluate(cache, "return 1") == 1
+    interpreter = cache.service.dispatcher.server.services.scripts._lua.interpreter  # type: ignore[attr-defined]
+    interpreter.set_memory_limit(interpreter.memory)
+    assert interpreter._describe(ValueError()) == (OUT_OF_MEMORY, False, True)
+
+
+def test_a_call_near_the_end_of_the_memory_ends_the_script(cache: MemoryCache) -> None:
+    cache.call("CONFIG", "SET", "lua-memory-limit", "6mb")
+    fill = "local t = {} while collectgarbage('count') < 5500 do t[#t + 1] = ('x'):rep(1000) .. #t end "
+    needs = "ERR not enough memory: the script needs more than lua-memory-limit"
+    for call in ("redis.call('PING')", "pcall(redis.call, 'PING')", "pcall(redis.log)"):
+        assert refusal(cache, "EVAL", f"{fill} {call} return #t", 0).startswith(needs)
+    cache.call("RPUSH", "list", *[b"y" * 1000] * 100)
+    assert evaluate(cache, "return #redis.call('LRANGE', 'list', 0, -1)") == 100
+
+
+def test_very_many_scripts_leave_room_for_arguments(cache: MemoryCache) -> None:
+    for number in range(501):
+        assert cache.call("SCRIPT", "LOAD", f"return {number}")
+    assert evaluate(cache, "return #{pcall(redis.call, unpack({{}, {}, {}}))}") == 2
+
+
+def test_a_command_that_fails_in_a_script(cache: MemoryCache) -> None:
+    assert refusal(cache, "EVAL", "return redis.call('BROKEN')", 0).startswith("ERR internal error, see the log")
+    wrong = "ERR wrong number of arguments for 'limited' command script: "
+    assert refusal(cache, "EVAL", "return redis.call('LIMITED', 1, 2)", 0).startswith(wrong)
 
 
 def test_ctrl_c_in_a_script_is_not_for_the_script(cache: MemoryCache) -> None:

@@ -143,6 +143,16 @@ def test_own_invalidations_come_behind_the_reply(cache: MemoryCache) -> None:
     assert sent == b":7\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
 
 
+def test_to_noloop_a_script_is_another_client(cache: MemoryCache) -> None:
+    client = cache.connect()
+    client.call("HELLO", 3)
+    client.call("CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP")
+    assert client.send(b"SET k 1\r\n") == b"+OK\r\n"
+    assert client.send(b"EVAL \"return redis.call('SET', KEYS[1], 1)\" 1 s\r\n") == (
+        b"+OK\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\ns\r\n"
+    )
+
+
 def test_writing_scripts_are_paused_with_writes(cache: MemoryCache) -> None:
     client = cache.connect()
     cache.call("CLIENT", "PAUSE", 1000, "WRITE")

@@ -61,7 +61,7 @@ def test_a_server_by_itself_has_all_services(server: Server) -> None:
     assert (scripts.information(), functions.information(), functions.codes, functions.running) == ({}, {}, (), None)
     assert functions.flags_of(["stale"], b"f") == ["stale"]
     assert functions.libraries.by_name == {}
-    for each in (scripts.flush, scripts.shut_down, functions.flush):
+    for each in (scripts.flush, scripts.shut_down, scripts.go_on, functions.flush):
         each()
     for refused in (
         lambda: scripts.evaluate(session, b"", (), read_only=False),
