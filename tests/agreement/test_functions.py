@@ -191,10 +191,10 @@ def test_what_is_dumped_is_restored_alike(servers: BothServers) -> None:
 WAYS = [pytest.param("redis", OURS, id="redis to ours"), pytest.param(OURS, "redis", id="ours to redis")]
 FILES = {
     "snapshot": (("--save", "3600 1"), (("SAVE",),)),
-    "log": (("--save", "", "--appendonly", "yes"), ()),
-    "rewritten log": (("--save", "", "--appendonly", "yes"), (("BGREWRITEAOF",),)),
+    "log": (("--save", "", "--appendonly", "yes", "--appendfsync", "always"), ()),
+    "rewritten log": (("--save", "", "--appendonly", "yes", "--appendfsync", "always"), (("BGREWRITEAOF",),)),
     "rewritten log of commands": (
-        ("--save", "", "--appendonly", "yes", "--aof-use-rdb-preamble", "no"),
+        ("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no"),
         (("BGREWRITEAOF",),),
     ),
 }

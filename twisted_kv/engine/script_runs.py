@@ -146,8 +146,8 @@ class ScriptRuns:
             results = lua.results
             assert results is not None
             reply = results.reply(result, own.resp, session.resp, is_encoded=session.link is not None)
-            for code in results.uncounted:
-                self._server.statistics.errors[code] += 1
+            if results.uncounted:
+                self._count(running, results.uncounted)
             if isinstance(reply, CommandError):
                 reply.is_counted = len(result) > 2 and bool(result[2])
                 raise reply
@@ -165,6 +165,12 @@ class ScriptRuns:
             elif admission.busy is not None:
                 admission.busy = None
             self._killed = None
+
+    def _count(self, running: Running, codes: Sequence[str]) -> None:
+        """Count the errors within a reply."""
+        self._server.commands.entry_of(running.request[:1]).failed += 1
+        for code in codes:
+            self._server.statistics.errors[code] += 1
 
     def load(self, load: Callable[[], Any]) -> Any:
         """Run the code of a library while it is loaded."""

@@ -25,7 +25,7 @@ class Scripting:
     def evaluate(self, session: Session, source: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
         """Run the script of an EVAL; `words` are the number of keys, the keys and the arguments."""
         count = keys_count(words)
-        return self._start(session, self._cache.evaluate(source), count, words, read_only=read_only)
+        return self._start(session, b"EVAL", self._cache.evaluate(source), count, words, read_only=read_only)
 
     def evaluate_sha(self, session: Session, sha: bytes, words: Sequence[bytes], *, read_only: bool) -> Reply:
         """Run a script that is in the cache; raise `CommandError` if it is not."""
@@ -35,7 +35,7 @@ class Scripting:
         script = self._cache.find(sha)
         if script is None:
             raise _no_script()
-        return self._start(session, script, count, words, read_only=read_only)
+        return self._start(session, b"EVALSHA", script, count, words, read_only=read_only)
 
     def flags_of(self, command: Sequence[str], word: bytes, *, is_sha: bool) -> Sequence[str]:
         """Return the flags of a request that runs a script, given those of its command.
@@ -90,17 +90,13 @@ class Scripting:
             "number_of_cached_scripts": len(self._cache),
         }
 
-    def _start(self, session: Session, script: Script, count: int, words: Sequence[bytes], *, read_only: bool) -> Reply:
-        arguments = words[1:]
-        flags = script.flags
-        running = Running(
-            script.sha,
-            (script.source, *words),
-            self._server.now.elapsed,
-            False,
-            read_only,
-            flags is not None and "allow-oom" in flags,
-        )
+    def _start(
+        self, session: Session, name: bytes, script: Script, count: int, words: Sequence[bytes], *, read_only: bool
+    ) -> Reply:
+        arguments, flags = words[1:], script.flags
+        request = (name + b"_RO" if read_only else name, script.sha, *words)
+        now = self._server.now.elapsed
+        running = Running(script.sha, request, now, False, read_only, flags is not None and "allow-oom" in flags)
         function = script.function
         return self._runs.start(
             session, self._lua, lambda interpreter: interpreter.run(function, count, arguments), running, flags
