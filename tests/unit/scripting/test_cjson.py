@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any, Callable
 
 import pytest
-from lupa import lua51
+
+pytestmark = pytest.mark.lua
 
 NESTING = "Found too many nested data structures (%d) at character %d"
 
@@ -15,7 +16,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def runtime() -> Any:
-    lua = lua51.LuaRuntime(encoding=None, unpack_returned_tuples=True)
+    lua = import_module("lupa.lua51").LuaRuntime(encoding=None, unpack_returned_tuples=True)
     chunk = resources.files("twisted_kv.scripting").joinpath("cjson.lua").read_bytes()
     lua.execute(b"local chunk = ... cjson, reset = assert(loadstring(chunk, '@cjson'))(python.none)", chunk)
     return lua

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any, Callable
 
 import pytest
-from lupa import lua51
+
+pytestmark = pytest.mark.lua
 
 MISSING, BAD = "Missing bytes in input.", "Bad data format in input."
 TOO_MANY = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)"
@@ -17,7 +18,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def runtime() -> Any:
-    lua = lua51.LuaRuntime(encoding=None, unpack_returned_tuples=True)
+    lua = import_module("lupa.lua51").LuaRuntime(encoding=None, unpack_returned_tuples=True)
     chunk = resources.files("twisted_kv.scripting").joinpath("cmsgpack.lua").read_bytes()
     double, single = struct.Struct(">d"), struct.Struct(">f")
     lua.execute(
