@@ -321,7 +321,8 @@ def assert_alike(theirs: Contents, ours: Contents) -> None:
 
     When the consumers of a stream were seen is not compared: a log does not tell it.
     """
-    assert sorted(ours) == sorted(theirs)
+    in_one = sorted(set(ours) ^ set(theirs))
+    assert not in_one, f"these keys are in one alone: {in_one[:5]}"
     for place, (kind, value, deadline) in theirs.items():
         assert ours[place][0] == kind, place
         assert _without_seen(ours[place][1]) == _without_seen(value), place
