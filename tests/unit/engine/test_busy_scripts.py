@@ -212,6 +212,7 @@ def test_each_client_gets_its_replies_in_their_order(busy: Busy) -> None:
         assert each.send(b"PING\r\n") == b"+PONG\r\n"
 
 
+@pytest.mark.pure
 def test_a_shutdown_that_fails_lets_others_go_on(busy: Busy) -> None:
     recorded: list[list[Effect]] = []
     Journal(busy.cache.service.dispatcher, recorded.append).open()
