@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from twisted_kv.engine.script_runs import Lua, ScriptRuns
 from twisted_kv.engine.scripting import keys_count
@@ -99,7 +99,7 @@ class Functions:
             "used_memory_functions": self.libraries.memory,
         }
 
-    def _read(self, code: bytes, lua: Lua, taken: Any = None) -> Library:
+    def _read(self, code: bytes, lua: Lua, taken: Callable[[bytes], bool] = lambda name: False) -> Library:
         def load(body: bytes) -> Sequence[Function]:
             interpreter = lua.get()
             try:
@@ -108,4 +108,4 @@ class Functions:
                 raise CommandError(f"Error compiling function: {error}") from None
             return self._runs.load(lambda: interpreter.load(chunk))  # type: ignore[no-any-return]
 
-        return read_library(code, load) if taken is None else read_library(code, load, taken=taken)
+        return read_library(code, load, taken=taken)

@@ -137,18 +137,16 @@ class Interpreter:
         if not self._has_room(_SOURCE * len(source)):
             raise OutOfMemoryError
         is_bytecode = source[:1] == b"\x1b"  # which Lua would trust
-        self._lua.set_max_memory(0)  # there is room, and the host takes what comes of it
-        try:
-            function = self._adopt(self._lua.compile(b"\1" if is_bytecode else source, name=name), name)
-            self._compiled += 1
-            if self._compiled % _COMPILED == 0:
-                self._make_references()
-            return function
-        except self._syntax_error as error:
-            text = _text(error)
-            raise ValueError(text.replace("char(1)", "char(27)") if is_bytecode else text) from None
-        finally:
-            self._lua.set_max_memory(self._limit)
+        with self.unlimited():  # there is room, and the host takes what comes of it
+            try:
+                function = self._adopt(self._lua.compile(b"\1" if is_bytecode else source, name=name), name)
+                self._compiled += 1
+                if self._compiled % _COMPILED == 0:
+                    self._make_references()
+                return function
+            except self._syntax_error as error:
+                text = _text(error)
+                raise ValueError(text.replace("char(1)", "char(27)") if is_bytecode else text) from None
 
     def run(self, function: Any, count: int, words: Sequence[bytes]) -> Any:
         """Run a script; the first `count` words are its keys.
@@ -321,7 +319,7 @@ class Interpreter:
     def _make_room(self, size: int) -> None:
         """Check that there is room for values of the host; end the script that runs if there is not."""
         if not self._has_room(size):
-            self._lua.set_max_memory(self._limit + 2 * SLACK)  # for the error; until the script has ended
+            self._spare_for_error()
             raise Raised(OUT_OF_MEMORY, is_fatal=True)
 
     def _has_room(self, size: int) -> bool:
@@ -332,11 +330,15 @@ class Interpreter:
             self._collect()
         return self._used() + size <= self._soft_limit
 
+    def _spare_for_error(self) -> None:
+        """Raise the limit by what an error takes, until the script has ended."""
+        self._lua.set_max_memory(self._limit + 2 * SLACK)
+
     def _describe(self, error: BaseException) -> tuple[bytes, bool, bool]:
         """Return the text of an exception, whether it was counted, and whether nothing may catch it."""
         self._has_raised = True
         if self._used() > self._limit - SLACK // 2:  # there must be room for what this gives: the script is over
-            self._lua.set_max_memory(self._limit + 2 * SLACK)
+            self._spare_for_error()
             return OUT_OF_MEMORY, False, True
         error.__traceback__ = error.__context__ = None  # the frames would keep words as long as Lua keeps the error
         if isinstance(error, Raised):
@@ -350,7 +352,7 @@ class Interpreter:
     def _tick(self) -> bytes | None:
         text = self._host.tick()
         if text is not None:
-            self._lua.set_max_memory(self._limit + 2 * SLACK)  # for the error; until the script has ended
+            self._spare_for_error()
         return text
 
     def _keep_frames(self, code: bytes) -> bytes:
