@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Sequence, TypeVar
 
@@ -88,6 +89,10 @@ class MultiplePop:
 
     def block(self, kind: type, milliseconds: int) -> Block:
         """Return a `Block` that waits for one of the keys, then runs the same command on that key alone."""
-        count = b"%d" % self.count
-        next_arguments = lambda ready: (b"0", b"1", ready, self.end, b"COUNT", count)  # noqa: E731
+        next_arguments = partial(_arguments_for, self.end, self.count)
         return Block(self.keys, kind, milliseconds, next_arguments, NULL_ARRAY)
+
+
+def _arguments_for(end: bytes, count: int, ready: bytes) -> tuple[bytes, ...]:
+    """Return the arguments of the same command for one key, which is ready."""
+    return b"0", b"1", ready, end, b"COUNT", b"%d" % count

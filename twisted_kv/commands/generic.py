@@ -132,26 +132,39 @@ class ExpireCondition:
         return not (self.only_earlier and new >= old)
 
 
-def _expire_command(name: str, since: str, unit: int, absolute: bool, summary: str) -> None:
-    """Declare one of the four commands that set a deadline; they differ in the unit and the origin of the time."""
-    lower = name.lower()
-
-    def expire(session: Session, key: bytes, time: bytes, *words: bytes) -> Reply:
-        condition = ExpireCondition.parse(words)
-        when = deadline(session, time, unit, absolute, lower)
-        if session.db.lookup(key) is None or not condition.allows(session.db.deadline(key), when):
-            return 0
-        expire_at(session, key, when, *words)
-        return 1
-
-    expire.__doc__ = summary
-    generic.command(name, since=since, flags="write fast", keys=first("RW update"), tells_after="expire")(expire)
+def _expire_at(session: Session, key: bytes, when: int, condition: ExpireCondition, words: tuple[bytes, ...]) -> Reply:
+    if session.db.lookup(key) is None or not condition.allows(session.db.deadline(key), when):
+        return 0
+    expire_at(session, key, when, *words)
+    return 1
 
 
-_expire_command("EXPIRE", "1.0.0", 1000, False, "Set a key to expire after some seconds.")
-_expire_command("PEXPIRE", "2.6.0", 1, False, "Set a key to expire after some milliseconds.")
-_expire_command("EXPIREAT", "1.2.0", 1000, True, "Set a key to expire at a date in seconds since 1970.")
-_expire_command("PEXPIREAT", "2.6.0", 1, True, "Set a key to expire at a date in milliseconds since 1970.")
+@generic.command("EXPIRE", since="1.0.0", flags="write fast", keys=first("RW update"), tells_after="expire")
+def expire(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Set a key to expire after some seconds."""
+    condition = ExpireCondition.parse(words)
+    return _expire_at(session, key, deadline(session, seconds, 1000, False, "expire"), condition, words)
+
+
+@generic.command("PEXPIRE", since="2.6.0", flags="write fast", keys=first("RW update"), tells_after="expire")
+def pexpire(session: Session, key: bytes, milliseconds: bytes, *words: bytes) -> Reply:
+    """Set a key to expire after some milliseconds."""
+    condition = ExpireCondition.parse(words)
+    return _expire_at(session, key, deadline(session, milliseconds, 1, False, "pexpire"), condition, words)
+
+
+@generic.command("EXPIREAT", since="1.2.0", flags="write fast", keys=first("RW update"), tells_after="expire")
+def expireat(session: Session, key: bytes, seconds: bytes, *words: bytes) -> Reply:
+    """Set a key to expire at a date in seconds since 1970."""
+    condition = ExpireCondition.parse(words)
+    return _expire_at(session, key, deadline(session, seconds, 1000, True, "expireat"), condition, words)
+
+
+@generic.command("PEXPIREAT", since="2.6.0", flags="write fast", keys=first("RW update"), tells_after="expire")
+def pexpireat(session: Session, key: bytes, milliseconds: bytes, *words: bytes) -> Reply:
+    """Set a key to expire at a date in milliseconds since 1970."""
+    condition = ExpireCondition.parse(words)
+    return _expire_at(session, key, deadline(session, milliseconds, 1, True, "pexpireat"), condition, words)
 
 
 @generic.command("TTL", since="1.0.0", flags="readonly fast", keys=first("RO access"), tips="nondeterministic_output")

@@ -133,7 +133,10 @@ def hlen(session: Session, key: bytes) -> Reply:
 )
 def hgetall(session: Session, key: bytes) -> Reply:
     """Return all fields of a hash with their values."""
-    return dict(_to_read(session, key).items())
+    found: dict[bytes, bytes] = {}
+    for shard in _to_read(session, key).pieces():
+        found.update(shard)
+    return found
 
 
 @hashes.command(

@@ -7,7 +7,7 @@ from typing import Final, Sequence
 import attrs
 
 from twisted_kv.commands.counts import MultiplePop, positive_or_zero
-from twisted_kv.declaring.arguments import Arguments, integer, timeout
+from twisted_kv.declaring.arguments import Arguments, half_open, integer, timeout
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group, counted, every, first, second
 from twisted_kv.sessions.session import Session
@@ -173,15 +173,6 @@ def lset(session: Session, key: bytes, index: bytes, element: bytes) -> Reply:
     return OK
 
 
-def _bounds(elements: List, start: bytes, stop: bytes) -> tuple[int, int]:
-    """Parse an inclusive range of indexes; returns it as a half-open range, (0, 0) if it is empty."""
-    begin, end = integer(start), integer(stop)
-    size = len(elements)
-    begin = max(0, begin + size if begin < 0 else begin)
-    end = min(size, (end + size if end < 0 else end) + 1)
-    return (begin, end) if begin < end else (0, 0)
-
-
 @lists.command(
     "LRANGE",
     since="1.0.0",
@@ -191,9 +182,10 @@ def _bounds(elements: List, start: bytes, stop: bytes) -> tuple[int, int]:
 )
 def lrange(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     """Return the elements in an index range of a list."""
-    integer(start), integer(stop)
+    begin, end = integer(start), integer(stop)
     elements = _to_read(session, key)
-    return elements.slice(*_bounds(elements, start, stop))
+    begin, end = half_open(begin, end, len(elements))
+    return elements.slice(begin, end)
 
 
 @lists.command(
@@ -205,10 +197,11 @@ def lrange(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
 )
 def ltrim(session: Session, key: bytes, start: bytes, stop: bytes) -> Reply:
     """Remove all elements of a list outside an index range."""
-    integer(start), integer(stop)
+    begin, end = integer(start), integer(stop)
     elements = session.db.edit(key, List)
     if elements is not None:
-        removed = elements.keep(*_bounds(elements, start, stop))
+        begin, end = half_open(begin, end, len(elements))
+        removed = elements.keep(begin, end)
         session.db.changed(key, removed, event=b"ltrim")  # even if nothing was removed, watchers must be notified
     return OK
 

@@ -7,7 +7,7 @@ from typing import Callable, Final, Iterable, Sequence
 import attrs
 
 from twisted_kv.commands.sorted_sets import scored, to_read
-from twisted_kv.declaring.arguments import Arguments, integer
+from twisted_kv.declaring.arguments import Arguments, half_open, integer
 from twisted_kv.declaring.groups import Group, first, second
 from twisted_kv.sessions.session import Session
 from twisted_kv.values.sorted_sets import Ranked, ScoreRange, SortedSet, TextRange
@@ -57,10 +57,7 @@ def rank_range_of(start: bytes, stop: bytes, *, reverse: bool = False) -> RankRa
 
     def rank_range(members: SortedSet) -> tuple[int, int]:
         size = len(members)
-        low = max(0, begin + size if begin < 0 else begin)
-        high = min(size, (end + size if end < 0 else end) + 1)
-        if low >= high:
-            return 0, 0
+        low, high = half_open(begin, end, size)
         return (size - high, size - low) if reverse else (low, high)
 
     return rank_range
@@ -132,6 +129,17 @@ def _range(session: Session, key: bytes, selection: Selection) -> Reply:
     return scored(session, selection.of(members), with_scores=selection.with_scores)
 
 
+def _between_ranks(session: Session, key: bytes, start: bytes, stop: bytes, *, reverse: bool) -> Reply:
+    """Return the members in a range of ranks: what most requests want, without the search for options."""
+    begin, end = integer(start), integer(stop)
+    members = to_read(session, key)
+    size = len(members)
+    low, high = half_open(begin, end, size)
+    if reverse:
+        low, high = size - high, size - low
+    return [member for _, member in members.slice(low, high, reverse=reverse)]
+
+
 @sorted_set_ranges.command(
     "ZRANGE",
     since="1.2.0",
@@ -141,6 +149,8 @@ def _range(session: Session, key: bytes, selection: Selection) -> Reply:
 )
 def zrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
     """Return the members of a sorted set in a range of ranks, of scores (BYSCORE) or of members (BYLEX)."""
+    if not words:
+        return _between_ranks(session, key, start, stop, reverse=False)
     return _range(session, key, _select((start, stop, *words)))
 
 
@@ -154,6 +164,8 @@ def zrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: byte
 )
 def zrevrange(session: Session, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Reply:
     """Return the members of a sorted set in a range of ranks, in descending order of score."""
+    if not words:
+        return _between_ranks(session, key, start, stop, reverse=True)
     return _range(session, key, _select((start, stop, *words), "RANK", True))
 
 

@@ -276,7 +276,7 @@ def _pop_members(session: Session, key: bytes, count: int, *, highest: bool) -> 
     size = len(members)
     event = b"zpopmax" if highest else b"zpopmin"
     if count >= size:
-        popped = list(members.slice(0, size, reverse=highest))
+        popped = members.slice(0, size, reverse=highest)
         session.db.emptied(key, size, event)
         return popped
     popped = members.remove_slice(size - count, size)[::-1] if highest else members.remove_slice(0, count)

@@ -25,6 +25,13 @@ def positive(word: bytes, error: str) -> int:
     return value
 
 
+def half_open(begin: int, end: int, size: int) -> tuple[int, int]:
+    """Return an inclusive range of indexes, negative ones from the end, as a half-open range; (0, 0) if it is empty."""
+    begin = max(0, begin + size if begin < 0 else begin)
+    end = min(size, (end + size if end < 0 else end) + 1)
+    return (begin, end) if begin < end else (0, 0)
+
+
 def double(word: bytes, error: str = NOT_A_FLOAT) -> float:
     """Parse a double; raise `CommandError` with the given text if it is not one."""
     try:

@@ -18,6 +18,11 @@ from typing import Any, Callable, Final, Sequence, TypeVar
 from twisted_kv.declaring.commands import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
 from twisted_kv.vocabulary.replies import Reply, Status
 
+try:
+    from twisted_kv.declaring.summaries import SUMMARIES  # of the compiled build alone: see hatch_build.py
+except ImportError:
+    SUMMARIES = {}
+
 F = TypeVar("F", bound=Function)
 
 FLAGS: Final = frozenset(
@@ -137,7 +142,7 @@ class Group:
                 tells_after=frozenset(tells_after.encode().split()),
                 runs_requests=runs_requests,
                 as_called=as_called,
-                summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                summary=_summary(function),
                 least=least + skip,
                 most=MANY if most == MANY else most + skip,
             )
@@ -171,6 +176,14 @@ class Group:
             return [Status(line.encode()) for line in lines]
 
         self.command(f"{name} HELP", since=since, flags="loading stale")(help_)
+
+
+def _summary(function: Function) -> str:
+    """Return the first line of a function's docstring."""
+    docstring = inspect.getdoc(function)
+    if docstring is None:  # it is compiled
+        docstring = SUMMARIES.get(f"{function.__module__.rpartition('.')[2]}.{function.__name__}", "")
+    return docstring.partition("\n")[0]
 
 
 def _bounds(function: Function) -> tuple[int, int]:

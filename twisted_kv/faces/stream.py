@@ -22,8 +22,9 @@ from twisted_kv.vocabulary.errors import CommandError, ProtocolError
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import OK, Pushed, Reply, messages_of
 from twisted_kv.vocabulary.waiting import Promise
-from twisted_kv.wire.encoder import BULK_HEADERS, encode_resp2
+from twisted_kv.wire.encoder import encode_resp2
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
+from twisted_kv.wire.short_arrays import BULK_HEADERS
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure

@@ -17,9 +17,10 @@ from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.vocabulary.logs import log_no_reply
 from twisted_kv.vocabulary.replies import Push, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
-from twisted_kv.wire.encoder import BULK_HEADERS, encode, least_size
+from twisted_kv.wire.encoder import AGGREGATES, encode, encode_few, least_size
+from twisted_kv.wire.short_arrays import SHORT
 
-SMALL: Final = len(BULK_HEADERS)
+SMALL: Final = SHORT
 """Size in bytes from which a reply is counted by itself; smaller ones are joined with others, uncounted."""
 
 CHUNK: Final = 64 * 1024
@@ -125,13 +126,11 @@ class Outbox:
             self.parts += (b"$%d\r\n" % len(reply), reply, b"\r\n")
             size = len(reply)
         else:
-            if kind is list or kind is dict:
-                self._large += least_size(reply)
-                fits = self.is_within_limit
-                self._large -= least_size(reply)
-                if not fits:
+            data = encode_few(reply, resp) if kind in AGGREGATES else self._encoded(reply, resp)
+            if data is None:
+                if not self._may_fit(reply):
                     return False
-            data = self._encoded(reply, resp)
+                data = self._encoded(reply, resp)
             self.parts.append(data)
             size = len(data)
         if size < SMALL:
@@ -151,6 +150,14 @@ class Outbox:
         self.parts.append(data)
         self._pushed += len(data)
         return self._pushed < CHUNK or self.is_within_limit
+
+    def _may_fit(self, reply: Reply) -> bool:
+        """Check whether a reply may be within the limit, before it is encoded."""
+        least = least_size(reply)
+        self._large += least
+        fits = self.is_within_limit
+        self._large -= least
+        return fits
 
     def _encoded(self, reply: Reply, resp: int) -> bytes:
         """Encode a reply; a value that is none, which is a bug of its command, becomes an error reply."""

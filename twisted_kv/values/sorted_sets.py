@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import takewhile
-from typing import Callable, Final, Iterable, Iterator, Tuple
+from typing import Callable, Final, Iterable, Tuple
 
 from sortedcontainers import SortedList
 
@@ -210,9 +210,11 @@ class SortedSet(Table[float]):
         score = self.get(member)
         return None if score is None else self.order.bisect_left((score, member))
 
-    def slice(self, start: int, stop: int, *, reverse: bool = False) -> Iterator[Ranked]:
-        """Iterate over a half-open range of ranks, in reverse order on request."""
-        found: Iterator[Ranked] = self.order.islice(start, stop, reverse)
+    def slice(self, start: int, stop: int, *, reverse: bool = False) -> list[Ranked]:
+        """Return a half-open range of ranks, in reverse order on request."""
+        found: list[Ranked] = self.order[start:stop]
+        if reverse:
+            found.reverse()
         return found
 
     def remove_slice(self, start: int, stop: int) -> list[Ranked]:

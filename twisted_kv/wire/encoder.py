@@ -26,6 +26,7 @@ from twisted_kv.vocabulary.replies import (
     Status,
     Verbatim,
 )
+from twisted_kv.wire.short_arrays import BULK_HEADERS, FEW, SHORT, short_array
 
 Encoders = Dict[type, Callable[[Any], bytes]]
 Encode = Callable[[Reply], bytes]
@@ -69,11 +70,6 @@ def encode_request(words: Sequence[bytes]) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
-BULK_HEADERS: Final = [b"$%d\r\n" % length for length in range(1024)]
-"""The header of a bulk string, by its length: a lookup is faster than formatting."""
-_SHORT: Final = len(BULK_HEADERS)
-
-
 def _bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 
@@ -104,10 +100,14 @@ def _items(mark: bytes, encode: Encode) -> Callable[[Iterable[Reply]], bytes]:
 
 
 def _add_items(parts: list[bytes], items: Iterable[Reply], encode: Encode) -> None:
-    """Append encoded items to `parts`.  Short byte strings, the usual case, cost no call each."""
+    """Append encoded items to `parts`.  Short strings and arrays, the usual cases, cost little each."""
     for item in items:
-        if type(item) is bytes and len(item) < _SHORT:
+        kind = type(item)
+        if kind is bytes and len(item) < SHORT:
             parts += (BULK_HEADERS[len(item)], item, b"\r\n")
+        elif kind is list:
+            parts.append(b"*%d\r\n" % len(item))
+            _add_items(parts, item, encode)
         else:
             parts.append(encode(item))
 
@@ -212,3 +212,34 @@ _RESP3: Final[Encoders] = _Table(_KINDS3)
 
 ENCODERS: Final[Dict[int, Encoders]] = {2: _RESP2, 3: _RESP3}
 """The encoders of each protocol version that HELLO accepts, by the type of the reply."""
+
+
+def encode_few(value: Reply, resp: int) -> bytes | None:
+    """Encode an array, a set or a map of few short strings, numbers and nulls; return None for any other reply.
+
+    Most arrays are such, and need no check of their size before they are encoded.
+    """
+    mark = _MARKS[resp].get(type(value))
+    if mark is None or len(value) > FEW:
+        return None
+    count = len(value)
+    if type(value) is dict:
+        head = mark % (count if resp == 3 else 2 * count)
+        return short_array(head, chain.from_iterable(value.items()), _SIMPLE[resp])
+    return short_array(mark % count, value, _SIMPLE[resp])
+
+
+_ARRAY: Final = b"*%d\r\n"
+_SET: Final = b"~%d\r\n"
+_MARKS: Final[Dict[int, Dict[type, bytes]]] = {
+    2: dict.fromkeys((list, set, frozenset, OrderedSet, dict), _ARRAY),
+    3: {list: _ARRAY, dict: b"%%%d\r\n", **dict.fromkeys((set, frozenset, OrderedSet), _SET)},
+}
+"""The first line of a reply that has elements, by protocol version and type."""
+AGGREGATES: Final = frozenset(_MARKS[2])
+"""The types of the replies that `encode_few` may encode."""
+_SIMPLE: Final[Dict[int, Encoders]] = {
+    resp: {kind: encoders[kind] for kind in (type(None), int, float, bool, Status, Decimal)}
+    for resp, encoders in ENCODERS.items()
+}
+"""The encoders of what is small whatever it is."""
