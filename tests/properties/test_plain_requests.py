@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.properties.test_streams import cuts, pieces, request_tokens, words
 from twisted_kv.vocabulary.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.plain_requests import by_bytes, by_lines
+from twisted_kv.wire.plain_requests import LEAST_RUN, Run, TakePlain, by_bytes, by_lines, listed
 from twisted_kv.wire.requests import RequestReader
 
 Request = list[bytes]
@@ -62,7 +62,7 @@ def read_as_connections_do(
                 reader.feed(piece)
             while reader.more:
                 reader.authenticated = trusted
-                taken = reader.take()
+                taken = listed(reader.take())
                 assert reader.more or reader.between_requests
                 if not taken:
                     words = reader.gets()
@@ -118,7 +118,8 @@ much = st.integers(8, 12).map(
     lambda count: encode_request([b"DEL"] * count)
 )  # ten is what nobody has to be trusted for
 anything = st.one_of(plain, words.map(encode_request), careful, much, st.sampled_from(WORDS_FOR_TRUST))
-valid = st.lists(anything, max_size=10).map(b"".join)
+run = st.tuples(plain, st.integers(3, 6)).map(lambda drawn: drawn[0] * drawn[1])
+valid = st.lists(st.one_of(anything, run), max_size=10).map(b"".join)
 ends = st.one_of(st.just(b""), st.sampled_from(ERRORS), st.binary(max_size=20), plain.map(lambda data: data[:-1]))
 streams = st.tuples(valid, ends, st.one_of(st.just(b""), valid)).map(b"".join)
 tokens = st.lists(
@@ -295,7 +296,10 @@ def test_both_ways_to_take_plain_requests_give_a_beginning_of_what_the_careful_r
     stream: bytes, start: int
 ) -> None:
     for take in (by_lines, by_bytes):
-        requests, end = take(b"x" * start + stream, start)
+        found, end = take(b"x" * start + stream, start)
+        requests = listed(found)
+        if isinstance(found, Run):
+            assert found.encoded == b"".join(map(encode_request, requests)) == stream[: end - start]
         careful = read_by_gets([stream[: end - start]], RequestReader())
         assert careful == Outcome(requests, None)
         behind = read_by_gets([stream[end - start :]], RequestReader())
@@ -305,4 +309,59 @@ def test_both_ways_to_take_plain_requests_give_a_beginning_of_what_the_careful_r
 @given(st.lists(st.lists(st.binary(max_size=30).filter(lambda word: b"\r" not in word), min_size=1, max_size=12)))
 def test_both_ways_take_all_that_is_plain(requests: list[Request]) -> None:
     stream = b"".join(map(encode_request, requests))
-    assert by_lines(stream, 0) == by_bytes(stream, 0) == (requests, len(stream))
+    for take in (by_lines, by_bytes):
+        taken, end = [], 0
+        while end < len(stream):
+            found, end = take(stream, end)
+            taken += listed(found)
+        assert taken == requests
+
+
+few_words = st.one_of(st.binary(max_size=12), st.sampled_from([b"\r\n", b"x" * 1023, b"x" * 9999]))
+
+
+@given(st.data())
+def test_both_ways_find_runs(data: st.DataObject) -> None:
+    width = data.draw(st.integers(1, 8))
+    name = data.draw(st.sampled_from([b"GET", b"set", b"INCR", b"GETRANGE"]))
+    rows = data.draw(st.lists(st.lists(few_words, min_size=width, max_size=width), min_size=LEAST_RUN, max_size=9))
+    requests = [[name, *row] for row in rows]
+    stream = b"".join(map(encode_request, requests))
+    end = data.draw(st.sampled_from([b"", encode_request([b"PING"]), stream[: data.draw(st.integers(0, len(stream)))]]))
+    for take in (by_lines, by_bytes):
+        found, stop = take(stream + end, 0)
+        taken = listed(found)
+        assert taken == (requests + requests)[: len(taken)]
+        assert stop == sum(len(encode_request(request)) for request in taken)
+        if not any(b"\r\n" in word for row in rows for word in row) or take is by_bytes:
+            assert isinstance(found, Run)
+            assert found.count >= len(requests)
+            assert found.requests(2) == taken[2:]
+
+
+@pytest.mark.parametrize("take", [by_lines, by_bytes])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"*2\r\n$3\r\nGET\r\n$1\r\nk\rx",
+        b"*2\r\n$3\r\nGET\r\n$1\rxk\r\n",
+        b"*2\r\n$3\r\nGET\r\n$01\r\nk\r\n",
+        b"*2\r\n$3\r\nGET\r\n$2\r\nk\r\n",
+        b"*2\r\n$3\r\nGET\r\n$x\r\nk\r\n",
+        b"*2\r\n$3\r\nGET\r\n$99999999\r\nk\r\n",
+        b"*2\r\n$3\r\nSET\r\n$1\r\nk\r\n",
+        b"*2\r\n$3\r\nGET\rx$1\r\nk\r\n",
+        b"*2\r\n$03\r\nGET\r\n$1\r\nk\r\n",
+        b"*2\r\n$3\r\nGET",
+    ],
+)
+def test_a_run_ends_before_a_request_in_another_form(odd: bytes, take: TakePlain) -> None:
+    get = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+    found, stop = take(9 * get + odd + get, 0)
+    assert isinstance(found, Run)
+    assert (found.count, found.encoded, stop) == (9, 9 * get, 9 * len(get))
+    found, stop = take(2 * get + odd + 5 * get, 0)
+    assert not isinstance(found, Run)
+    assert stop >= 2 * len(get)
+    found, _ = take(odd + 5 * get, 0)
+    assert not isinstance(found, Run)

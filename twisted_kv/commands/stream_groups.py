@@ -466,20 +466,22 @@ class ClaimOptions:
         return self.count if self.count >= 0 else count + (not self.only_ids) & UINT64_MAX
 
 
-@attrs.define
 class _Claim:
     """Transfers pending entries of a group to a consumer, which is created with the first of them."""
 
-    session: Session
-    key: bytes
-    name: bytes
-    consumer_name: bytes
-    stream: Stream
-    group: ConsumerGroup
-    claimed: list[int] = attrs.field(factory=list)
-    deleted: list[int] = attrs.field(factory=list)
-    """IDs of entries that are no longer pending, because the stream does not have them either."""
-    _consumer: Consumer | None = None
+    def __init__(
+        self, session: Session, key: bytes, name: bytes, consumer_name: bytes, stream: Stream, group: ConsumerGroup
+    ) -> None:
+        self.session = session
+        self.key = key
+        self.name = name
+        self.consumer_name = consumer_name
+        self.stream = stream
+        self.group = group
+        self.claimed: list[int] = []
+        self.deleted: list[int] = []
+        """IDs of entries that are no longer pending, because the stream does not have them either."""
+        self._consumer: Consumer | None = None
 
     @property
     def consumer(self) -> Consumer:

@@ -41,6 +41,12 @@ def get(session: Session, key: bytes) -> Reply:
     return session.db.read_as(key, bytes)
 
 
+@strings.run("GET")
+def get_run(session: Session, keys: list[bytes]) -> list[Reply]:
+    """Run GET for many keys."""
+    return session.db.read_strings(keys)
+
+
 @attrs.define
 class ValueOptions:
     """The options of SET and GETEX: conditions, and what happens to the key's deadline."""
@@ -123,6 +129,12 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     elif options.old_value:  # replaying the journal needs no reply
         session.journal(b"SET", key, value, *[argument for argument in words if c_string(argument).upper() != b"GET"])
     return old if options.old_value else OK
+
+
+@strings.run("SET")
+def set_run(session: Session, keys: list[bytes], values: list[bytes]) -> list[Reply]:
+    """Run SET without options for many keys."""
+    return [OK] * len(keys) if session.db.set_strings(keys, values) else []
 
 
 def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:

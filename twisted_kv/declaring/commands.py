@@ -16,6 +16,8 @@ from twisted_kv.vocabulary.numbers import leading_integer, parse_integer
 from twisted_kv.vocabulary.replies import Reply
 
 Function = Callable[..., Reply]
+RunFunction = Callable[..., List[Reply]]
+"""Runs a command for the first requests of a run, given a list of each argument; returns their replies."""
 
 KeyPositions = List[Tuple[int, Tuple[str, ...]]]
 """The positions of the keys in a request (the name is 0), and how the command accesses each."""
@@ -149,6 +151,10 @@ class Command:
     """Whether it runs other requests, which are recorded and shown in its place."""
     as_called: Callable[[Any, Sequence[bytes]], Sequence[str]] | None = None
     """Returns the flags of one request, given its session, where they depend on more than the command."""
+    run: RunFunction | None = None
+    """Runs the command for many requests: see `Group.run`."""
+    run_width: int = 0
+    """The number of arguments that each of these requests has."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property
@@ -168,6 +174,28 @@ class Command:
     def may_block(self) -> bool:
         """Whether it may return a `Block`: what Redis's flag says, and WAIT."""
         return "blocking" in self.flags or self.waits
+
+    @property
+    def may_run_together(self) -> bool:
+        """Whether many requests of it can be admitted at once.
+
+        None of them takes long, each works on the key that is its first argument, and none changes what admission or
+        another one depends on.
+        """
+        return (
+            ("fast" in self.flags or self.run is not None)
+            and self.is_of_one_key
+            and self.lasting is Lasting.REQUEST
+            and self.in_transaction is InTransaction.QUEUED
+            and not (self.changes_session or self.may_block or self.runs_requests or self.subcommands)
+            and self.allowed is None
+        )
+
+    @property
+    def is_of_one_key(self) -> bool:
+        """Whether its first argument is its only key."""
+        [*others, spec] = self.keys or (None,)
+        return not others and spec is not None and spec.first == 1 and not (spec.last or spec.keyword or spec.counted)
 
     @property
     def denies_oom(self) -> bool:

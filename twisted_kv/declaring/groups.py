@@ -7,7 +7,8 @@ and whether a datagram may call it.
     def getdel(session: Session, key: bytes) -> Reply:
         '''Return the string value of a key and delete the key.'''
 
-The arity is derived from the function's signature, so it is written only once.
+The arity is derived from the function's signature, so it is written only once.  A command that clients pipeline may
+have a second function that runs many requests at once: see `Group.run`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, Final, Sequence, TypeVar
 
-from twisted_kv.declaring.commands import MANY, Command, FindKeys, Function, InTransaction, KeySpec, Lasting
+import attrs
+
+from twisted_kv.declaring.commands import (
+    MANY,
+    Command,
+    FindKeys,
+    Function,
+    InTransaction,
+    KeySpec,
+    Lasting,
+    RunFunction,
+)
 from twisted_kv.vocabulary.replies import Reply, Status
 
 try:
@@ -24,6 +36,7 @@ except ImportError:
     SUMMARIES = {}
 
 F = TypeVar("F", bound=Function)
+R = TypeVar("R", bound=RunFunction)
 
 FLAGS: Final = frozenset(
     "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast no_auth "
@@ -150,6 +163,22 @@ class Group:
                 self.commands[container.encode()].subcommands[subcommand.encode()] = command
             else:
                 self.commands[container.encode()] = command
+            return function
+
+        return declare
+
+    def run(self, name: str) -> Callable[[R], R]:
+        """Declare a function that runs a command, declared before, for many requests: its first argument is its key.
+
+        Its arguments are the session, then for each argument of the command a list of what the requests pass.  It
+        returns the replies of the first requests: of all, or of those before one that it leaves to the command itself,
+        such as one whose key has expired or holds another type.  It raises nothing.
+        """
+
+        def declare(function: R) -> R:
+            command = self.commands[name.lower().encode()]
+            width, _ = _bounds(function)
+            self.commands[name.lower().encode()] = attrs.evolve(command, run=function, run_width=width)
             return function
 
         return declare

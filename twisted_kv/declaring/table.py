@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Callable, Iterable, Iterator, Mapping, Protocol, Sequence
+from functools import partial
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Protocol, Sequence
 
-from twisted_kv.declaring.commands import Command, Function, InTransaction, Lasting
+from twisted_kv.declaring.commands import Command, Function, InTransaction, Lasting, RunFunction
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
+from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.wire.plain_requests import Run
 
 
 class Commands(Protocol):
@@ -28,17 +31,19 @@ class TableEntry:
         "is_queued",
         "is_write",
         "least",
+        "may_run_together",
         "most",
         "name",
         "rejected",
+        "run",
+        "run_length",
         "skip",
     )
 
-    def __init__(self, command: Command, function: Function) -> None:
+    def __init__(self, command: Command, composer: Composer) -> None:
         self.command = command
         self.name = command.name
-        self.function = function
-        """The function of the command, wrapped in the layers that are on."""
+        self.compose(composer)
         self.least = command.least
         self.most = command.most
         self.skip = command.skip
@@ -48,7 +53,18 @@ class TableEntry:
         """Whether a transaction may queue it without further checks."""
         self.is_write = not {"write", "may_replicate"}.isdisjoint(command.flags)
         """Whether it writes, as Redis sees it in a script: what replicas are told of counts."""
+        self.run_length = command.run_width + 1
+        """The length of the requests that `run` takes."""
         self.reset_statistics()
+
+    def compose(self, composer: Composer) -> None:
+        """Wrap the functions of the command in the layers that are on."""
+        self.function = composer.compose(self.command)
+        """The function of the command."""
+        self.run = composer.compose_run(self.command)
+        """Runs the first requests of a run at once; None if that is not possible at present."""
+        self.may_run_together = composer.may_run_together(self.command)
+        """Whether many requests may be admitted at once at present."""
 
     def reset_statistics(self) -> None:
         """Set all counters to 0."""
@@ -72,19 +88,46 @@ class Scope(IntEnum):
         return command.lasting <= self
 
 
-Compose = Callable[[Command], Function]
+RunTogether = Callable[[Any, Run], List[Reply]]
+"""Runs the first requests of a run in a session, and returns their replies."""
 
 
-def bare(command: Command) -> Function:
-    """Return the function of a command without any layer."""
-    return command.function
+class Composer(Protocol):
+    """Wraps the functions of commands in layers."""
+
+    def compose(self, command: Command) -> Function:
+        """Return the function that runs a request."""
+
+    def compose_run(self, command: Command) -> RunTogether | None:
+        """Return the function that runs a run, if there is one."""
+
+    def may_run_together(self, command: Command) -> bool:
+        """Check whether many requests may be admitted at once."""
+
+
+class NoLayers:
+    """The functions of commands as they are."""
+
+    def compose(self, command: Command) -> Function:
+        return command.function
+
+    def compose_run(self, command: Command) -> RunTogether | None:
+        return None if command.run is None else partial(run_columns, command.run)
+
+    def may_run_together(self, command: Command) -> bool:
+        return command.may_run_together
+
+
+def run_columns(function: RunFunction, session: Any, run: Run) -> list[Reply]:
+    """Pass the columns of a run to a command's function."""
+    return function(session, *run.columns)
 
 
 class CommandTable:
     """The commands of one cache, with its own statistics; an entry is made when its command is first looked up."""
 
-    def __init__(self, groups: Iterable[Commands], compose: Compose = bare) -> None:
-        self._compose = compose
+    def __init__(self, groups: Iterable[Commands], composer: Composer | None = None) -> None:
+        self._composer = composer or NoLayers()
         self._commands: dict[bytes, Command] = {}
         for group in groups:
             self._commands.update(group.commands)
@@ -100,7 +143,7 @@ class CommandTable:
         """Return the entry of a command."""
         entry = self._entries.get(command)
         if entry is None:
-            entry = self._entries[command] = TableEntry(command, self._compose(command))
+            entry = self._entries[command] = TableEntry(command, self._composer)
         return entry
 
     def entry_of(self, words: Sequence[bytes]) -> TableEntry:
@@ -113,8 +156,8 @@ class CommandTable:
 
     def recompose(self) -> None:
         """Recompose all functions after a layer was switched on or off."""
-        for command, entry in self._entries.items():
-            entry.function = self._compose(command)
+        for entry in self._entries.values():
+            entry.compose(self._composer)
 
     def call_at_once(self, word: bytes, entry: TableEntry) -> None:
         """Add a command to `at_once`, if its name is spelled as most clients do.

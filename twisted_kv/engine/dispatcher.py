@@ -10,7 +10,7 @@ them for a request, for EXEC, for a client that has waited, for a journal replay
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Sequence, TypeVar
+from typing import Callable, ClassVar, Final, Iterable, Sequence, TypeVar
 
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import InTransaction, Lasting
@@ -47,8 +47,13 @@ from twisted_kv.vocabulary.errors import (
 from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import NO_REPLY, QUEUED, Followed, Reply
 from twisted_kv.vocabulary.waiting import Promise
+from twisted_kv.wire.plain_requests import MOST_RUN, Run
+from twisted_kv.wire.requests import AT_ONCE, FIRST
 
 T = TypeVar("T")
+
+_CHECKED_AFTER: Final = frozenset((FIRST, *range(AT_ONCE // 4, MOST_RUN, AT_ONCE // 4)))
+"""The numbers of requests of a run after which the time is checked."""
 
 
 class Dispatcher:
@@ -59,6 +64,8 @@ class Dispatcher:
     """
 
     _log = Logger()
+    has_runs: ClassVar[bool] = True
+    """Whether pipelines of one command are run together.  The tests switch it off, since both must do the same."""
 
     def __init__(
         self,
@@ -72,7 +79,7 @@ class Dispatcher:
         self._admitted: TableEntry | None = None  # the entry of the request that `run` passes on
         self.layers = Layers()
         self._housekeeping = Housekeeping(self.now, self.units)
-        self._table = CommandTable(groups, self.layers.compose)
+        self._table = CommandTable(groups, self.layers)
         self.server = server = Server(
             settings or Settings(),
             self.now,
@@ -189,21 +196,63 @@ class Dispatcher:
                 reply = entry.function(session, words[-2], words[-1])
             else:
                 reply = entry.function(session, *words[entry.skip :])
-        except CommandError as error:
-            reply = self._failure(session, words, entry, error)
-        except Exception:
-            if session.is_replay:  # the loader reports that the start has failed
-                units.depth = depth
-                raise
-            entry.failed += 1
-            reply = self._internal_error(entry.name)
-        except BaseException:
+        except BaseException as error:
             units.depth = depth
-            raise
+            reply = self._failure(session, words, entry, error)
         units.depth = depth
         if units.is_due:
             units.finish()
         return reply
+
+    def request_run(self, session: Session, run: Run) -> list[Reply]:
+        """Run the first requests of a run, as `request` runs each; return their replies.
+
+        What has to be asked for each request is asked once for all.  Those that are left have to be run one by one.
+        """
+        entry = session.at_once.get(run.name)
+        length = len(run.columns) + 1
+        if entry is None or not entry.may_run_together or not entry.least <= length <= entry.most or not self.has_runs:
+            return []
+        database = session.db
+        if database.alert and not database.ignores_changes_of(run.columns[0]):
+            return []
+        self.now.stale = True
+        session.last_call = entry
+        if entry.run is None or length != entry.run_length:
+            return self._run_each(session, run, entry)
+        units = self.units
+        depth = units.depth
+        units.depth = depth + 1
+        try:
+            replies = entry.run(session, run)
+        finally:
+            units.depth = depth
+        entry.calls += len(replies)
+        if units.is_due:
+            units.finish()
+        return replies
+
+    def _run_each(self, session: Session, run: Run, entry: TableEntry) -> list[Reply]:
+        """Run requests that are admitted, up to one after which others have to be served."""
+        units, function = self.units, entry.function
+        depth = units.depth
+        replies: list[Reply] = []
+        for arguments in zip(*run.columns):
+            units.depth = depth + 1
+            try:
+                reply = function(session, *arguments)
+            except BaseException as error:
+                units.depth = depth
+                reply = self._failure(session, (run.name, *arguments), entry, error)
+            units.depth = depth
+            replies.append(reply)
+            if units.is_due:
+                units.finish()
+                break
+            if type(reply) is Promise or (len(replies) in _CHECKED_AFTER and self.wakeup.is_late):
+                break
+        entry.calls += len(replies)
+        return replies
 
     def run(self, session: Session, words: Sequence[bytes], entry: TableEntry) -> Reply:
         """Run a request whose admission is over: within another request, or again.
@@ -222,11 +271,8 @@ class Dispatcher:
         self.monitors.words = words
         try:
             return entry.function(session, *words[entry.skip :])
-        except CommandError as error:
+        except BaseException as error:
             return self._failure(session, words, entry, error)
-        except Exception:
-            entry.failed += 1
-            return self._internal_error(entry.name)
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Run one request within another, for the same session and as a part of the same unit.
@@ -320,8 +366,17 @@ class Dispatcher:
         elif words[0].lower() != b"client":
             tracked.caching_is_used = True
 
-    def _failure(self, session: Session, words: Sequence[bytes], entry: TableEntry, error: CommandError) -> Reply:
-        """Return the reply to a request that has failed, with the messages that come behind it."""
+    def _failure(self, session: Session, words: Sequence[bytes], entry: TableEntry, error: BaseException) -> Reply:
+        """Return the reply to a request that has failed, with the messages that come behind it.
+
+        A fault of the server is logged, and its client told; in a journal replay it is raised, since the loader reports
+        that the start has failed.  What is no fault but the end of the process is raised too.
+        """
+        if not isinstance(error, CommandError):
+            if session.is_replay or not isinstance(error, Exception):
+                raise error
+            entry.failed += 1
+            return self._internal_error(entry.name)
         reply = self._count_error(session, entry, error.spelled(words) if isinstance(error, SpelledError) else error)
         if session.behind is None:
             return reply

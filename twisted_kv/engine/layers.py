@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Callable, Dict, Final
 
 from twisted_kv.declaring.commands import Command, Function
+from twisted_kv.declaring.table import NoLayers, RunTogether
 
 Layer = Callable[[Command, Function], Function]
 """Wraps a command's function: returns one that does the layer's work and calls the given function."""
+RunLayer = Callable[[Command, RunTogether], RunTogether]
+"""Does the same for the function that runs many requests of a command at once."""
 
 WAITING: Final = "waiting"
 """Lets a request wait for its key."""
@@ -29,10 +32,14 @@ ORDER: Final = (TELLING, WAITING, JOURNAL, TRACKING, MONITOR)
 
 
 class Layers:
-    """The layers of one cache; `changed` is called when one is switched, so that functions are recomposed."""
+    """The layers of one cache; `changed` is called when one is switched, so that functions are recomposed.
+
+    Where a layer concerns a command and has no `RunLayer`, requests of the command are run one by one.
+    """
 
     def __init__(self) -> None:
         self._layers: Dict[str, Layer] = {}
+        self._run_layers: Dict[str, RunLayer] = {}
         self.changed: Callable[[], None] = lambda: None
 
     def compose(self, command: Command) -> Function:
@@ -44,9 +51,28 @@ class Layers:
                 function = layer(command, function)
         return function
 
-    def switch(self, name: str, layer: Layer | None) -> None:
+    def compose_run(self, command: Command) -> RunTogether | None:
+        """Return the function that runs many requests of a command at once, wrapped in all layers that are on."""
+        function = NoLayers().compose_run(command)
+        for name in ORDER:
+            if function is not None and name in self._run_layers:
+                function = self._run_layers[name](command, function)
+        return function
+
+    def may_run_together(self, command: Command) -> bool:
+        """Check whether many requests of a command may be admitted at once: no layer has to look at each."""
+        return command.may_run_together and all(
+            layer(command, command.function) is command.function
+            for name, layer in self._layers.items()
+            if name not in self._run_layers
+        )
+
+    def switch(self, name: str, layer: Layer | None, run_layer: RunLayer | None = None) -> None:
         """Switch a layer on, or off with None, from the next request on, whatever other layers are on."""
         assert name in ORDER
+        self._run_layers.pop(name, None)
+        if run_layer is not None:
+            self._run_layers[name] = run_layer
         if layer is None:
             self._layers.pop(name, None)
         else:

@@ -19,6 +19,7 @@ from twisted_kv.settings.config import Settings
 from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.logs import Repeated
 from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.wire.plain_requests import Run
 
 T = TypeVar("T")
 
@@ -54,6 +55,12 @@ class Service(Protocol):
         """Run one request, which includes the command's name; return the reply value, a `CommandError` for an error.
 
         The reply may be a `Promise`, if the session may wait.
+        """
+
+    def request_run(self, session: Session, run: Run) -> list[Reply]:
+        """Run the first requests of a run, as `request` runs each; return their replies.
+
+        Only the last reply may be a `Promise`.  The requests that are left have to be run one by one.
         """
 
     def run_unit(self, work: Callable[[], T]) -> T:

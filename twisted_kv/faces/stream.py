@@ -23,6 +23,7 @@ from twisted_kv.vocabulary.logs import Logger
 from twisted_kv.vocabulary.replies import OK, Pushed, Reply, messages_of
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.encoder import encode_resp2
+from twisted_kv.wire.plain_requests import Requests, Run, listed
 from twisted_kv.wire.requests import AT_ONCE, PORTION, RequestReader
 from twisted_kv.wire.short_arrays import BULK_HEADERS
 
@@ -142,6 +143,9 @@ class RespProtocol(Protocol):
         least_pending = reader.pending - PORTION if self._has_backlog else 0  # yield when fewer bytes are left
         ended = False
         while reader.more and not ended and (requests := self._next_requests(session)):
+            if isinstance(requests, Run):
+                requests = [] if self._run_together(requests, session) else listed(reader.take())
+                ended = session.closing or self._awaited is not None
             following = iter(requests)
             for words in following:
                 reply = request(session, words)
@@ -171,6 +175,21 @@ class RespProtocol(Protocol):
                 return True
         return False
 
+    def _run_together(self, run: Run, session: Session) -> bool:
+        """Run a run, or its first requests, and put the others off; return False if each has to be run by itself."""
+        is_mute = session.replies_off or session.skips_reply
+        replies = [] if is_mute else self._service.request_run(session, run)
+        if len(replies) < run.count:
+            self._reader.put_off(run.requests(len(replies)))
+        if not replies:
+            return False
+        last = replies.pop() if type(replies[-1]) is Promise else None
+        if replies and not self._outbox.add_run(replies, session.resp):
+            self._close_over_output_limit("its reply is longer than client-output-buffer-limit")
+        if last is not None:
+            self._owe_promise(last, session, iter(()))
+        return True
+
     def _request_of(self, session: Session) -> Callable[[Session, list[bytes]], Reply]:
         """Return what runs a request: with CLIENT REPLY, what leaves the reply out."""
         return self._request_mutely if session.replies_off or session.skips_reply else self._service.request
@@ -191,7 +210,7 @@ class RespProtocol(Protocol):
     def _resolve_mutely(mute: Promise, session: Session, skips: bool, reply: Reply) -> None:
         mute.resolve(messages_of(reply) if skips or session.replies_off else reply)
 
-    def _next_requests(self, session: Session) -> list[list[bytes]]:
+    def _next_requests(self, session: Session) -> Requests:
         """Return the next complete requests; an unauthenticated client may announce only small sizes."""
         reader = self._reader
         reader.authenticated = session.authenticated or not session.must_authenticate

@@ -41,7 +41,7 @@ class Aof:
         self._changed = changed
         self.record = SaveRecord(snapshots.now)
         self.file = self._new_file()
-        self._journal = Journal(dispatcher, self.file.record)
+        self._journal = Journal(dispatcher, self.file.record, self.file.record_run)
         self.is_scheduled = False
         """Whether a rewrite begins when the current snapshot has ended."""
         self.has_base = False
@@ -209,7 +209,7 @@ class Aof:
 
     def _start_recording(self) -> None:
         """Record all changes from now on, and hold replies back until these are as safe as `appendfsync` demands."""
-        self._journal = Journal(self._dispatcher, self.file.record)
+        self._journal = Journal(self._dispatcher, self.file.record, self.file.record_run)
         self._journal.open()
         self._dispatcher.wakeup.commit = self.file.commit
 

@@ -126,6 +126,18 @@ class AppendOnlyFile:
         else:
             data, self._database = write_effects(done, self._database)
             self._records.append(data)
+        self._recorded()
+
+    def record_run(self, index: int, requests: bytes) -> None:
+        """Record requests on one database, encoded, each of which is replayed or not by itself."""
+        if index != self._database:
+            requests = encode_request((b"SELECT", b"%d" % index)) + requests
+            self._database = index
+        self._records.append(requests)
+        self._recorded()
+
+    def _recorded(self) -> None:
+        """Plan to write what was recorded."""
         if self._unsynced_since is None:
             self._unsynced_since = self._now.elapsed
         if self._call is None and not self._is_busy and not self._is_closed:

@@ -11,25 +11,31 @@ from __future__ import annotations
 from typing import Callable, Dict, Final, List
 
 from twisted_kv.declaring.commands import Command, Function
+from twisted_kv.declaring.table import RunTogether
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.layers import JOURNAL
 from twisted_kv.sessions.services import Effect, NoEffects
 from twisted_kv.sessions.session import Session
 from twisted_kv.store.observers import Change
 from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.plain_requests import Run
 
 Record = Callable[[List[Effect]], None]
 """Takes requests to be replayed all or none, each with the index of its database."""
+RecordRun = Callable[[int, bytes], None]
+"""Takes encoded requests, of which each is a record of its own, and the index of their database."""
 
 
 class Journal:
-    """Calls `record` for all changes of a cache's data."""
+    """Calls `record` for all changes of a cache's data, or `record_run` for those of many requests at once."""
 
-    def __init__(self, dispatcher: Dispatcher, record: Record) -> None:
+    def __init__(self, dispatcher: Dispatcher, record: Record, record_run: RecordRun | None = None) -> None:
         self._server = dispatcher.server
         self._layers = dispatcher.layers
         self._units = dispatcher.units
         self._record: Final = record
+        self._record_run: Final = record_run
         self._effects: List[Effect] = []  # effects that the running command has reported
         self._unit: List[Effect] = []  # effects of the current unit, if it runs more than one command
         self._lost_at: List[int] = []  # where effects of the unit are that remove keys that no request removed
@@ -42,7 +48,7 @@ class Journal:
         """Begin to record."""
         self.is_open = True
         self._server.services.effects = self
-        self._layers.switch(JOURNAL, self._layer)
+        self._layers.switch(JOURNAL, self._layer, self._run_layer)
         for database in self._server.databases:
             database.lost = self._key_lost
 
@@ -107,6 +113,28 @@ class Journal:
         self._lost_at.clear()
         if effects:
             self._record(effects)
+
+    def _run_layer(self, command: Command, function: RunTogether) -> RunTogether:
+        """Wrap the function that runs many requests of a command, so that they are recorded as they came.
+
+        Each of them repeats its own effect, or that it had none; and it has let no key expire.
+        """
+        if not command.is_write:
+            return function
+
+        def run(session: Session, requests: Run) -> List[Reply]:
+            record_run = self._record_run
+            if record_run is None or self._units.depth > 1 or self._is_muted:
+                return []
+            replies = function(session, requests)
+            done = len(replies)
+            if done == requests.count:
+                record_run(session.db.index, requests.encoded)
+            elif done:
+                record_run(session.db.index, b"".join(map(encode_request, requests.requests()[:done])))
+            return replies
+
+        return run
 
     def _layer(self, command: Command, function: Function) -> Function:
         """Wrap a command's function so that its effects are recorded."""

@@ -16,7 +16,7 @@ from twisted_kv.sessions.services import Effect
 from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.plain_requests import by_lines
+from twisted_kv.wire.plain_requests import by_lines, listed
 
 _LONGEST_LINE: Final = 64
 _MOST_WORDS: Final = 1024 * 1024
@@ -150,9 +150,9 @@ class LogReader:
         while not self._missing:
             start = self.offset
             if not self._bytes_read:  # by lines in every build: the other way does not check the bytes after a word
-                requests, self._at = by_lines(self._buffer, self._at)
-                if requests:
-                    return requests, start
+                found, self._at = by_lines(self._buffer, self._at)
+                if found:
+                    return listed(found), start
             request = self._read_one()
             if request is None:
                 break

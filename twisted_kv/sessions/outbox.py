@@ -17,7 +17,7 @@ from twisted_kv.settings.kinds import BufferLimit
 from twisted_kv.vocabulary.logs import log_no_reply
 from twisted_kv.vocabulary.replies import Push, Pushed, Reply
 from twisted_kv.vocabulary.waiting import Promise
-from twisted_kv.wire.encoder import AGGREGATES, encode, encode_few, least_size
+from twisted_kv.wire.encoder import AGGREGATES, encode, encode_few, encode_run, least_size
 from twisted_kv.wire.short_arrays import SHORT
 
 SMALL: Final = SHORT
@@ -137,6 +137,14 @@ class Outbox:
             return True
         self._large += size
         return self.is_within_limit
+
+    def add_run(self, replies: List[Reply], resp: int) -> bool:
+        """Gather the replies to many requests, as `add` does each."""
+        data = encode_run(replies, resp)
+        if data is None:
+            return all(self.add(reply, resp) for reply in replies)
+        self.parts.append(data)
+        return True
 
     def add_push(self, message: Pushed, resp: int) -> bool:
         """Gather a push, as `add` does: what is sent to many is encoded once, and found at once."""

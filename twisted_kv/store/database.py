@@ -11,7 +11,7 @@ use is recorded, the table holds an `Entry` instead.
 from __future__ import annotations
 
 from random import Random
-from typing import Callable, Final, Iterator, Type
+from typing import Any, Callable, Final, Iterator, Type
 
 from twisted_kv.store.entries import (
     DEADLINE_SIZE,
@@ -29,7 +29,7 @@ from twisted_kv.store.entries import (
     measure,
 )
 from twisted_kv.store.expiry import Expiry
-from twisted_kv.store.observers import Change, LostKey, Modified, Report, Watcher, Witness
+from twisted_kv.store.observers import Change, Observed
 from twisted_kv.store.usage import Usage
 from twisted_kv.values.lists import List
 from twisted_kv.values.long_strings import LONG, LongString
@@ -41,13 +41,14 @@ from twisted_kv.vocabulary.clock import Now
 from twisted_kv.vocabulary.errors import WrongTypeError
 
 _MAX_DRAWS: Final = 100
+_STRING_OR_NONE: Final = frozenset((bytes, type(None)))
 
 
 def _ignore(it: object) -> None:
     """Do nothing: keys expire only when they are looked up, and values are freed at once, not in steps."""
 
 
-class Database:
+class Database(Observed):
     """The keys of one database.
 
     `now` is the clock; `alarm` is called with each deadline (milliseconds since 1970) that is nearer than all others;
@@ -58,7 +59,6 @@ class Database:
         "_alarm",
         "_keys",
         "_now",
-        "alert",
         "changes",
         "discard",
         "evicted",
@@ -66,18 +66,12 @@ class Database:
         "expiry",
         "hits",
         "ignores_deadlines",
-        "index",
         "keeps_expired",
-        "lost",
         "memory",
         "misses",
-        "modified",
         "packing",
         "random",
-        "report",
         "usage",
-        "watched",
-        "witness",
     )
 
     def __init__(
@@ -89,7 +83,7 @@ class Database:
         random: Random | None = None,
         packing: Packing = DEFAULTS,
     ) -> None:
-        self.index = index
+        super().__init__(index)
         self.random = random or Random()
         self.packing = packing
         """The limits within which its collections stay packed."""
@@ -98,18 +92,6 @@ class Database:
         """Bytes of memory of the keys and their values, as an estimate."""
         self.usage: Usage | None = None
         """Records the use of keys, while the eviction policy needs it."""
-        self.witness: Witness | None = None
-        """Is notified of every change before it is made, while a snapshot is taken."""
-        self.watched: dict[bytes, list[Watcher]] = {}
-        """The watchers to notify when a key changes, by key."""
-        self.lost: LostKey | None = None
-        """Is called with each key that is removed without a request for it: expired, or evicted."""
-        self.report: Report | None = None
-        """Is called with each keyspace event, if anybody wants to know; set it with `report_to`."""
-        self.modified: Modified | None = None
-        """Is called with each key that is modified, if anybody wants to know; set it with `tell_modified`."""
-        self.alert = False
-        """Whether anybody wants to know of changes: the one question that most changes ask."""
         self.ignores_deadlines = False
         """Deadlines are ignored while a journal is replayed: its own records say when each key was removed."""
         self.keeps_expired = False
@@ -183,6 +165,35 @@ class Database:
             self.hits += 1
             return held
         return as_kind(self.read(key), kind)
+
+    def read_strings(self, keys: list[bytes]) -> list[Any]:
+        """Do the same as `read_as` with bytes for many keys, up to one that does not hold a string or has expired.
+
+        Reads none while the use of keys is recorded.
+        """
+        if self.usage is not None or self.report is not None:
+            return []
+        table = self._keys
+        shards, shift = table.shards, table.shift
+        found: list[Any] = [shards[hash(key) >> shift].get(key) for key in keys]
+        if not _STRING_OR_NONE.issuperset(map(type, found)):
+            found = self._strings_of(found)
+        misses = found.count(None)
+        self.misses += misses
+        self.hits += len(found) - misses
+        return found
+
+    def _strings_of(self, found: list[Held | None]) -> list[Any]:
+        """Return the strings in what the table holds for some keys, up to one that is none or has expired."""
+        now = self._now.milliseconds
+        strings: list[bytes | None] = []
+        for held in found:
+            if type(held) is Entry and (held.deadline is None or held.deadline > now or self.ignores_deadlines):
+                held = held.value
+            if held is not None and type(held) is not bytes:
+                break
+            strings.append(held)
+        return strings
 
     def read_string(self, key: bytes) -> bytes | LongString:
         """Return the string of a key as it is stored, for a caller that needs a part of it; empty if there is no key.
@@ -295,6 +306,27 @@ class Database:
                 return
         self._replaced(key, value, old, deadline, keep_deadline, event)
 
+    def set_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """Do the same as `set` for many keys, of whose changes nobody wants to know.
+
+        Sets none and returns False while the use of keys is recorded or a snapshot is taken.
+        """
+        if self.usage is not None or self.witness is not None:
+            return False
+        self.changes += len(keys)
+        memory = 0
+        table = self._keys
+        for key, value in zip(keys, values):
+            old = table.set(key, value)
+            if type(old) is bytes:
+                memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
+            elif old is None:
+                memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
+            else:
+                self._replaced(key, value, old, None, False, None)
+        self.memory += memory
+        return True
+
     def make(self, key: bytes, value: Value, deadline: int | None, event: bytes | None) -> None:
         """Set a key as `set` does, but as a new one: one that exists is removed before, without an event."""
         if self.report is not None and self.peek(key) is not None:
@@ -364,7 +396,7 @@ class Database:
         self._put(key, entry, value)
         self._discard_large(old)
         if self.alert:
-            self._touch(key, Change.RELOADED)
+            self.touch(key, Change.RELOADED)
 
     def changed(self, key: bytes, count: int = 1, *, quietly: bool = False, event: bytes | None = None) -> None:
         """Record that the value of a key was changed in place, in `count` of its members, and report an event.
@@ -382,7 +414,7 @@ class Database:
             value.counted = weight
             if self.alert:
                 if not quietly:
-                    self._touch(key, Change.CHANGED)
+                    self.touch(key, Change.CHANGED)
                 self.tell(event, key)
         else:
             self._remove(key)
@@ -422,7 +454,7 @@ class Database:
         self.changes += 1
         if self._expire_at(key, deadline):
             if self.alert:
-                self._touch(key, Change.EXPIRE)
+                self.touch(key, Change.EXPIRE)
             self.tell(b"expire", key)
         else:
             self.tell(b"del", key)
@@ -434,7 +466,7 @@ class Database:
         self.changes += 1
         self._set_deadline(key, None)
         if self.alert:
-            self._touch(key, Change.PERSISTED)
+            self.touch(key, Change.PERSISTED)
         self.tell(b"persist", key)
         return True
 
@@ -479,7 +511,7 @@ class Database:
         self.expiry, other.expiry = other.expiry, self.expiry
         self.memory, other.memory = other.memory, self.memory
         for each, key in touched:
-            each._touch(key, Change.SWAPPED)
+            each.touch(key, Change.SWAPPED)
 
     def flush(self) -> None:
         """Remove all keys."""
@@ -497,49 +529,7 @@ class Database:
         self.expiry = Expiry(self._alarm)
         self.memory = 0
         for key in touched:
-            self._touch(key, Change.FLUSHED)
-
-    # Watchers
-
-    def watch(self, key: bytes, watcher: Watcher) -> None:
-        """Call a watcher whenever a key changes."""
-        self.watched.setdefault(key, []).append(watcher)
-        self.alert = True
-
-    def unwatch(self, key: bytes, watcher: Watcher) -> None:
-        """Stop notifying a watcher of a key."""
-        watchers = self.watched[key]
-        watchers.remove(watcher)
-        if not watchers:
-            del self.watched[key]
-        if not self.watched:
-            self.watched = {}  # a dict that was large does not shrink
-            self._be_alert()
-
-    def report_to(self, report: Report | None) -> None:
-        """Report keyspace events from now on, or no more with None."""
-        self.report = report
-        self._be_alert()
-
-    def tell_modified(self, modified: Modified | None) -> None:
-        """Call a function with each key that is modified from now on, or none with None."""
-        self.modified = modified
-        self._be_alert()
-
-    def _be_alert(self) -> None:
-        self.alert = bool(self.watched) or self.report is not None or self.modified is not None
-
-    def tell(self, event: bytes | None, key: bytes) -> None:
-        """Report a keyspace event, if there is one and anybody wants to know."""
-        if self.report is not None and event is not None:
-            self.report(self.index, event, key)
-
-    def _touch(self, key: bytes, change: Change) -> None:
-        """Notify the watchers of a key of a change."""
-        for watcher in tuple(self.watched.get(key, ())):  # one may unregister another
-            watcher(key, change)
-        if self.modified is not None and change.is_modification:
-            self.modified(key, change.is_by_request)
+            self.touch(key, Change.FLUSHED)
 
     # Removal without a request
 
@@ -607,7 +597,7 @@ class Database:
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + counted(value)
         if self.alert:
-            self._touch(key, change)
+            self.touch(key, change)
         return value
 
     def _replaced(
@@ -645,7 +635,7 @@ class Database:
         elif old_deadline is not None and not keep_deadline:
             self._set_deadline(key, None)
         if exists and self.alert:
-            self._touch(key, Change.SET)
+            self.touch(key, Change.SET)
         if self.report is not None:
             if old_value is None:
                 self.report(self.index, b"new", key)

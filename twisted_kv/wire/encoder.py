@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Final, Iterable, Sequence
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.vocabulary.numbers import format_double
 from twisted_kv.vocabulary.replies import (
+    OK,
     BigNumber,
     Decimal,
     Encoded,
@@ -227,6 +228,13 @@ def encode_few(value: Reply, resp: int) -> bytes | None:
         head = mark % (count if resp == 3 else 2 * count)
         return short_array(head, chain.from_iterable(value.items()), _SIMPLE[resp])
     return short_array(mark % count, value, _SIMPLE[resp])
+
+
+def encode_run(replies: list[Reply], resp: int) -> bytes | None:
+    """Encode one reply after the other, if all are short strings, numbers and the like; return None if not."""
+    if replies[0] is OK and set(map(id, replies)) == {id(OK)}:
+        return b"+OK\r\n" * len(replies)
+    return short_array(b"", replies, _SIMPLE[resp])
 
 
 _ARRAY: Final = b"*%d\r\n"

@@ -21,7 +21,7 @@ from typing import Final, Iterable, Iterator
 from twisted_kv.vocabulary.errors import ProtocolError, as_text
 from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.plain_requests import take_plain
+from twisted_kv.wire.plain_requests import Requests, Run, take_plain
 from twisted_kv.wire.words import split_words
 
 MAX_LINE: Final = 64 * 1024
@@ -38,7 +38,7 @@ PORTION: Final = 64 * 1024
 
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _TRIES: Final = 2
-"""How often plain requests are searched for in a portion: at its start, and after one that was incomplete."""
+"""How often plain requests are searched for in vain, or nearly so: at the start, and after one that was incomplete."""
 AT_ONCE: Final = 64
 """The maximum number of plain requests that are returned at once."""
 FIRST: Final = 4
@@ -141,10 +141,10 @@ class RequestReader:
         self._at = 0
         self._tries = _TRIES
 
-    def take(self) -> list[list[bytes]]:
+    def take(self) -> Requests:
         """Return the next requests as long as they are whole and plain, or none if `gets()` has to parse the next one.
 
-        Returns at most `at_once` requests, so that the caller can check the time between batches.
+        Returns a run, or at most `at_once` requests, so that the caller can check the time between batches.
         """
         if length_hint(self._taken):
             requests = list(islice(self._taken, self.at_once))
@@ -155,23 +155,25 @@ class RequestReader:
         unread = len(self._buffer) - self._at
         if min(unread, PORTION) > self.max_bulk:
             return []  # an argument may be too long; `gets()` reports that
-        self._tries -= 1
+        found: Requests
         if unread <= PORTION:
-            requests, self._at = take_plain(self._buffer, self._at)
+            found, self._at = take_plain(self._buffer, self._at)
         else:
-            requests, taken = take_plain(self._buffer[self._at : self._at + PORTION], 0)
+            found, taken = take_plain(self._buffer[self._at : self._at + PORTION], 0)
             self._at += taken
-            if taken > PORTION // 2:
-                self._tries = _TRIES
         if self._at == len(self._buffer):
             self._buffer = b""
             self._at = 0
             self.more = self._held_bytes > 0
-        if len(requests) > self.at_once:
-            self._taken = iter(requests)
-            requests = list(islice(self._taken, self.at_once))
+        if isinstance(found, Run):
+            self._tries = _TRIES
+            return found
+        self._tries = _TRIES if len(found) >= AT_ONCE else self._tries - 1
+        if len(found) > self.at_once:
+            self._taken = iter(found)
             self.more = True
-        return requests
+            return list(islice(self._taken, self.at_once))
+        return found
 
     def take_one(self) -> list[list[bytes]]:
         """Return the next request, in whatever form, or none until more bytes arrive; raises as `gets`."""

@@ -46,7 +46,7 @@ def table_of(layers: Layers) -> CommandTable:
     def quiet(session: Any) -> Reply:
         return "quiet"
 
-    table = CommandTable([group], layers.compose)
+    table = CommandTable([group], layers)
     layers.changed = table.recompose
     return table
 

@@ -7,6 +7,7 @@ import pytest
 from tests.sockets.parsing import assert_reads_alike, one_by_one, peak_of, read
 from twisted_kv.vocabulary.errors import ProtocolError
 from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.plain_requests import listed
 from twisted_kv.wire.requests import MAX_ARGUMENTS, MAX_LINE, PORTION, RequestReader
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -279,7 +280,7 @@ def test_what_was_held_is_read_in_its_order_behind_what_stood_before() -> None:
             expected.append([b"PING"])
             reader.feed(stream[:1000])
             reader.feed(stream[1000:])
-        taken = reader.take()
+        taken = listed(reader.take())
         reader.give_back(taken[5:])
         got += taken[:5]
         got += filter(None, [reader.gets()])
@@ -358,10 +359,10 @@ def test_plain_requests_behind_what_waited_are_taken_together() -> None:
     stream = b"".join(map(encode_request, requests))
     for start in range(0, len(stream), 10_000):
         reader.feed(stream[start : start + 10_000])
-    taken = reader.take()
+    taken = listed(reader.take())
     reader.give_back(taken[1:])
     got, alone = taken[:1], 0
-    while portion := reader.take() or reader.take_one():
+    while portion := listed(reader.take()) or reader.take_one():
         alone += len(portion) == 1
         got += portion
     assert got == requests
@@ -373,12 +374,12 @@ def test_what_is_put_off_comes_first_again() -> None:
     requests = [[b"GET", b"%d" % number] for number in range(9)]
     reader.feed(b"".join(map(encode_request, requests)))
     reader.at_once = 5
-    taken = reader.take()
+    taken = listed(reader.take())
     reader.put_off(taken[2:])
     assert reader.more
     reader.at_once = 2
     got = taken[:2]
-    while portion := reader.take() or reader.take_one():
+    while portion := listed(reader.take()) or reader.take_one():
         got += portion
     assert got == requests
     assert not reader.more
@@ -396,7 +397,7 @@ def test_plain_requests_are_taken_together_however_much_has_come() -> None:
     expected = [[b"ECHO", b"%d" % number] for number in range(PORTION // 4)]
     reader.feed(b"".join(map(encode_request, expected)))
     got = []
-    while requests := reader.take():
+    while requests := listed(reader.take()):
         got += requests
     assert got == expected
 
@@ -428,7 +429,7 @@ def test_a_long_line_that_ends_in_other_pieces_is_read_or_refused(start: bytes, 
         try:
             for piece in (start + b"0" * size, *pieces):
                 reader.feed(piece)
-                while reader.more and not reader.take() and reader.gets() is not None:
+                while reader.more and not listed(reader.take()) and reader.gets() is not None:
                     pass
         except ProtocolError:
             continue
@@ -438,7 +439,7 @@ def test_what_has_come_before_requests_are_given_back_comes_behind_them() -> Non
     reader = RequestReader()
     numbered = [[b"GET", b"%d" % number] for number in range(12)]
     reader.feed(b"".join(map(encode_request, numbered[:10])))
-    given = iter(reader.take())
+    given = iter(listed(reader.take()))
     assert next(given) == numbered[0]
     reader.feed(b"".join(map(encode_request, numbered[10:])))  # as while others have their turn
     reader.give_back(given)
