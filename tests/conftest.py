@@ -2,7 +2,7 @@
 
 With `--transport plain` the ports of all tests are Twisted's own, and every program that is started is told so; tests
 of the fast transport itself are left out.  With `--reactor NAME` twistd is started with that reactor.  `--effort` is
-told in `tests/effort.py`.
+told in `tests/effort.py`.  With `--runs off` no cache of this process runs pipelines of one command together.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from tests import effort
 from tests.own_commands import cache_with_own
 from tests.servers import launch
+from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.transports import datagram_batches, multiplexer
 
@@ -28,6 +29,7 @@ SEED = 1
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--transport", choices=("fast", "plain"), default="fast", help="the transport that is tested")
+    parser.addoption("--runs", choices=("on", "off"), default="on", help="whether pipelines are run together")
     parser.addoption("--effort", choices=tuple(effort.EXAMPLES), default="quick", help="how hard faults are looked for")
     parser.addoption("--kills", type=int, help="how often a server is killed in each mode of test_kill")
     parser.addoption("--reactor", metavar="NAME", help="the reactor of each twistd that a test starts")
@@ -43,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.randomly_seed = SEED
     transport = config.getoption("transport")
     launch.choose(transport, config.getoption("reactor"))
+    Dispatcher.HAS_RUNS = config.getoption("runs") == "on"
     if transport == "plain":
         for each in (multiplexer, datagram_batches):
             vars(each)["is_possible"] = False  # it is Final to all but this

@@ -51,6 +51,15 @@ def held(session: Session, name: bytes) -> Reply:
     return promise
 
 
+@own.command("LATERKEY", flags="write fast", keys=first("RW update"), since="1.0.0")
+def laterkey(session: Session, key: bytes, holds: bytes) -> Reply:
+    """Set a key and answer as LATER or HELD does: requests of it may be run together."""
+    session.db.set(key, b"later")
+    promises[key] = promise = Promise(holds=holds == b"1")
+    promise.abandon = lambda: promises.pop(key, None)
+    return promise
+
+
 @own.command("AGREED", flags="fast", since="1.0.0")
 def agreed(session: Session, number: bytes) -> Reply:
     """Return a promise that is resolved already."""

@@ -179,23 +179,17 @@ class Command:
     def may_run_together(self) -> bool:
         """Whether many requests of it can be admitted at once.
 
-        None of them takes long, each works on the key that is its first argument, and none changes what admission or
-        another one depends on.
+        None of them takes long, they work on keys that are their arguments, and none changes what admission or another
+        one depends on.
         """
         return (
             ("fast" in self.flags or self.run is not None)
-            and self.is_of_one_key
+            and any(spec.first == 1 for spec in self.keys)
             and self.lasting is Lasting.REQUEST
             and self.in_transaction is InTransaction.QUEUED
             and not (self.changes_session or self.may_block or self.runs_requests or self.subcommands)
             and self.allowed is None
         )
-
-    @property
-    def is_of_one_key(self) -> bool:
-        """Whether its first argument is its only key."""
-        [*others, spec] = self.keys or (None,)
-        return not others and spec is not None and spec.first == 1 and not (spec.last or spec.keyword or spec.counted)
 
     @property
     def denies_oom(self) -> bool:

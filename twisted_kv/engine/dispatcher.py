@@ -64,8 +64,8 @@ class Dispatcher:
     """
 
     _log = Logger()
-    has_runs: ClassVar[bool] = True
-    """Whether pipelines of one command are run together.  The tests switch it off, since both must do the same."""
+    HAS_RUNS: ClassVar[bool] = True
+    """Whether a new dispatcher runs pipelines of one command together.  Both ways do the same, as the tests show."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Dispatcher:
         shutdown: Callable[[], None] | None = None,
         groups: Iterable[Commands] = GROUPS,
     ) -> None:
+        self.has_runs = Dispatcher.HAS_RUNS
         self.now = Now(clock or SystemClock())
         self.units = Units()
         self._admitted: TableEntry | None = None  # the entry of the request that `run` passes on
@@ -214,7 +215,7 @@ class Dispatcher:
         if entry is None or not entry.may_run_together or not entry.least <= length <= entry.most or not self.has_runs:
             return []
         database = session.db
-        if database.alert and not database.ignores_changes_of(run.columns[0]):
+        if database.alert and not all(map(database.ignores_changes_of, run.columns)):  # some of them may be keys
             return []
         self.now.stale = True
         session.last_call = entry

@@ -168,13 +168,6 @@ def by_bytes(data: bytes, start: int) -> Taken:
     """
     requests: list[list[bytes]] = []
     last = len(data) - 1
-    if start + 8 < last and data[start] == _ASTERISK and data[start + 2] == _CR and data[start + 4] == _DOLLAR:
-        run = _run(data, start, data[start + 1] - _ZERO - 1, data[start + 5] - _ZERO)
-        if run is not None:
-            if run.count >= LEAST_RUN:
-                return run, run.stop
-            requests = run.requests()
-            start = run.stop
     while start + 3 <= last and data[start] == _ASTERISK:
         at = start + 2
         missing = data[start + 1] - _ZERO
@@ -208,22 +201,25 @@ def by_bytes(data: bytes, start: int) -> Taken:
             at = stop
             missing -= 1
         requests.append(words)
-        start = at + 2
+        begin, start = start, at + 2
+        if start < last and len(requests) == 1:
+            run = _run(data, begin, start, words)
+            if run is not None:
+                return run, run.stop
     return requests, start
 
 
-def _run(data: bytes, start: int, width: int, length: int) -> Run | None:
-    """Parse the run at an offset: requests with `width` arguments for a command whose name has `length` bytes.
+def _run(data: bytes, start: int, second: int, words: list[bytes]) -> Run | None:
+    """Parse the run at an offset, given its first request and the offset of the second; None if there is none.
 
-    It may have fewer requests than are worth to be called a run; None if there are none.  All of it is in the one form
-    that Redis writes, line ends too, so that the append-only file may take it as it is.
+    All of it is in the one form that Redis writes, line ends too, so that the append-only file may take it as it is.
     """
     last = len(data) - 1
-    name_end = start + 8 + length
-    if not 1 <= width <= 8 or not 1 <= length <= 9 or name_end + 2 > last:
+    name = words[0]
+    width = len(words) - 1
+    head = b"*%d\r\n$%d\r\n%b\r\n" % (width + 1, len(name), name)
+    if not width or data[second : second + len(head)] != head:
         return None
-    name = data[start + 8 : name_end]
-    head = b"*%d\r\n$%d\r\n%b\r\n" % (width + 1, length, name)
     size = len(head)
     columns: list[list[bytes]] = [[] for _ in range(width)]
     count = 0
@@ -255,7 +251,7 @@ def _run(data: bytes, start: int, width: int, length: int) -> Run | None:
         for column in columns:
             del column[count:]
         break
-    return Run(name, columns, data, first, start) if count else None
+    return Run(name, columns, data, first, start) if count >= LEAST_RUN else None
 
 
 _is_interpreted: Final = platform.python_implementation() == "CPython" and isinstance(by_bytes, FunctionType)
