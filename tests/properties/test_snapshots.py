@@ -20,7 +20,7 @@ from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store import database as database_module
 from twisted_kv.store import entries
 from twisted_kv.store.database import Database
-from twisted_kv.store.entries import Releasable
+from twisted_kv.store.entries import Releasable, parts
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values import lists, long_strings, sharded
 from twisted_kv.values.hashes import Hash
@@ -82,7 +82,7 @@ class SnapshotMachine(RuleBasedStateMachine):
 
     def contents(self) -> Data:
         return {
-            (database.index, key): (plain(getattr(held, "value", held)), database.deadline(key))
+            (database.index, key): (plain(parts(held)[0]), database.deadline(key))
             for database in self.databases
             for key, held in database.table.items()
         }

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from tests.rdb.reading import Plain, plain
 from tests.servers.capture import listening
 from tests.storage.plain_disk import Files, MemoryDisk
+from twisted_kv.store.entries import parts
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.wire.encoder import encode_request
 
@@ -48,7 +49,7 @@ def contents(cache: MemoryCache) -> Data:
     for database in cache.service.dispatcher.server.databases:
         for key in database.table:
             held = database.table.get(key)
-            value = getattr(held, "value", held)
+            value, _, _ = parts(held)
             data[database.index, key] = plain(value), database.deadline(key)
     return data
 

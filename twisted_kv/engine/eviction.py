@@ -1,8 +1,8 @@
 """Evicts keys when more memory is used than `maxmemory` allows.
 
 `maxmemory-policy` selects the keys to evict, as in Redis: a few keys are sampled (`maxmemory-samples`), the best
-candidates stay in a pool that outlasts the sample, and the first of the pool is evicted.  With `volatile-ttl` the order
-of the deadlines is known here, so the key with the nearest deadline is evicted, and no sample is needed.
+candidates stay in a pool that outlasts the sample, and the first of the pool is evicted.  With `volatile-ttl` the keys
+with the nearest deadlines are known here, and only those that are close together have to be sampled.
 
 No request waits long for eviction: the first request that finds the limit exceeded evicts a limited number of keys, and
 the rest are evicted in batches when the reactor has time.  Meanwhile requests are served, as in Redis, and writes evict
@@ -12,6 +12,7 @@ slightly more than they add; a write is refused only if no key may be evicted.
 from __future__ import annotations
 
 from bisect import insort
+from operator import itemgetter
 from random import Random
 from typing import Callable, Final, NamedTuple
 
@@ -137,13 +138,10 @@ class Eviction:
         return self._evict_most_idle(policy.startswith("volatile-"))
 
     def _evict_nearest(self) -> bool:
-        expiries = [database.expiry for database in self._databases if database.expiry]
-        if not expiries:
+        found = [(nearest, each) for each in self._databases if (nearest := each.expiry.nearest()) is not None]
+        if not found:
             return False
-        nearest = min(expiries, key=lambda expiry: expiry.next_deadline() or 0)
-        database = next(each for each in self._databases if each.expiry is nearest)
-        key = nearest.next_key()
-        assert key is not None
+        (_, key), database = min(found, key=itemgetter(0))
         database.evict(key)
         return True
 

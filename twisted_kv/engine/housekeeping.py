@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Final, Iterable
 
 from twisted_kv.engine.units import Units
 from twisted_kv.store.database import Database
-from twisted_kv.store.entries import COLLECTIONS, Entry, Releasable
+from twisted_kv.store.entries import COLLECTIONS, Releasable
 from twisted_kv.vocabulary.clock import Now
 
 if TYPE_CHECKING:
@@ -61,19 +61,19 @@ class Housekeeping:
         self._expiry_call = None
         self._soon_calls.clear()
 
-    def alarm(self, deadline: int) -> None:
-        """Schedule expiry for a new nearest deadline of a database, in milliseconds since 1970."""
+    def alarm(self, date: int) -> None:
+        """Schedule expiry for a date in milliseconds since 1970, the nearest at which there is something to do."""
         if (
             not self._running
             or not self._expiring
             or self._is_held
-            or (self._expiry_call is not None and self._expiry_date <= deadline)
+            or (self._expiry_call is not None and self._expiry_date <= date)
         ):
             return
         if self._expiry_call is not None:
             self._expiry_call.cancel()
-        self._expiry_date = deadline
-        delay = min(self._now.until(deadline), LONGEST_SLEEP)
+        self._expiry_date = date
+        delay = min(self._now.until(date), LONGEST_SLEEP)
         self._expiry_call = self._now.clock.callLater(delay, self._expire)
 
     def set_active_expire(self, active: bool) -> None:
@@ -128,8 +128,8 @@ class Housekeeping:
         self._databases.append(self._databases.pop(0))
 
     def _schedule_expiry(self) -> None:
-        deadlines = [database.expiry.next_deadline() for database in self._databases]
-        nearest = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        dates = [database.expiry.next_date() for database in self._databases]
+        nearest = min((date for date in dates if date is not None), default=None)
         if nearest is not None:
             self.alarm(nearest)
 
@@ -143,7 +143,7 @@ class Housekeeping:
                 continue
             left -= len(released)
             # Nested values are released one by one, since a shard may hold hundreds of them.
-            values = (each.value if isinstance(each, Entry) else each for each in released)
+            values = (each[0] if isinstance(each, tuple) else each for each in released)
             self._discarded.extend(value for value in values if isinstance(value, COLLECTIONS))
         if self._discarded:
             self.soon(self._release)

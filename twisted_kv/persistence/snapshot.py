@@ -14,7 +14,7 @@ from typing import Callable, Final, Iterable, Iterator, Mapping, Protocol
 
 from twisted_kv.rdb.uses import Large, Use, use_of
 from twisted_kv.store.database import Database
-from twisted_kv.store.entries import Collection, Entry, Held, Releasable, Value, is_large
+from twisted_kv.store.entries import Collection, Held, Releasable, Value, is_large, parts
 from twisted_kv.values.sharded import ShardedDict, position
 
 ALL: Final = 1 << 60
@@ -204,12 +204,7 @@ class Snapshot:
     def _write(self, walk: _Walk, key: bytes, held: Held) -> None:
         self.written += 1
         index, usage = walk.index, walk.database.usage
-        deadline: int | None = None
-        mark: int | None = None
-        if isinstance(held, Entry):
-            value, deadline, mark = held.value, held.deadline, held.mark
-        else:
-            value = held
+        value, deadline, mark = parts(held)
         use = None if usage is None else use_of(usage, mark)
         if not isinstance(value, bytes) and is_large(value):
             self._frozen.append(value)

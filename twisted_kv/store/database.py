@@ -27,6 +27,7 @@ from twisted_kv.store.entries import (
     counted,
     is_large,
     measure,
+    parts,
 )
 from twisted_kv.store.expiry import Expiry
 from twisted_kv.store.observers import Change, Observed
@@ -104,7 +105,7 @@ class Database(Observed):
         self._alarm = alarm
         self.discard = discard
         self._keys: ShardedDict[Held] = ShardedDict()
-        self.expiry = Expiry(alarm)
+        self.expiry = Expiry(alarm, now.milliseconds)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -114,14 +115,14 @@ class Database(Observed):
     def peek(self, key: bytes) -> Value | None:
         """Return the value of a key of any type, or None, without counting a hit, a miss or a use of the key."""
         entry = self._keys.get(key)
-        if type(entry) is not Entry:
+        if not isinstance(entry, tuple):
             return entry
-        return None if self._has_expired(key, entry, self.keeps_expired) else entry.value
+        return None if self._has_expired(key, entry, self.keeps_expired) else entry[0]
 
     def lookup(self, key: bytes) -> Value | None:
         """Return the value of a key of any type, or None, and count a use of the key, but neither a hit nor a miss."""
         entry = self._keys.get(key)
-        if type(entry) is not Entry and self.usage is None:
+        if not isinstance(entry, tuple) and self.usage is None:
             return entry
         return self._use(key, entry)
 
@@ -188,8 +189,9 @@ class Database(Observed):
         now = self._now.milliseconds
         strings: list[bytes | None] = []
         for held in found:
-            if type(held) is Entry and (held.deadline is None or held.deadline > now or self.ignores_deadlines):
-                held = held.value
+            if isinstance(held, tuple):
+                value, deadline, _ = held
+                held = value if deadline is None or deadline > now or self.ignores_deadlines else held
             if held is not None and type(held) is not bytes:
                 break
             strings.append(held)
@@ -214,14 +216,13 @@ class Database(Observed):
             return None
         entry = self._keys.get(key)
         weight = ITEM + bytes_size(key) + counted(value)
-        if type(entry) is Entry:
-            weight += ENTRY_SIZE + (DEADLINE_SIZE if entry.deadline is not None else 0)
+        if isinstance(entry, tuple):
+            weight += ENTRY_SIZE + (DEADLINE_SIZE if entry[1] is not None else 0)
         return weight
 
     def deadline(self, key: bytes) -> int | None:
         """Return the date in milliseconds at which a key expires, or None if it has no deadline."""
-        entry = self._keys.get(key)
-        return entry.deadline if type(entry) is Entry else None
+        return parts(self._keys.get(key))[1]
 
     @property
     def table(self) -> ShardedDict[Held]:
@@ -230,8 +231,7 @@ class Database(Observed):
 
     def mark(self, key: bytes) -> int | None:
         """Return the recorded use of a key, a number for `usage`, or None."""
-        entry = self._keys.get(key)
-        return entry.mark if type(entry) is Entry else None
+        return parts(self._keys.get(key))[2]
 
     def type_name(self, key: bytes) -> bytes:
         """Return the name of the type of a key's value, as TYPE replies it; `none` if there is no key."""
@@ -246,7 +246,7 @@ class Database(Observed):
         return (
             key
             for key, entry in self._keys.items()
-            if type(entry) is not Entry or entry.deadline is None or now < entry.deadline
+            if not isinstance(entry, tuple) or entry[1] is None or now < entry[1]
         )
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, Value]]]:
@@ -257,10 +257,10 @@ class Database(Observed):
         cursor, items = self._keys.scan(cursor, count)
         found = []
         for key, entry in items:
-            if type(entry) is not Entry:
+            if not isinstance(entry, tuple):
                 found.append((key, entry))
             elif not self._has_expired(key, entry, self.keeps_expired):
-                found.append((key, entry.value))
+                found.append((key, entry[0]))
         return cursor, found
 
     def random_key(self) -> bytes | None:
@@ -360,7 +360,7 @@ class Database(Observed):
     def keep_raw(self, key: bytes) -> None:
         """Mark the string of a key as changed in place, though nothing about it has changed."""
         entry = self._keys.get(key)
-        value = entry.value if type(entry) is Entry else entry
+        value, _, _ = parts(entry)
         if isinstance(value, bytes) and type(value) is not Raw:
             self._put(key, entry, raw(value))
 
@@ -373,11 +373,11 @@ class Database(Observed):
 
     def load(self, key: bytes, value: Value, deadline: int | None = None, mark: int | None = None) -> bool:
         """Restore a key from before the process started, which counts as no change; False if it exists already."""
-        held: Held = value if deadline is None and mark is None else Entry(value, deadline, mark)
+        held: Held = value if deadline is None and mark is None else (value, deadline, mark)
         if self._keys.set(key, held) is not None:
             return False
         self.memory += ITEM + bytes_size(key) + measure(value)
-        if type(held) is Entry:
+        if isinstance(held, tuple):
             self.memory += ENTRY_SIZE
             if deadline is not None:
                 self.expiry.add(key, deadline)
@@ -387,7 +387,7 @@ class Database(Observed):
     def reload(self, key: bytes, value: Value) -> None:
         """Replace the value of an existing key by an equal one, which is a change only for its watchers."""
         entry = self._keys.get(key)
-        old = entry.value if type(entry) is Entry else entry
+        old, _, _ = parts(entry)
         assert old is not None
         if self.witness is not None:
             self.witness.before(self.index, key, entry)
@@ -405,8 +405,7 @@ class Database(Observed):
         the consumer groups of a stream do does not count as a change of the stream, as in Redis.
         """
         self.changes += count
-        entry = self._keys.get(key)
-        value = entry.value if type(entry) is Entry else entry
+        value, _, _ = parts(self._keys.get(key))
         if value:
             assert not isinstance(value, bytes)  # bytes are never changed in place
             weight = value.memory
@@ -441,9 +440,10 @@ class Database(Observed):
         """Set the recorded use of an existing key, a number of `usage`."""
         entry = self._keys.get(key)
         assert entry is not None
-        if type(entry) is not Entry:
-            entry = self._put_entry(key, Entry(entry))
-        entry.mark = mark
+        value, deadline, _ = parts(entry)
+        self._keys.set(key, (value, deadline, mark))
+        if not isinstance(entry, tuple):
+            self.memory += ENTRY_SIZE
 
     def has_passed(self, deadline: int) -> bool:
         """Check whether a key with such a deadline expires at once."""
@@ -526,7 +526,7 @@ class Database(Observed):
         if self.expiry:
             self.discard(self.expiry)
         self._keys = ShardedDict()
-        self.expiry = Expiry(self._alarm)
+        self.expiry = Expiry(self._alarm, self._now.milliseconds)
         self.memory = 0
         for key in touched:
             self.touch(key, Change.FLUSHED)
@@ -541,29 +541,32 @@ class Database(Observed):
         self.tell(b"evicted", key)
 
     def expire_due(self, most: int) -> int:
-        """Remove up to `most` expired keys; returns how many."""
-        keys = self.expiry.due(self._now.milliseconds, most)
+        """Remove expired keys, and prepare for others to expire; returns for how many keys, up to `most`."""
+        now = self._now.milliseconds
+        moved = self.expiry.advance(now, most)
+        keys = self.expiry.due(now, most - moved)
         for key in keys:
             self._expire(key)
-        return len(keys)
+        return moved + len(keys)
 
     def _use(self, key: bytes, entry: Held | None) -> Value | None:
         """Return the value of what the table holds for a key, None if it has expired, and count a use of the key."""
         usage = self.usage
-        if type(entry) is Entry:
+        if isinstance(entry, tuple):
             if self._has_expired(key, entry):
                 return None
+            value: Value = entry[0]
             if usage is not None:
-                entry.mark = usage.used(entry.mark)
-            return entry.value
+                self._keys.set(key, (value, entry[1], usage.used(entry[2])))
+            return value
         if usage is not None and entry is not None:
-            self._keys.set(key, Entry(entry, None, usage.used(None)))
+            self._keys.set(key, (entry, None, usage.used(None)))
             self.memory += ENTRY_SIZE
         return entry
 
     def _has_expired(self, key: bytes, entry: Entry, is_kept: bool = False) -> bool:
         """Check whether a key has expired, and remove it if so, unless it is kept."""
-        deadline = entry.deadline
+        deadline = entry[1]
         if deadline is None or deadline > self._now.milliseconds or self.ignores_deadlines:
             return False
         if not is_kept:
@@ -589,11 +592,11 @@ class Database(Observed):
             self.witness.before(self.index, key, self._keys.get(key))
         entry = self._keys.pop(key)
         assert entry is not None
-        value = entry.value if type(entry) is Entry else entry
-        if type(entry) is Entry:
+        value: Value = entry if not isinstance(entry, tuple) else entry[0]
+        if isinstance(entry, tuple):
             self.memory -= ENTRY_SIZE
-            if entry.deadline is not None:
-                self.expiry.remove(key, entry.deadline)
+            if entry[1] is not None:
+                self.expiry.remove(key, entry[1])
                 self.memory -= DEADLINE_SIZE
         self.memory -= ITEM + bytes_size(key) + counted(value)
         if self.alert:
@@ -612,12 +615,12 @@ class Database(Observed):
         """Account for a value that was set in place of another, in all cases but the simplest ones."""
         if self.witness is not None:
             self.witness.before(self.index, key, old)
-        old_value, old_deadline, mark = (old.value, old.deadline, old.mark) if type(old) is Entry else (old, None, None)
+        old_value, old_deadline, mark = parts(old)
         if keep_deadline and old_deadline is not None and self.has_passed(old_deadline):
             keep_deadline = False  # only read since it has expired: this is a new key
             if self.lost is not None:
                 self.lost(self.index, key, Change.EXPIRED)
-        if type(old) is Entry:
+        if isinstance(old, tuple):
             self.memory -= ENTRY_SIZE
         if old_value is None:
             self.memory += ITEM + bytes_size(key)
@@ -626,9 +629,9 @@ class Database(Observed):
             self._discard_large(old_value)
         self.memory += measure(value)
         if self.usage is not None:
-            self._put_entry(key, Entry(value, old_deadline, self.usage.used(mark)))
+            self._put_entry(key, (value, old_deadline, self.usage.used(mark)))
         elif old_deadline is not None:
-            self._put_entry(key, Entry(value, old_deadline))
+            self._put_entry(key, (value, old_deadline, None))
         exists = True
         if deadline is not None:
             exists = self._expire_at(key, deadline)
@@ -658,31 +661,28 @@ class Database(Observed):
         if self.witness is not None:
             self.witness.before(self.index, key, entry)
         assert entry is not None
-        if type(entry) is not Entry:
-            entry = self._put_entry(key, Entry(entry))
-        if entry.deadline is not None:
-            self.expiry.remove(key, entry.deadline)
+        value, old_deadline, mark = parts(entry)
+        if isinstance(entry, tuple):
+            self.memory -= ENTRY_SIZE
+        if old_deadline is not None:
+            self.expiry.remove(key, old_deadline)
             self.memory -= DEADLINE_SIZE
-        entry.deadline = deadline
         if deadline is not None:
             self.expiry.add(key, deadline)
             self.memory += DEADLINE_SIZE
-        elif entry.mark is None:
-            self._keys.set(key, entry.value)
-            self.memory -= ENTRY_SIZE
+        if deadline is not None or mark is not None:
+            self._put_entry(key, (value, deadline, mark))
+        else:
+            self._keys.set(key, value)
 
-    def _put_entry(self, key: bytes, entry: Entry) -> Entry:
+    def _put_entry(self, key: bytes, entry: Entry) -> None:
         """Store an entry in place of its value."""
         self._keys.set(key, entry)
         self.memory += ENTRY_SIZE
-        return entry
 
     def _put(self, key: bytes, entry: Held | None, value: Value) -> None:
         """Replace the value of a key, which keeps its deadline and its recorded use."""
-        if type(entry) is Entry:
-            entry.value = value
-        else:
-            self._keys.set(key, value)
+        self._keys.set(key, value if not isinstance(entry, tuple) else (value, entry[1], entry[2]))
 
     def _discard_large(self, value: Value) -> None:
         """Discard a value that no key holds any more, if it is large."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, Sequence, Type, TypeVar, Union, final
+from typing import Any, Final, Protocol, Sequence, Tuple, Type, TypeVar, Union
 
 from twisted_kv.values.hashes import Hash
 from twisted_kv.values.lists import List
@@ -20,7 +20,14 @@ Collection = Union[LongString, Hash, List, Set, SortedSet, Stream]
 COLLECTIONS: Final = (LongString, Hash, List, Set, SortedSet, Stream)
 Value = Union[bytes, Collection]
 V = TypeVar("V", bytes, LongString, Hash, List, Set, SortedSet, Stream)
-Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, "Entry"]
+Entry = Tuple[Any, ...]
+"""A value, the deadline of its key, and the mark of its use (`Usage`); either is None if there is none.
+
+The deadline is the date in milliseconds at which the key expires.  It is a plain tuple because the garbage collector
+stops tracking tuples of what refers to nothing else: with a million objects of a class in its place, a full collection
+took 170 to 300 ms (CPython 3.11).
+"""
+Held = Union[bytes, LongString, Hash, List, Set, SortedSet, Stream, Entry]
 
 TYPE_NAMES: Final[dict[type, bytes]] = {
     bytes: b"string",
@@ -35,25 +42,10 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
 }
 """The reply of TYPE for each kind of value."""
 
-ENTRY_SIZE: Final = 96
+ENTRY_SIZE: Final = 80
 """Bytes of an `Entry` and its mark."""
-DEADLINE_SIZE: Final = 96
-"""Bytes of a deadline in the order of deadlines."""
-
-
-@final
-class Entry:
-    """A value with the deadline and the use of its key.
-
-    `deadline` is the date in milliseconds at which the key expires, or None; `mark` records how it was used (`Usage`).
-    """
-
-    __slots__ = ("deadline", "mark", "value")
-
-    def __init__(self, value: Value, deadline: int | None = None, mark: int | None = None) -> None:
-        self.value = value
-        self.deadline = deadline
-        self.mark = mark
+DEADLINE_SIZE: Final = 72
+"""Bytes of a deadline, and of its place among all deadlines."""
 
 
 class Releasable(Protocol):
@@ -76,6 +68,14 @@ def as_kind(value: Value | None, kind: Type[V]) -> V | None:
     if plain is None:
         raise WrongTypeError
     return plain  # type: ignore[no-any-return]
+
+
+def parts(held: Held | None) -> tuple[Any, int | None, int | None]:
+    """Return the value, the deadline and the mark of what a table holds for a key."""
+    if isinstance(held, tuple):
+        value, deadline, mark = held
+        return value, deadline, mark
+    return held, None, None
 
 
 def measure(value: Value) -> int:

@@ -1,74 +1,229 @@
-"""The volatile keys of a database, in the order of their deadlines.
+"""The volatile keys of a database, by their deadlines: a hierarchical timing wheel (Varghese and Lauck, 1987).
 
-The deadline of a key is kept in its entry; this module keeps only the order, to find the key that expires next.  It is
-a sorted list and not a heap, because a heap keeps the deadlines that were replaced: a key that is set again and again
-with a TTL would fill it.
+The deadline of a key is in the table of its database, and here once more, to find the keys that expire next.  A key is
+in a bucket with all others whose deadlines are close together: within a millisecond at level 0, 1.02 seconds at level
+1, 17.5 minutes at level 2, and so on.  The nearer its deadline, the finer the level: two of its widths before a bucket
+begins, it is opened, and its keys move to the level below, a few at a time.  So setting, replacing and removing a
+deadline takes the same short time however many there are, and no step has to look at all of them.  A heap would keep
+the deadlines that were replaced, and a key that is set again and again with a TTL would fill it; a sorted list takes
+four times as long, and a third more memory.
 """
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
+from itertools import islice
 from random import Random
-from typing import Callable
+from typing import Callable, Final
 
-from sortedcontainers import SortedList
+from twisted_kv.values.sharded import ShardedDict
 
-from twisted_kv.values.orders import release_part
+_BITS: Final = 10
+"""Each level's buckets are 1,024 times as wide as those of the level below."""
+_LEVELS: Final = 5
+_AHEAD: Final = 2
+"""How many widths before it begins a bucket is opened."""
+_SAMPLE: Final = 32
+"""Keys that are looked at where an exact answer would take too long."""
+_FEW: Final = 64
+"""Numbers of buckets that are gone for which a heap is not made anew."""
+NEVER: Final = 1 << 63
+"""A date after all deadlines."""
+
+
+class _Level:
+    """The buckets of one width, by number: a deadline divided by the width.
+
+    `order` is a heap of their numbers, among them some of buckets that are gone.
+    """
+
+    __slots__ = ("buckets", "opened", "order", "shift")
+
+    def __init__(self, shift: int, date: int) -> None:
+        self.shift = shift
+        self.buckets: dict[int, ShardedDict[int]] = {}
+        self.order: list[int] = []
+        self.opened = (date >> shift) + _AHEAD
+        """The highest number of a bucket that was opened: deadlines up to it belong to a finer level."""
+
+    def make(self, number: int) -> ShardedDict[int]:
+        """Make a bucket."""
+        bucket = self.buckets[number] = ShardedDict()
+        if len(self.order) > 2 * len(self.buckets) + _FEW:
+            self.order = list(self.buckets)
+            heapify(self.order)
+        else:
+            heappush(self.order, number)
+        return bucket
+
+    def first(self) -> int | None:
+        """Return the lowest number of a bucket, or None."""
+        order = self.order
+        while order and order[0] not in self.buckets:
+            heappop(order)
+        return order[0] if order else None
 
 
 class Expiry:
-    """The deadlines of the keys of one database, in milliseconds since 1970.
+    """The deadlines of the keys of one database, in milliseconds since 1970; `date` is the current time.
 
-    `alarm` is called with each deadline that is nearer than all others, so that its owner can call `due` in time.
+    `alarm` is called with each date that is nearer than all others at which something has to be done: `advance`, and
+    then to remove the keys that are `due`.
     """
 
-    __slots__ = ("_alarm", "_order")
+    __slots__ = ("_alarm", "_length", "_levels", "_next")
 
-    def __init__(self, alarm: Callable[[int], None]) -> None:
+    def __init__(self, alarm: Callable[[int], None], date: int = 0) -> None:
         self._alarm = alarm
-        self._order: SortedList[tuple[int, bytes]] = SortedList()
+        self._levels = [_Level(_BITS * level, date) for level in range(_LEVELS)]
+        self._length = 0
+        self._next = NEVER  # the nearest date that the alarm was called with
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._length
+
+    def _level_of(self, deadline: int) -> _Level:
+        """Return the level to which a deadline belongs."""
+        finer = self._levels[0]
+        for level in self._levels:
+            if level.shift and deadline >> level.shift <= level.opened:
+                break
+            finer = level
+        return finer
 
     def add(self, key: bytes, deadline: int) -> None:
         """Add the deadline of a key that has none here."""
-        self._order.add((deadline, key))
-        if self._order[0][0] == deadline:
-            self._alarm(deadline)
+        self._length += 1
+        self._put(key, deadline)
+
+    def _put(self, key: bytes, deadline: int) -> None:
+        level = self._level_of(deadline)
+        number = deadline >> level.shift
+        bucket = level.buckets.get(number)
+        if bucket is None:
+            bucket = level.make(number)
+            date = deadline if not level.shift else (number - _AHEAD) << level.shift
+            if date < self._next:
+                self._next = date
+                self._alarm(date)
+        bucket.set(key, deadline)
 
     def remove(self, key: bytes, deadline: int) -> None:
-        """Remove a deadline; raises ValueError if the key does not have it."""
-        self._order.remove((deadline, key))
+        """Remove the deadline of a key; raises ValueError if it has none near that."""
+        level = self._level_of(deadline)
+        number = deadline >> level.shift
+        bucket = level.buckets.get(number)
+        if bucket is None or bucket.pop(key) is None:  # its bucket is open, and it has not been moved yet
+            level, number, bucket = self._find(key, deadline)
+            bucket.pop(key)
+        if not len(bucket):
+            del level.buckets[number]
+        self._length -= 1
 
-    def next_deadline(self) -> int | None:
-        """Return the nearest deadline, or None."""
-        return self._order[0][0] if self._order else None
+    def _find(self, key: bytes, deadline: int) -> tuple[_Level, int, ShardedDict[int]]:
+        for level in self._levels:
+            number = deadline >> level.shift
+            bucket = level.buckets.get(number)
+            if bucket is not None and key in bucket:
+                return level, number, bucket
+        raise ValueError(f"{key!r} does not expire at {deadline}")
 
-    def next_key(self) -> bytes | None:
-        """Return the key with the nearest deadline, or None."""
-        return self._order[0][1] if self._order else None
+    def move(self, key: bytes, old: int, deadline: int) -> None:
+        """Replace the deadline of a key; raises ValueError as `remove` does."""
+        level = self._level_of(deadline)
+        number = deadline >> level.shift
+        if old >> level.shift == number:
+            bucket = level.buckets.get(number)
+            if bucket is not None and key in bucket:
+                bucket.set(key, deadline)
+                return
+        self.remove(key, old)
+        self.add(key, deadline)
 
-    def random_key(self, random: Random) -> bytes | None:
-        """Return a key with a deadline chosen uniformly at random, or None."""
-        return self._order[random.randrange(len(self._order))][1] if self._order else None
+    def next_date(self) -> int | None:
+        """Return the nearest date at which something has to be done, or None if there are no deadlines."""
+        date = NEVER
+        for level in self._levels:
+            number = level.first()
+            if number is not None:
+                date = min(date, number if not level.shift else (number - _AHEAD) << level.shift)
+        self._next = date
+        return None if date == NEVER else date
+
+    def advance(self, now: int, most: int) -> int:
+        """Open the buckets whose time has come, and move up to `most` keys; returns how many."""
+        moved = 0
+        for level in reversed(self._levels[1:]):
+            target = (now >> level.shift) + _AHEAD
+            while moved < most:
+                number = level.first()
+                if number is None or number > target:
+                    level.opened = target  # below what it was, if the clock was set back
+                    break
+                level.opened = max(level.opened, number)
+                bucket = level.buckets[number]
+                for key, deadline in list(islice(bucket.items(), most - moved)):
+                    bucket.pop(key)
+                    self._put(key, deadline)
+                    moved += 1
+                if not len(bucket):
+                    del level.buckets[number]
+        return moved
 
     def due(self, now: int, most: int) -> list[bytes]:
         """Return up to `most` keys whose deadlines have passed, the longest overdue first."""
-        keys = []
-        for deadline, key in self._order.islice(0, most):
-            if deadline > now:
+        keys: list[bytes] = []
+        level = self._levels[0]
+        looked_at: list[int] = []
+        while len(keys) < most:
+            number = level.first()
+            if number is None or number > now:
                 break
-            keys.append(key)
+            heappop(level.order)
+            if number not in looked_at[-1:]:  # a heap may have a number twice
+                looked_at.append(number)
+                keys += islice(level.buckets[number], most - len(keys))
+        for number in looked_at:
+            heappush(level.order, number)
         return keys
 
-    def mean_left(self, now: int) -> int:
-        """Return the mean TTL of the keys in milliseconds, from a sample spread evenly over their order."""
-        count = len(self._order)
-        if not count:
-            return 0
-        sample = [self._order[index][0] for index in range(0, count, max(1, count // 16))]
-        return max(0, sum(sample) // len(sample) - now)
+    def nearest(self) -> tuple[int, bytes] | None:
+        """Return the nearest deadline and its key, or None; of very many close together it may be another of them."""
+        for level in self._levels:
+            number = level.first()
+            if number is not None:
+                return min((deadline, key) for key, deadline in islice(level.buckets[number].items(), _SAMPLE))
+        return None
 
-    def release(self) -> list[object] | None:
-        """Remove and return a small part of an order that is no longer used, or None when nothing is left."""
-        return release_part(self._order)
+    def random_key(self, random: Random) -> bytes | None:
+        """Return a key with a deadline chosen uniformly at random, or None."""
+        if not self._length:
+            return None
+        index = random.randrange(self._length)
+        for level in self._levels:
+            for bucket in level.buckets.values():
+                if index < len(bucket):
+                    return bucket.random_key(random)
+                index -= len(bucket)
+        raise AssertionError("the buckets hold fewer keys than were counted")
+
+    def mean_left(self, now: int) -> int:
+        """Return the mean TTL of the keys in milliseconds, from a sample of the buckets of each level."""
+        total = weight = 0
+        for level in self._levels:
+            step = len(level.buckets) // _SAMPLE + 1
+            for bucket in islice(level.buckets.values(), 0, None, step):
+                total += len(bucket) * next(bucket.values())
+                weight += len(bucket)
+        return max(0, total // weight - now) if weight else 0
+
+    def release(self) -> list[int] | None:
+        """Remove and return a small part of what is no longer used, or None when nothing is left."""
+        for level in self._levels:
+            for number, bucket in level.buckets.items():
+                released = bucket.release()
+                if released is None:
+                    del level.buckets[number]
+                    return []
+                return released
+        return None

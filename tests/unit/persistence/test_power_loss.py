@@ -19,7 +19,7 @@ from tests.generated.values import as_replayed
 from tests.rdb.reading import plain
 from tests.storage.failing_disk import DATA, MemoryDisk, PowerLossError
 from twisted_kv.persistence.log_files import read_manifest
-from twisted_kv.store.entries import Entry
+from twisted_kv.store.entries import parts
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
@@ -61,7 +61,7 @@ def content(cache: MemoryCache, now: float) -> Content:
     found: set[tuple[Any, ...]] = set()
     for database in cache.service.dispatcher.server.databases:
         for key, held in database.table.items():
-            value, deadline = (held.value, held.deadline) if isinstance(held, Entry) else (held, None)
+            value, deadline, _ = parts(held)
             found.add((database.index, key, frozen(as_replayed(plain(value))), deadline))
     return unexpired(frozenset(found), now)
 

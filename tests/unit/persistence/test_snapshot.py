@@ -17,7 +17,7 @@ from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.settings.config import Settings
 from twisted_kv.store.database import Database
-from twisted_kv.store.entries import Releasable
+from twisted_kv.store.entries import Releasable, parts
 from twisted_kv.store.usage import LastUse, UseCount
 from twisted_kv.testing import Clock, MemoryCache
 from twisted_kv.values.hashes import Hash
@@ -62,7 +62,7 @@ class Taken:
         data: Data = {}
         for database in self.databases:
             for key, held in database.table.items():
-                data[database.index, key] = plain(getattr(held, "value", held)), database.deadline(key)
+                data[database.index, key] = plain(parts(held)[0]), database.deadline(key)
         return data
 
     def assert_whole(self, most: int = 1000) -> None:
@@ -390,7 +390,7 @@ def replayed(data: bytes) -> Data:
     assert reader.rest == b""
     for database in cache.service.dispatcher.server.databases:
         for key, entry in database.table.items():
-            held[database.index, key] = plain(getattr(entry, "value", entry)), database.deadline(key)
+            held[database.index, key] = plain(parts(entry)[0]), database.deadline(key)
     cache.stop()
     return held
 
