@@ -16,7 +16,18 @@ def deadline(session: Session, time: bytes, unit: int, absolute: bool, command: 
 
     `unit` is the number of milliseconds in one unit of `time`; `command` is the name for the error.
     """
+    return _deadline(session, integer(time), unit, absolute, command)
+
+
+def future_deadline(session: Session, time: bytes, unit: int, absolute: bool, command: str) -> int:
+    """Like `deadline`, but also raises `ExpireTimeError` for a time that is not positive."""
     amount = integer(time)
+    if amount <= 0:
+        raise ExpireTimeError(command)
+    return _deadline(session, amount, unit, absolute, command)
+
+
+def _deadline(session: Session, amount: int, unit: int, absolute: bool, command: str) -> int:
     milliseconds = amount * unit
     if not INT64_MIN <= milliseconds <= INT64_MAX:
         raise ExpireTimeError(command)
@@ -25,13 +36,6 @@ def deadline(session: Session, time: bytes, unit: int, absolute: bool, command: 
         if milliseconds > INT64_MAX:
             raise ExpireTimeError(command)
     return milliseconds
-
-
-def future_deadline(session: Session, time: bytes, unit: int, absolute: bool, command: str) -> int:
-    """Like `deadline`, but also raises `ExpireTimeError` for a time that is not positive."""
-    if integer(time) <= 0:
-        raise ExpireTimeError(command)
-    return deadline(session, time, unit, absolute, command)
 
 
 def expire_at(session: Session, key: bytes, deadline: int, *options: bytes) -> None:

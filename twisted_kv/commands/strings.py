@@ -116,6 +116,11 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     if not words:
         session.db.set(key, value)
         return OK
+    if len(words) == 2 and words[0] in TIME_OPTIONS:  # what most requests with options want
+        unit, absolute = TIME_OPTIONS[words[0]]
+        until = future_deadline(session, words[1], unit, absolute, "set")
+        session.db.lookup(key)
+        return _set_until(session, key, value, until)
     options = ValueOptions.parse(words, (b"NX", b"XX", b"GET", b"KEEPTTL"))
     deadline = options.deadline(session, "set")
     old = session.db.read_as(key, bytes) if options.old_value else None
@@ -138,6 +143,8 @@ def set_run(session: Session, keys: list[bytes], values: list[bytes]) -> list[Re
 
 
 def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:
+    if not session.is_recorded:
+        return
     if session.db.has_passed(deadline):  # later journal records must find the key gone, as it is now
         session.journal(b"DEL", key)
         return
@@ -174,9 +181,10 @@ def _set_until(session: Session, key: bytes, value: bytes, deadline: int) -> Rep
 
 def _tell_deadline(session: Session, key: bytes, deadline: int) -> None:
     """Report that a key that was set has got a deadline, or has expired at once."""
-    session.db.tell(b"expire", key)
-    if session.db.has_passed(deadline):
-        session.db.tell(b"expired", key)
+    if session.db.report is not None:
+        session.db.tell(b"expire", key)
+        if session.db.has_passed(deadline):
+            session.db.tell(b"expired", key)
 
 
 @strings.command(

@@ -103,6 +103,9 @@ class NoPersistence:
 class Effects(Protocol):
     """Receives the effects that commands report, for the append-only file."""
 
+    is_open: bool
+    """Whether they are recorded."""
+
     def append(self, effect: Effect, /) -> None:
         """Record an effect of the command that is running."""
 
@@ -115,6 +118,8 @@ class Effects(Protocol):
 
 class NoEffects:
     """Nothing is recorded."""
+
+    is_open = False
 
     def append(self, effect: Effect, /) -> None:
         pass

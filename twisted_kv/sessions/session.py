@@ -396,6 +396,11 @@ class Session:
             raise reply
         return reply
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether changes are recorded in the journal, so that it is worth saying how."""
+        return self.server.services.effects.is_open
+
     def journal(self, *words: bytes) -> None:
         """Record in the journal a request that repeats this one's effect, where the request itself would not.
 
