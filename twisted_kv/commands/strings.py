@@ -142,6 +142,28 @@ def set_run(session: Session, keys: list[bytes], values: list[bytes]) -> list[Re
     return [OK] * len(keys) if session.db.set_strings(keys, values) else []
 
 
+@strings.run("SET")
+def set_until_run(
+    session: Session, keys: list[bytes], values: list[bytes], options: list[bytes], times: list[bytes]
+) -> list[Reply]:
+    """Run SET with one time option for many keys, unless they have to be recorded: with absolute times."""
+    option = options[0]
+    if session.is_recorded or option not in TIME_OPTIONS or options.count(option) < len(options):
+        return []
+    unit, absolute = TIME_OPTIONS[option]
+    known: dict[bytes, int] = {}
+    deadlines: list[int] = []
+    for time in times:
+        until = known.get(time)
+        if until is None:
+            try:
+                until = known[time] = future_deadline(session, time, unit, absolute, "set")
+            except CommandError:
+                break
+        deadlines.append(until)
+    return [OK] * session.db.set_volatile_strings(keys, values, deadlines)
+
+
 def _log_set_until(session: Session, key: bytes, value: bytes, deadline: int) -> None:
     if not session.is_recorded:
         return

@@ -151,10 +151,8 @@ class Command:
     """Whether it runs other requests, which are recorded and shown in its place."""
     as_called: Callable[[Any, Sequence[bytes]], Sequence[str]] | None = None
     """Returns the flags of one request, given its session, where they depend on more than the command."""
-    run: RunFunction | None = None
-    """Runs the command for many requests: see `Group.run`."""
-    run_width: int = 0
-    """The number of arguments that each of these requests has."""
+    runs: dict[int, RunFunction] = attrs.field(factory=dict)
+    """Run the command for many requests, by the length of each: see `Group.run`."""
     subcommands: dict[bytes, Command] = attrs.field(factory=dict)
 
     @property
@@ -183,7 +181,7 @@ class Command:
         one depends on.
         """
         return (
-            ("fast" in self.flags or self.run is not None)
+            ("fast" in self.flags or bool(self.runs))
             and any(spec.first == 1 for spec in self.keys)
             and self.lasting is Lasting.REQUEST
             and self.in_transaction is InTransaction.QUEUED

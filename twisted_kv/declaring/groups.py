@@ -16,8 +16,6 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, Final, Sequence, TypeVar
 
-import attrs
-
 from twisted_kv.declaring.commands import (
     MANY,
     Command,
@@ -170,15 +168,15 @@ class Group:
     def run(self, name: str) -> Callable[[R], R]:
         """Declare a function that runs a command, declared before, for many requests: its first argument is its key.
 
-        Its arguments are the session, then for each argument of the command a list of what the requests pass.  It
-        returns the replies of the first requests: of all, or of those before one that it leaves to the command itself,
-        such as one whose key has expired or holds another type.  It raises nothing.
+        Its arguments are the session, then for each argument of the command a list of what the requests pass; a command
+        may have one such function for each number of arguments.  It returns the replies of the first requests: of all,
+        or of those before one that it leaves to the command itself, such as one whose key has expired or holds another
+        type.  It raises nothing.  The requests are recorded in the append-only file as they came.
         """
 
         def declare(function: R) -> R:
-            command = self.commands[name.lower().encode()]
             width, _ = _bounds(function)
-            self.commands[name.lower().encode()] = attrs.evolve(command, run=function, run_width=width)
+            self.commands[name.lower().encode()].runs[width + 1] = function
             return function
 
         return declare

@@ -35,8 +35,7 @@ class TableEntry:
         "most",
         "name",
         "rejected",
-        "run",
-        "run_length",
+        "runs",
         "skip",
     )
 
@@ -53,16 +52,14 @@ class TableEntry:
         """Whether a transaction may queue it without further checks."""
         self.is_write = not {"write", "may_replicate"}.isdisjoint(command.flags)
         """Whether it writes, as Redis sees it in a script: what replicas are told of counts."""
-        self.run_length = command.run_width + 1
-        """The length of the requests that `run` takes."""
         self.reset_statistics()
 
     def compose(self, composer: Composer) -> None:
         """Wrap the functions of the command in the layers that are on."""
         self.function = composer.compose(self.command)
         """The function of the command."""
-        self.run = composer.compose_run(self.command)
-        """Runs the first requests of a run at once; None if that is not possible at present."""
+        self.runs = composer.compose_runs(self.command)
+        """Run the first requests of a run at once, by the length of each."""
         self.may_run_together = composer.may_run_together(self.command)
         """Whether many requests may be admitted at once at present."""
 
@@ -98,8 +95,8 @@ class Composer(Protocol):
     def compose(self, command: Command) -> Function:
         """Return the function that runs a request."""
 
-    def compose_run(self, command: Command) -> RunTogether | None:
-        """Return the function that runs a run, if there is one."""
+    def compose_runs(self, command: Command) -> dict[int, RunTogether]:
+        """Return the functions that run many requests, by the length of each."""
 
     def may_run_together(self, command: Command) -> bool:
         """Check whether many requests may be admitted at once."""
@@ -111,8 +108,8 @@ class NoLayers:
     def compose(self, command: Command) -> Function:
         return command.function
 
-    def compose_run(self, command: Command) -> RunTogether | None:
-        return None if command.run is None else partial(run_columns, command.run)
+    def compose_runs(self, command: Command) -> dict[int, RunTogether]:
+        return {length: partial(run_columns, function) for length, function in command.runs.items()}
 
     def may_run_together(self, command: Command) -> bool:
         return command.may_run_together

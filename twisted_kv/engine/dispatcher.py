@@ -219,13 +219,14 @@ class Dispatcher:
             return []
         self.now.stale = True
         session.last_call = entry
-        if entry.run is None or length != entry.run_length:
+        run_at_once = entry.runs.get(length)
+        if run_at_once is None:
             return self._run_each(session, run, entry)
         units = self.units
         depth = units.depth
         units.depth = depth + 1
         try:
-            replies = entry.run(session, run)
+            replies = run_at_once(session, run)
         finally:
             units.depth = depth
         entry.calls += len(replies)

@@ -51,13 +51,14 @@ class Layers:
                 function = layer(command, function)
         return function
 
-    def compose_run(self, command: Command) -> RunTogether | None:
-        """Return the function that runs many requests of a command at once, wrapped in all layers that are on."""
-        function = NoLayers().compose_run(command)
+    def compose_runs(self, command: Command) -> Dict[int, RunTogether]:
+        """Return the functions that run many requests of a command at once, wrapped in all layers that are on."""
+        functions = NoLayers().compose_runs(command)
         for name in ORDER:
-            if function is not None and name in self._run_layers:
-                function = self._run_layers[name](command, function)
-        return function
+            layer = self._run_layers.get(name)
+            if layer is not None:
+                functions = {length: layer(command, function) for length, function in functions.items()}
+        return functions
 
     def may_run_together(self, command: Command) -> bool:
         """Check whether many requests of a command may be admitted at once: no layer has to look at each."""

@@ -114,3 +114,13 @@ class Database(Keyspace):
                 self._replaced(key, value, old, None, False, None)
         self.memory += memory
         return True
+
+    def set_volatile_strings(self, keys: list[bytes], values: list[bytes], deadlines: list[int]) -> int:
+        """Do the same as `set` with deadlines for keys, up to one that is not simple; returns for how many."""
+        done = 0
+        for key, value, deadline in zip(keys, values, deadlines):
+            if not self._set_volatile(key, value, deadline):
+                break
+            done += 1
+        self.changes += done
+        return done

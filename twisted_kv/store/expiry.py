@@ -27,24 +27,24 @@ _SAMPLE: Final = 32
 """Keys that are looked at where an exact answer would take too long."""
 _FEW: Final = 64
 """Numbers of buckets that are gone for which a heap is not made anew."""
-NEVER: Final = 1 << 63
+_AFTER_ALL: Final = 1 << 63
 """A date after all deadlines."""
 
 
 class _Level:
     """The buckets of one width, by number: a deadline divided by the width.
 
-    `order` is a heap of their numbers, among them some of buckets that are gone.
+    `order` is a heap of their numbers, among them some of buckets that are gone.  Deadlines before `end` belong here,
+    or to a finer level: all buckets of the next level up to there were opened.
     """
 
-    __slots__ = ("buckets", "opened", "order", "shift")
+    __slots__ = ("buckets", "end", "order", "shift")
 
-    def __init__(self, shift: int, date: int) -> None:
+    def __init__(self, shift: int) -> None:
         self.shift = shift
         self.buckets: dict[int, ShardedDict[int]] = {}
         self.order: list[int] = []
-        self.opened = (date >> shift) + _AHEAD
-        """The highest number of a bucket that was opened: deadlines up to it belong to a finer level."""
+        self.end = _AFTER_ALL
 
     def make(self, number: int) -> ShardedDict[int]:
         """Make a bucket."""
@@ -75,21 +75,21 @@ class Expiry:
 
     def __init__(self, alarm: Callable[[int], None], date: int = 0) -> None:
         self._alarm = alarm
-        self._levels = [_Level(_BITS * level, date) for level in range(_LEVELS)]
+        self._levels = [_Level(_BITS * level) for level in range(_LEVELS)]
+        for finer, level in zip(self._levels, self._levels[1:]):
+            finer.end = (date >> level.shift) + _AHEAD + 1 << level.shift
         self._length = 0
-        self._next = NEVER  # the nearest date that the alarm was called with
+        self._next = _AFTER_ALL  # the nearest date that the alarm was called with
 
     def __len__(self) -> int:
         return self._length
 
     def _level_of(self, deadline: int) -> _Level:
         """Return the level to which a deadline belongs."""
-        finer = self._levels[0]
         for level in self._levels:
-            if level.shift and deadline >> level.shift <= level.opened:
-                break
-            finer = level
-        return finer
+            if deadline < level.end:
+                return level
+        return self._levels[-1]
 
     def add(self, key: bytes, deadline: int) -> None:
         """Add the deadline of a key that has none here."""
@@ -142,25 +142,25 @@ class Expiry:
 
     def next_date(self) -> int | None:
         """Return the nearest date at which something has to be done, or None if there are no deadlines."""
-        date = NEVER
+        date = _AFTER_ALL
         for level in self._levels:
             number = level.first()
             if number is not None:
                 date = min(date, number if not level.shift else (number - _AHEAD) << level.shift)
         self._next = date
-        return None if date == NEVER else date
+        return None if date == _AFTER_ALL else date
 
     def advance(self, now: int, most: int) -> int:
         """Open the buckets whose time has come, and move up to `most` keys; returns how many."""
         moved = 0
-        for level in reversed(self._levels[1:]):
+        for finer, level in reversed(list(zip(self._levels, self._levels[1:]))):
             target = (now >> level.shift) + _AHEAD
             while moved < most:
                 number = level.first()
                 if number is None or number > target:
-                    level.opened = target  # below what it was, if the clock was set back
+                    finer.end = target + 1 << level.shift  # below what it was, if the clock was set back
                     break
-                level.opened = max(level.opened, number)
+                finer.end = max(finer.end, number + 1 << level.shift)
                 bucket = level.buckets[number]
                 for key, deadline in list(islice(bucket.items(), most - moved)):
                     bucket.pop(key)
