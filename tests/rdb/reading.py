@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional
 
 from tests.rdb.files import Group, Streamed
 from tests.rdb.files import Value as Plain
-from twisted_kv.rdb.reader import Keep, RdbError, RdbReader
+from twisted_kv.rdb.reader import OneByOne, RdbError, RdbReader, Target
 from twisted_kv.rdb.uses import Use
 from twisted_kv.store.entries import Value
 from twisted_kv.values.consumer_groups import UNKNOWN, ConsumerGroup
@@ -92,7 +92,7 @@ class Reading:
         self.reader.finish()
         return self.keys
 
-    def _select(self, index: int) -> Keep:
+    def _select(self, index: int) -> Target:
         if index >= self._databases:
             raise RdbError(f"database {index}, and there are only {self._databases} (setting databases)")
 
@@ -103,4 +103,4 @@ class Reading:
             self.keys.append(Read(index, name, plain(value), deadline, use))
             return True
 
-        return keep
+        return OneByOne(keep)

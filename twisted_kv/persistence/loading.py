@@ -28,6 +28,7 @@ from twisted_kv.rdb.errors import RdbError
 from twisted_kv.rdb.reader import Keep, RdbReader
 from twisted_kv.rdb.uses import Use, mark_of
 from twisted_kv.sessions.session import Server, Session
+from twisted_kv.store.database import Database
 from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.errors import ArityError, CommandError, LossError, as_text
 from twisted_kv.vocabulary.logs import Logger
@@ -39,6 +40,9 @@ CHUNK: Final = 1024 * 1024
 
 PIECE: Final = 32 * 1024
 """Bytes of an append-only file that are replayed before the reactor's next turn: some 2 ms."""
+
+LEAST_KEY: Final = 4
+"""The least bytes of a snapshot that a key takes."""
 
 KEYS_AT_ONCE: Final = 1000
 """Keys of a snapshot that are loaded before the reactor's next turn: some 1.5 ms on CPython 3.11."""
@@ -102,6 +106,45 @@ class _Source:
             file.close()
 
 
+class _Target:
+    """Where the keys of one database of a file go."""
+
+    def __init__(self, database: Database, progress: Progress) -> None:
+        self._database = database
+        self._progress = progress
+        self.keep: Keep = self._load if database.usage is None else self._load_with_use
+
+    def drop_expired(self, now: int) -> None:
+        """Drop keys that have expired from now on."""
+        load, progress = self.keep, self._progress
+
+        def keep(key: bytes, value: Value, deadline: int | None, use: Use) -> bool:
+            if deadline is not None and deadline <= now:
+                progress.expired += 1
+                return True
+            return load(key, value, deadline, use)
+
+        self.keep = keep
+
+    def keep_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """Load strings without deadlines; return False if one of the keys already exists."""
+        if self._database.usage is None:
+            return self._database.load_strings(keys, values)
+        return all(self._load_with_use(key, value, None, None) for key, value in zip(keys, values))
+
+    def expect(self, count: int) -> None:
+        """Prepare for so many keys, unless the file is too small for them."""
+        self._database.expect(min(count, self._progress.total // LEAST_KEY))
+
+    def _load(self, key: bytes, value: Value, deadline: int | None, use: Use) -> bool:
+        return self._database.load(key, value, deadline)
+
+    def _load_with_use(self, key: bytes, value: Value, deadline: int | None, use: Use) -> bool:
+        usage = self._database.usage
+        assert usage is not None  # it is recorded from the start
+        return self._database.load(key, value, deadline, mark_of(usage, use))
+
+
 class Loader:
     """Loads the data of one server from a folder."""
 
@@ -127,7 +170,7 @@ class Loader:
         self.progress.total = size
         source = _Source(self._folder, name, self._worker)
         try:
-            await self._load_rdb(source, await source.read(), self._keep_unless_expired)
+            await self._load_rdb(source, await source.read(), self._target_unless_expired)
         except OSError as error:
             raise source.error(error.strerror, self.progress.loaded) from None
         finally:
@@ -193,12 +236,12 @@ class Loader:
 
     # Snapshots
 
-    async def _load_rdb(self, source: _Source, data: bytes, keep: Callable[[int], Keep]) -> bytes:
+    async def _load_rdb(self, source: _Source, data: bytes, select: Callable[[int], _Target]) -> bytes:
         """Load a snapshot whose first bytes are `data`; return the bytes that were read after its end."""
         settings = self._settings
         is_deep = settings.sanitize_dump_payload == "yes"
         reader = RdbReader(
-            keep,
+            select,
             checked=settings.rdbchecksum,
             is_deep=is_deep,
             packing=self._server.packing,
@@ -224,28 +267,17 @@ class Loader:
         except CommandError as error:
             raise RdbError(f"a library of functions cannot be loaded: {error.message}") from None
 
-    def _keep(self, index: int) -> Keep:
-        """Return the function that loads keys into a database; raises `RdbError` if there is no such database."""
+    def _target(self, index: int) -> _Target:
+        """Return where the keys of a database go; raises `RdbError` if there is no such database."""
         if index >= len(self._server.databases):
             raise RdbError(f"database {index}, and there are only {len(self._server.databases)} (setting databases)")
-        database = self._server.databases[index]
-        usage = database.usage
-        if usage is None:
-            load = database.load
-            return lambda key, value, deadline, use: load(key, value, deadline)
-        return lambda key, value, deadline, use: database.load(key, value, deadline, mark_of(usage, use))
+        return _Target(self._server.databases[index], self.progress)
 
-    def _keep_unless_expired(self, index: int) -> Keep:
-        load = self._keep(index)
-        now = self._server.now.read()
-
-        def keep(key: bytes, value: Value, deadline: int | None, use: Use) -> bool:
-            if deadline is not None and deadline <= now:
-                self.progress.expired += 1
-                return True
-            return load(key, value, deadline, use)
-
-        return keep
+    def _target_unless_expired(self, index: int) -> _Target:
+        """Return the same for a file whose expired keys are dropped."""
+        target = self._target(index)
+        target.drop_expired(self._server.now.read())
+        return target
 
     # Append-only files
 
@@ -255,7 +287,7 @@ class Loader:
         offset = 0
         if data.startswith(rdb.MAGIC):
             before = self.progress.loaded
-            rest = await self._load_rdb(source, data, self._keep)
+            rest = await self._load_rdb(source, data, self._target)
             offset = self.progress.loaded - before - len(rest)
             data = rest or await source.read()
         replay = _Replay(self._server)

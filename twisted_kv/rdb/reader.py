@@ -7,7 +7,7 @@ keep.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Optional
+from typing import Callable, Final, Optional, Protocol
 
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.builders import Builder, begin, kept
@@ -21,6 +21,33 @@ from twisted_kv.values.packing import DEFAULTS, Packing
 Keep = Callable[[bytes, Value, Optional[int], Use], bool]
 """Stores a key with its value, its deadline in milliseconds and its use; returns False if the key already exists."""
 
+
+class Target(Protocol):
+    """Where the keys of one database go."""
+
+    keep: Keep
+
+    def keep_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """Store strings without deadlines; return False if one of the keys already exists."""
+
+    def expect(self, count: int) -> None:
+        """Prepare for so many keys, as a file announces them; it may announce any number."""
+
+
+class OneByOne:
+    """Stores each key by itself."""
+
+    def __init__(self, keep: Keep) -> None:
+        self.keep = keep
+
+    def keep_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """Store strings; return False if one of the keys already exists."""
+        return all(self.keep(key, value, None, None) for key, value in zip(keys, values))
+
+    def expect(self, count: int) -> None:
+        """Do nothing."""
+
+
 _HEADER_SIZE: Final = len(rdb.MAGIC) + 4
 _FIRST_CHECKED: Final = 5  # earlier versions have no checksum
 
@@ -30,7 +57,7 @@ def _no_functions(code: bytes) -> None:
 
 
 class RdbReader(Cursor):
-    """Reads one file.  `select` is called with the index of each database that begins, and returns a `Keep` for it.
+    """Reads one file.  `select` is called with the index of each database that begins, and returns its `Target`.
 
     The checksum is verified only if `checked` (`rdbchecksum`); with `is_deep`, packed forms have to be consistent
     (`sanitize-dump-payload`).  `load_function` is called with the code of each library of functions, and raises
@@ -39,7 +66,7 @@ class RdbReader(Cursor):
 
     def __init__(
         self,
-        select: Callable[[int], Keep],
+        select: Callable[[int], Target],
         *,
         checked: bool = True,
         is_deep: bool = False,
@@ -50,7 +77,7 @@ class RdbReader(Cursor):
         self._checked = checked
         self._load_function = load_function
         self._select = select
-        self._keep: Keep | None = None
+        self._target: Target | None = None
         self._before = 0  # bytes of the file before `data`
         self._chunks: list[bytes] = []  # follow `data`, while a long string is incomplete
         self._missing = _HEADER_SIZE
@@ -127,13 +154,14 @@ class RdbReader(Cursor):
 
     def _read_strings(self, most: int) -> int:
         """Read short string keys without deadlines: the fast path for most keys of most files."""
-        data, at, keep = self.data, self.at, self._keep
+        data, at, target = self.data, self.at, self._target
         end = len(data)
-        count = 0
-        if keep is None:
+        if target is None:
             return 0
+        keys: list[bytes] = []
+        values: list[bytes] = []
         try:
-            while count < most and data[at] == rdb.STRING:
+            while len(keys) < most and data[at] == rdb.STRING:
                 middle = at + 2 + data[at + 1]
                 size = data[middle]
                 if size < 64:
@@ -144,24 +172,24 @@ class RdbReader(Cursor):
                 elif size >= rdb.ENCODED and middle - at < 66:
                     self.at = middle
                     value = self.string()
-                    if not keep(data[at + 2 : middle], value, None, None):
-                        raise RdbError("a key is there twice")
+                    keys.append(data[at + 2 : middle])
+                    values.append(value)
                     at = self.at
-                    count += 1
                     continue
                 else:
                     break
                 if middle - at >= 66 or start + size > end:  # the key is long or encoded, or the value incomplete
                     break
-                if not keep(data[at + 2 : middle], data[start : start + size], None, None):
-                    raise RdbError("a key is there twice")
+                keys.append(data[at + 2 : middle])
+                values.append(data[start : start + size])
                 at = start + size
-                count += 1
         except (IndexError, ShortError):  # the data end in the middle of a key
             pass
         finally:
             self.at = at
-        return count
+        if keys and not target.keep_strings(keys, values):
+            raise RdbError("a key is there twice")
+        return len(keys)
 
     def _read_header(self) -> None:
         head = self.take(_HEADER_SIZE)
@@ -174,8 +202,8 @@ class RdbReader(Cursor):
             raise RdbError(f"RDB version {self._version}, and only 1 to {rdb.NEWEST} are known")
 
     def _read_key(self, kind: int) -> int:
-        if self._keep is None:
-            self._keep = self._select(0)
+        if self._target is None:
+            self._target = self._select(0)
         key = self.string()
         if kind == rdb.STRING:
             self._keep_key(key, self.string())
@@ -215,10 +243,10 @@ class RdbReader(Cursor):
         return count
 
     def _keep_key(self, key: bytes, value: Value) -> None:
-        assert self._keep is not None
+        assert self._target is not None
         deadline, use = self._deadline, self._use
         self._deadline = self._use = None
-        if not self._keep(key, value, deadline, use):
+        if not self._target.keep(key, value, deadline, use):
             raise RdbError("a key is there twice")
 
     def _read_opcode(self, opcode: int) -> None:
@@ -234,12 +262,14 @@ class RdbReader(Cursor):
         elif opcode == rdb.FUNCTION:
             self._load_function(self.string())
         elif opcode == rdb.SELECT:
-            self._keep = self._select(self.length())
+            self._target = self._select(self.length())
         elif opcode == rdb.AUX:
             name = self.string()
             self.aux[name] = self.string()
         elif opcode == rdb.RESIZE:
-            self.length(), self.length()
+            count, _ = self.length(), self.length()
+            if self._target is not None:
+                self._target.expect(count)
         elif opcode == rdb.SLOT_INFO:
             self.length(), self.length(), self.length()
         elif opcode == rdb.END:

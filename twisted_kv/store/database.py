@@ -124,3 +124,14 @@ class Database(Keyspace):
             done += 1
         self.changes += done
         return done
+
+    def load_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """Do the same as `load` for many keys without deadlines; returns False if one of them exists already."""
+        put = self._keys.set
+        memory = 0
+        for key, value in zip(keys, values):
+            if put(key, value) is not None:
+                return False
+            memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
+        self.memory += memory
+        return True

@@ -324,6 +324,11 @@ class Keyspace(Observed):
                 self.memory += DEADLINE_SIZE
         return True
 
+    def expect(self, count: int) -> None:
+        """Prepare for so many keys in all, if there are none: a table that grows moves each of them several times."""
+        if not len(self._keys):
+            self._keys = ShardedDict(count)
+
     def reload(self, key: bytes, value: Value) -> None:
         """Replace the value of an existing key by an equal one, which is a change only for its watchers."""
         entry = self._keys.get(key)

@@ -27,6 +27,8 @@ V = TypeVar("V")
 SHARD_SIZE: Final = 512
 """Keys a shard may hold.  Splitting one takes some 60 us on CPython 3.11."""
 _NEARLY_EMPTY: Final = SHARD_SIZE // 8
+_FILLED: Final = SHARD_SIZE * 3 // 4
+"""Expected keys for which there is a shard at first: by chance, some have more."""
 _MAX_DEPTH: Final = 32  # 4,294,967,296 slots: more are of no use, and keys with equal hashes cannot be split
 
 _HASH_BITS: Final = sys.hash_info.width
@@ -40,16 +42,18 @@ _MAX_DRAWS: Final = 100
 class ShardedDict(Generic[V]):
     """A mapping from bytes to values, with the methods of a dict that are needed, and `scan`.
 
-    `shards[hash(key) >> shift].get(key)` does the same as `get()`, where a call would be too slow.
+    `shards[hash(key) >> shift].get(key)` does the same as `get()`, where a call would be too slow.  `expected` is the
+    number of keys for which there are shards at first.
     """
 
     __slots__ = ("_deepest", "_depths", "_length", "shards", "shift")
 
-    def __init__(self) -> None:
-        self.shards: list[dict[bytes, V]] = [{}]
-        self._depths = [0]  # how often the shard in each slot was split
-        self._deepest = 1  # number of shards with a single slot: the list can be halved when there are none
-        self.shift = _HASH_BITS
+    def __init__(self, expected: int = 0) -> None:
+        depth = (expected // _FILLED).bit_length()
+        self.shards: list[dict[bytes, V]] = [{} for _ in range(1 << depth)]
+        self._depths = [depth] * len(self.shards)  # how often the shard in each slot was split
+        self._deepest = len(self.shards)  # number of shards with a single slot: the list can be halved without any
+        self.shift = _HASH_BITS - depth
         self._length = 0
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from tests.rdb.reading import Reading
 from twisted_kv.rdb import format as rdb
 from twisted_kv.rdb.checksum import crc64
 from twisted_kv.rdb.errors import EmptyValueError, RdbError
-from twisted_kv.rdb.reader import RdbReader
+from twisted_kv.rdb.reader import OneByOne, RdbReader
 from twisted_kv.rdb.writer import RdbWriter
 from twisted_kv.store.database import Database
 from twisted_kv.testing import Clock
@@ -178,7 +178,7 @@ def test_a_hash_comes_bit_by_bit_while_its_file_does() -> None:
 
 
 def test_nothing_is_read_before_there_is_a_head() -> None:
-    reader = RdbReader(lambda _: lambda *_: True)
+    reader = RdbReader(lambda _: OneByOne(lambda *_: True))
     assert not reader.read(1)
     reader.feed(b"REDIS00")
     assert not reader.read(1)
@@ -196,7 +196,7 @@ def test_a_key_that_is_there_twice_is_refused_however_its_value_is_written(value
     writer = RdbWriter(compressed=True)
     data = writer.begin({}) + writer.database(0, 2, 0)
     data += writer.key(0, b"k", value, None, None) + writer.key(0, b"k", value, None, None)
-    reader = RdbReader(lambda _: Database(0, Now(Clock())).load)
+    reader = RdbReader(lambda _: OneByOne(Database(0, Now(Clock())).load))
     reader.feed(data)
     with pytest.raises(RdbError, match="twice"):
         reader.read(10)
@@ -208,12 +208,12 @@ def test_the_code_of_a_library_is_passed_on() -> None:
     data = b"".join((writer.begin({}), writer.functions([code, code + b" "])))
     data += writer.end(crc64(data, 0))
     loaded: list[bytes] = []
-    reader = RdbReader(lambda _: lambda *_: True, load_function=loaded.append)
+    reader = RdbReader(lambda _: OneByOne(lambda *_: True), load_function=loaded.append)
     reader.feed(data)
     assert reader.read(10)
     reader.finish()
     assert loaded == [code, code + b" "]
-    unable = RdbReader(lambda _: lambda *_: True)
+    unable = RdbReader(lambda _: OneByOne(lambda *_: True))
     unable.feed(data)
     with pytest.raises(RdbError, match="nothing to run it"):
         unable.read(10)
