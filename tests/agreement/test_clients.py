@@ -199,7 +199,7 @@ class Victim:
             int(self.real.ask(encode(("CLIENT", "ID")))[1:]),
             int(self.ours.send(encode(("CLIENT", "ID")))[1:]),
         )
-        self.addresses = self.real.name, self.ours.protocol.peer
+        self.addresses = self.real.name, self.ours.protocol.connection.peer
 
     def state(self, both: BothServers) -> tuple[bool, bool]:
         """Tell which of the two were ended."""

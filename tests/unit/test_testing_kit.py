@@ -162,7 +162,7 @@ def test_a_memory_connection_calls_and_raises_errors(cache: MemoryCache) -> None
 def test_a_pushed_message_before_the_reply_is_passed_over(cache: MemoryCache) -> None:
     client = cache.connect()
     client.call("HELLO", 3)
-    client.protocol.push(Push([b"news"]))
+    client.protocol.connection.push(Push([b"news"]))
     assert client.call("PING") == b"PONG"
 
 
@@ -203,7 +203,7 @@ def test_replies_that_come_later_come_in_their_order(cache: MemoryCache) -> None
 
 
 def test_each_client_has_a_port_of_its_own(cache: MemoryCache) -> None:
-    assert len({cache.connect().protocol.peer for _ in range(10)}) == 10
+    assert len({cache.connect().protocol.connection.peer for _ in range(10)}) == 10
 
 
 def test_a_memory_session_has_a_database_of_its_own(cache: MemoryCache) -> None:

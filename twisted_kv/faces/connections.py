@@ -10,6 +10,7 @@ from twisted.internet.protocol import Factory
 
 from twisted_kv.engine.service import Service
 from twisted_kv.faces.ending import PATIENCE
+from twisted_kv.faces.resp_connection import RespConnection
 from twisted_kv.faces.stream import RespProtocol
 from twisted_kv.transports.addresses import is_loopback
 from twisted_kv.vocabulary.errors import CommandError
@@ -33,8 +34,8 @@ class RespFactory(Factory):
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.connections: set[RespProtocol] = set()
-        self._refused: set[RespProtocol] = set()
+        self.connections: set[RespConnection] = set()
+        self._refused: set[RespConnection] = set()
         self._all_lost: Deferred[None] | None = None
         self._sweep_call: IDelayedCall | None = None
 
@@ -49,7 +50,7 @@ class RespFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> RespProtocol:
         return RespProtocol(self)
 
-    def admit(self, connection: RespProtocol) -> CommandError | None:
+    def admit(self, connection: RespConnection) -> CommandError | None:
         """Admit a new connection, or return the error that it is refused with."""
         service = self.service
         refusal = None
@@ -69,7 +70,7 @@ class RespFactory(Factory):
         self.connections.add(connection)
         return None
 
-    def forget(self, connection: RespProtocol) -> None:
+    def forget(self, connection: RespConnection) -> None:
         """Forget a connection that is lost."""
         self.connections.discard(connection)
         self._refused.discard(connection)
@@ -94,12 +95,12 @@ class RespFactory(Factory):
         for connection in self._all():
             connection.close(abort=True)
 
-    def _all(self) -> list[RespProtocol]:
+    def _all(self) -> list[RespConnection]:
         return [*self.connections, *self._refused]
 
     @staticmethod
-    def _is_foreign(connection: RespProtocol) -> bool:
-        peer = connection.transport.getPeer()  # type: ignore[union-attr]  # it was just connected
+    def _is_foreign(connection: RespConnection) -> bool:
+        peer = connection.transport.getPeer()
         return isinstance(peer, (IPv4Address, IPv6Address)) and not is_loopback(peer.host)
 
     def _sweep(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twisted_kv.faces.stream import CONNECTION_SIZE
+from twisted_kv.faces.resp_connection import CONNECTION_SIZE
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 from twisted_kv.vocabulary.errors import CommandError
 

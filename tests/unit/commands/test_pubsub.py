@@ -171,7 +171,7 @@ def test_wait_counts_no_replicas(cache: MemoryCache) -> None:
     assert client.send(b"MULTI\r\nWAIT 1 0\r\nEXEC\r\n").endswith(b"*1\r\n:0\r\n")
     assert client.send(b"WAIT 1 -1\r\nWAIT x 0\r\nWAIT 1 x\r\n").count(b"-ERR") == 3
     assert client.send(b"WAIT 1 0\r\n") == b""
-    assert cache.call("CLIENT", "UNBLOCK", client.protocol._session.id) == 1  # type: ignore[union-attr]  # connected
+    assert cache.call("CLIENT", "UNBLOCK", client.protocol.connection._session.id) == 1  # type: ignore[union-attr]  # connected
     assert client.transport.take() == b":0\r\n"
     with pytest.raises(CommandError, match="would have to wait"):
         cache.call("WAIT", 1, 0)
@@ -247,20 +247,20 @@ def test_what_is_remembered_by_choice(cache: MemoryCache) -> None:
 def test_who_is_told_instead(cache: MemoryCache) -> None:
     reader, listener, deaf = cache.connect(), cache.connect(), cache.connect()
     listener.send(b"SUBSCRIBE __redis__:invalidate\r\n")
-    reader.call("CLIENT", "TRACKING", "on", "REDIRECT", listener.protocol._session.id)  # type: ignore[union-attr]
+    reader.call("CLIENT", "TRACKING", "on", "REDIRECT", listener.protocol.connection._session.id)  # type: ignore[union-attr]
     reader.call("GET", "k")
     cache.call("SET", "k", 1)
     told = b"*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"
     assert listener.transport.take() == told + b"*1\r\n$1\r\nk\r\n"
     cache.call("FLUSHALL")
     assert listener.transport.take() == told + b"$-1\r\n"
-    reader.call("CLIENT", "TRACKING", "on", "REDIRECT", deaf.protocol._session.id)  # type: ignore[union-attr]
+    reader.call("CLIENT", "TRACKING", "on", "REDIRECT", deaf.protocol.connection._session.id)  # type: ignore[union-attr]
     reader.call("GET", "k")
     cache.call("SET", "k", 1)
     assert deaf.transport.take() == b""
     reader.call("HELLO", 3)
     reader.call("GET", "k")
-    number = deaf.protocol._session.id  # type: ignore[union-attr]
+    number = deaf.protocol.connection._session.id  # type: ignore[union-attr]
     deaf.close()
     cache.call("SET", "k", 1)
     assert reader.transport.take() == b">2\r\n$21\r\ntracking-redir-broken\r\n:%d\r\n" % number

@@ -31,7 +31,7 @@ def test_requests_in_process_and_by_datagram_are_shown(cache: MemoryCache) -> No
 def test_a_connection_over_a_path_is_shown_so(cache: MemoryCache) -> None:
     client, other = cache.connect(), cache.connect()
     client.send(b"MONITOR\r\n")
-    link = other.protocol._session.link  # type: ignore[union-attr]  # it is connected
+    link = other.protocol.connection._session.link  # type: ignore[union-attr]  # it is connected
     type(link).peer, before = property(lambda self: "/run/cache.sock"), type(link).peer
     try:
         other.send(b"PING\r\n")

@@ -180,7 +180,7 @@ def test_one_whose_buffer_is_full_does_not_keep_others_from_being_told_of_a_flus
     cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 70000 0 0")
     slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
     slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on\r\nGET a\r\n")
-    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    number = slow.protocol.connection._session.id  # type: ignore[union-attr]  # it is connected
     redirecting = tracking(cache, "REDIRECT", str(number))
     slow.protocol.dataReceived(b"*2\r\n$4\r\nECHO\r\n$69990\r\n" + b"x" * 69_990 + b"\r\n")
     last = tracking(cache)
@@ -208,7 +208,7 @@ def test_who_broadcasts_has_no_keys_remembered(cache: MemoryCache) -> None:
 def test_telling_one_client_may_end_another_whom_it_redirects_to(cache: MemoryCache) -> None:
     cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 65536 0 0")
     slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
-    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    number = slow.protocol.connection._session.id  # type: ignore[union-attr]  # it is connected
     redirecting = tracking(cache, "BCAST", "REDIRECT", str(number))
     slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on BCAST\r\n")
     cache.call("SET", b"k" * 70_000, 1)
@@ -223,7 +223,7 @@ def test_telling_one_client_may_end_another_whom_it_redirects_to(cache: MemoryCa
 def test_a_flush_that_ends_one_client_tells_the_others(cache: MemoryCache) -> None:
     cache.call("CONFIG", "SET", "client-output-buffer-limit", "normal 65536 0 0")
     slow = MemoryConnection(cache.factory, StreamTransport(capacity=1))
-    number = slow.protocol._session.id  # type: ignore[union-attr]  # it is connected
+    number = slow.protocol.connection._session.id  # type: ignore[union-attr]  # it is connected
     redirecting = tracking(cache, "REDIRECT", str(number))
     slow.protocol.dataReceived(b"HELLO 3\r\nCLIENT TRACKING on\r\n")
     cache.connect().send(b"MULTI\r\n" + b"FLUSHALL\r\n" * 3000 + b"EXEC\r\n")

@@ -28,7 +28,7 @@ def flags(cache: MemoryCache, client: MemoryConnection) -> str:
     """Give the flags that CLIENT LIST has of a client."""
     lines = cache.call("CLIENT", "LIST").decode().splitlines()
     fields = [dict(field.split("=", 1) for field in line.split(" ")) for line in lines]
-    return next(each["flags"] for each in fields if each["addr"] == client.protocol.peer)
+    return next(each["flags"] for each in fields if each["addr"] == client.protocol.connection.peer)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_who_is_killed_takes_nothing_though_its_connection_is_not_lost_yet(
     cache: MemoryCache, waiting: MemoryConnection
 ) -> None:
     killer = cache.connect()
-    killed = waiting.protocol.peer.encode()
+    killed = waiting.protocol.connection.peer.encode()
     assert killer.send(b"CLIENT KILL %b\r\nRPUSH k a\r\nCLIENT KILL %b\r\n" % (killed, killed)) == (
         b"+OK\r\n:1\r\n-ERR No such client\r\n"
     )

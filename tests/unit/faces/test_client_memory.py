@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twisted_kv.faces.stream import CONNECTION_SIZE
+from twisted_kv.faces.resp_connection import CONNECTION_SIZE
 from twisted_kv.testing import MemoryCache, MemoryConnection, StreamTransport
 from twisted_kv.vocabulary.errors import CommandError
 

@@ -12,7 +12,7 @@ from twisted_kv.testing import MemoryCache, MemoryConnection
 
 
 def state_of(client: MemoryConnection) -> State:
-    return client.protocol._state
+    return client.protocol.connection._state
 
 
 def fill_transport(client: MemoryConnection) -> None:
@@ -38,7 +38,7 @@ def draining(client: MemoryConnection) -> None:
 
 def lingering(client: MemoryConnection) -> None:
     fill_transport(client)
-    client.protocol.close()
+    client.protocol.connection.close()
 
 
 def gone(client: MemoryConnection) -> None:
@@ -62,9 +62,9 @@ BRING: dict[State, Callable[[MemoryConnection], None]] = {
 
 HAPPEN: dict[Cause, Callable[[MemoryConnection], None]] = {
     Cause.END_OF_INPUT: lambda client: client.half_close(),
-    Cause.LAST_REQUEST: lambda client: client.protocol._move(Cause.LAST_REQUEST),
+    Cause.LAST_REQUEST: lambda client: client.protocol.connection._move(Cause.LAST_REQUEST),
     Cause.SERVED: served,
-    Cause.LEAVE: lambda client: client.protocol.close(),
+    Cause.LEAVE: lambda client: client.protocol.connection.close(),
     Cause.LOST: lambda client: client.close(),
 }
 """How a cause comes about."""
@@ -104,7 +104,7 @@ def test_what_waits_for_nobody_is_abandoned_when_a_connection_is_told_to_go(own:
         client = own.connect()
         BRING[state](client)
         assert list(promises) == [b"a"]
-        client.protocol.close()
+        client.protocol.connection.close()
         assert promises == {}
         assert client.closed
 
@@ -130,7 +130,7 @@ def test_bytes_that_come_after_the_last_request_are_not_read(own: MemoryCache) -
     client = own.connect()
     client.send(b"LATER a\r\nQUIT\r\nSET k v\r\n")
     client.send(b"SET k v\r\n")
-    assert client.protocol.waiting_input == len(b"SET k v\r\n")
+    assert client.protocol.connection.waiting_input == len(b"SET k v\r\n")
     served(client)
     assert own.call("EXISTS", "k") == 0
     assert client.closed

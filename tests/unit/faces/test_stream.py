@@ -159,7 +159,7 @@ def test_a_value_that_was_announced_and_never_sent_takes_no_memory(cache: Memory
     client = cache.connect()
     assert client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$104857600\r\n") == b""
     assert not client.closed
-    assert client.protocol.waiting_input < 1024
+    assert client.protocol.connection.waiting_input < 1024
     assert cache.connect().call("PING") == b"PONG"
 
 
@@ -192,12 +192,12 @@ def test_replies_wait_while_the_transport_is_full_and_come_whole_later(cache: Me
     client = cache.connect(capacity=1000)
     for _ in range(5):
         client.protocol.dataReceived(GET_BIG)
-    assert client.protocol.waiting_output > 0
+    assert client.protocol.connection.waiting_output > 0
     received = b""
     while piece := client.transport.take():
         received += piece
     assert received == (b"$100000\r\n" + b"x" * 100_000 + b"\r\n") * 5
-    assert client.protocol.waiting_output == 0
+    assert client.protocol.connection.waiting_output == 0
 
 
 def test_many_small_replies_that_waited_come_in_their_order(cache: MemoryCache) -> None:
@@ -216,8 +216,8 @@ def test_what_waits_for_a_client_is_told_by_client_list(cache: MemoryCache) -> N
     fill(cache)
     client = cache.connect(capacity=10)
     client.protocol.dataReceived(GET_BIG * 2)
-    assert f"omem={client.protocol.waiting_output} ".encode() in cache.call("CLIENT", "LIST")
-    assert client.protocol.waiting_output > 100_000
+    assert f"omem={client.protocol.connection.waiting_output} ".encode() in cache.call("CLIENT", "LIST")
+    assert client.protocol.connection.waiting_output > 100_000
 
 
 def test_over_the_hard_limit_a_client_that_never_reads_is_ended_and_others_are_served(cache: MemoryCache) -> None:
@@ -227,11 +227,11 @@ def test_over_the_hard_limit_a_client_that_never_reads_is_ended_and_others_are_s
     most = 0
     for _ in range(50):
         deaf.protocol.dataReceived(GET_BIG)
-        most = max(most, deaf.protocol.waiting_output)
+        most = max(most, deaf.protocol.connection.waiting_output)
         assert other.call("PING") == b"PONG"
     assert deaf.closed
     assert most <= (1 << 20)
-    assert deaf.protocol.waiting_output == 0
+    assert deaf.protocol.connection.waiting_output == 0
     assert statistics(cache)["client_output_buffer_limit_disconnections"] == "1"
 
 
@@ -268,7 +268,7 @@ def test_who_reads_again_below_the_soft_limit_has_all_seconds_anew(cache: Memory
     slow.protocol.dataReceived(GET_BIG * 4)
     clock.advance(8)
     assert not slow.closed
-    assert slow.protocol.waiting_output > 0
+    assert slow.protocol.connection.waiting_output > 0
 
 
 def test_without_limits_any_amount_waits(cache: MemoryCache, clock: Clock) -> None:
@@ -279,7 +279,7 @@ def test_without_limits_any_amount_waits(cache: MemoryCache, clock: Clock) -> No
         deaf.protocol.dataReceived(GET_BIG)
     clock.advance(100)
     assert not deaf.closed
-    assert deaf.protocol.waiting_output > 4_500_000
+    assert deaf.protocol.connection.waiting_output > 4_500_000
 
 
 def test_a_paused_client_that_is_killed_goes_at_once(cache: MemoryCache) -> None:
@@ -288,7 +288,7 @@ def test_a_paused_client_that_is_killed_goes_at_once(cache: MemoryCache) -> None
     deaf.protocol.dataReceived(GET_BIG * 3)
     assert cache.call("CLIENT", "KILL", "TYPE", "normal") == 1
     assert deaf.closed
-    assert deaf.protocol.waiting_output == 0
+    assert deaf.protocol.connection.waiting_output == 0
 
 
 def test_what_a_transport_says_to_a_producer_is_understood(cache: MemoryCache) -> None:
@@ -297,7 +297,7 @@ def test_what_a_transport_says_to_a_producer_is_understood(cache: MemoryCache) -
     client.protocol.stopProducing()
     client.protocol.dataReceived(b"PING\r\n")
     assert client.transport.value() == b""
-    assert client.protocol.waiting_output == 7
+    assert client.protocol.connection.waiting_output == 7
 
 
 # The end of a connection
@@ -360,15 +360,15 @@ def test_data_and_pushes_after_the_end_are_passed_over(cache: MemoryCache) -> No
     client = cache.connect()
     client.close()
     client.protocol.dataReceived(b"SET k v\r\n")
-    client.protocol.push(Push([b"message"]))
-    client.protocol.sweep(0)
+    client.protocol.connection.push(Push([b"message"]))
+    client.protocol.connection.sweep(0)
     assert cache.call("EXISTS", "k") == 0
     assert client.transport.value() == b""
 
 
 def test_to_close_a_connection_that_was_never_made_does_nothing(cache: MemoryCache) -> None:
     protocol = cache.factory.buildProtocol(None)
-    protocol.close()
+    protocol.connection.close()
     assert cache.factory.connections == set()
 
 
@@ -376,7 +376,7 @@ def test_to_close_a_connection_that_was_never_made_does_nothing(cache: MemoryCac
 def test_a_message_can_be_pushed_in_the_protocol_of_the_client(cache: MemoryCache, resp: int, sent: bytes) -> None:
     client = cache.connect()
     client.call("HELLO", resp)
-    client.protocol.push(Push([b"hello"]))
+    client.protocol.connection.push(Push([b"hello"]))
     assert client.transport.take() == sent
 
 
@@ -520,7 +520,7 @@ def test_a_tcp_connection_gets_its_options(cache: MemoryCache, keepalive: str, a
     directlyProvides(transport, ITCPTransport)
     protocol = MemoryConnection(cache.factory, transport).protocol
     assert transport.options == [("no delay", True), ("keep alive", asked)]
-    assert protocol.descriptor == 7
+    assert protocol.connection.descriptor == 7
 
 
 def test_the_factory_needs_nothing_but_a_dispatcher() -> None:
@@ -579,7 +579,7 @@ def test_a_refused_client_gets_its_error_and_is_not_waited_for_long(cache: Memor
 def test_a_killed_client_that_takes_nothing_is_gone_soon(cache: MemoryCache, clock: Clock) -> None:
     deaf, other = cache.connect(capacity=1000), cache.connect()
     deaf.protocol.dataReceived(b"ECHO " + b"x" * 500 + b"\r\n")  # in the transport, which is not full
-    assert other.call("CLIENT", "KILL", "ID", deaf.protocol._session.id) == 1  # type: ignore[union-attr]
+    assert other.call("CLIENT", "KILL", "ID", deaf.protocol.connection._session.id) == 1  # type: ignore[union-attr]
     clock.advance(3)
     assert deaf.closed
     assert b"\n" not in other.call("CLIENT", "LIST")[:-1]
@@ -591,7 +591,7 @@ def test_one_large_reply_that_is_not_read_counts_against_the_limits(cache: Memor
     client = cache.connect(capacity=1000)
     client.protocol.dataReceived(b"GET big\r\n")
     assert len(client.transport.value()) <= 64 * 1024
-    assert client.protocol.waiting_output > 900_000
+    assert client.protocol.connection.waiting_output > 900_000
     clock.advance(4)
     assert client.closed
     assert not cache.connect(capacity=1000).closed
@@ -621,17 +621,17 @@ def test_a_client_that_reads_slowly_is_not_idle(cache: MemoryCache, clock: Clock
 
 def test_a_lost_connection_leaves_nothing_to_the_garbage_collector(cache: MemoryCache) -> None:
     client = cache.connect()
-    session = client.protocol._session
+    session = client.protocol.connection._session
     assert session is not None
     client.close()
     assert session.link is None
-    assert client.protocol._session is None
+    assert client.protocol.connection._session is None
 
 
 def test_a_request_that_was_run_is_not_kept(cache: MemoryCache) -> None:
     client = cache.connect()
     client.send(b"SET k " + b"x" * 60_000 + b"\r\n")
-    assert client.protocol._reader._buffer == b""
+    assert client.protocol.connection._reader._buffer == b""
 
 
 def test_client_kill_ends_another_connection_at_once(cache: MemoryCache) -> None:

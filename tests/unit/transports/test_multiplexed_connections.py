@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from tests.sockets.multiplexed import Far, Machine, factory_of, failing
 from twisted_kv.engine.wakeup import READ_SIZE
 from twisted_kv.faces.in_process import LocalSession
-from twisted_kv.faces.stream import RespProtocol
+from twisted_kv.faces.resp_connection import RespConnection
 from twisted_kv.transports import multiplexer
 from twisted_kv.transports.multiplexer import BYTES_AT_ONCE
 from twisted_kv.vocabulary.errors import CommandError
@@ -55,7 +55,7 @@ def call(machine: Machine, *words: bytes) -> Any:
         return session.call(*words)
 
 
-def near(machine: Machine) -> RespProtocol:
+def near(machine: Machine) -> RespConnection:
     """Give the server's side of the only connection."""
     [connection] = machine.factory.connections
     return connection
@@ -346,8 +346,10 @@ def test_a_connection_that_fails_in_a_later_phase_ends_alone(
     if phase == "run":
         fail_on_bad(machine)
     else:
-        really = RespProtocol.answer
-        monkeypatch.setattr(RespProtocol, "answer", lambda self, it: failing() if b"BAD" in it[0] else really(self, it))
+        really = RespConnection.answer
+        monkeypatch.setattr(
+            RespConnection, "answer", lambda self, it: failing() if b"BAD" in it[0] else really(self, it)
+        )
     clients = [machine.connect() for _ in range(3)]
     for client, word in zip(clients, (b"PING", b"BAD", b"PING")):
         client.send(word + b"\r\n")
