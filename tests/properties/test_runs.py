@@ -15,9 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.own_commands import cache_with_own, promises
+from tests.rdb.reading import plain
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.persistence.log_format import LogReader, write_effects
+from twisted_kv.store.entries import parts
 from twisted_kv.testing import Clock, MemoryCache, MemoryConnection
 from twisted_kv.vocabulary.errors import CommandError
 from twisted_kv.wire.encoder import encode_request
@@ -111,6 +113,12 @@ def groups(draw: st.DrawFn) -> list[list[bytes]]:
     return draw(st.lists(one, min_size=1, max_size=8)) * draw(st.sampled_from([1, 1, 2, 60]))
 
 
+def shown(value: Any) -> Any:
+    """A value as something that can be compared and is short."""
+    found = plain(value)
+    return found if len(repr(found)) < 200 else hash(repr(found))
+
+
 def encoded(requests: list[list[bytes]]) -> bytes:
     return b"".join(map(encode_request, requests))
 
@@ -151,7 +159,7 @@ class Side:
         found = []
         for database in cache.service.dispatcher.server.databases[:2]:
             keys = sorted(database.table)
-            found.append({key: (repr_of(database.peek(key)), database.deadline(key)) for key in keys})
+            found.append({key: (shown(parts(database.table.get(key))[0]), database.deadline(key)) for key in keys})
         return found
 
     def seen(self, *connections: MemoryConnection) -> list[Any]:
@@ -172,15 +180,6 @@ class Side:
             for request in taken:
                 session.call(*request)
         return copy.data_of(copy.cache)
-
-
-def repr_of(value: Any) -> Any:
-    """A value as something that can be compared."""
-    if value is None or isinstance(value, bytes):
-        return value
-    if hasattr(value, "items"):
-        return sorted(value.items())
-    return list(value) if hasattr(value, "__iter__") else str(value.state())
 
 
 def both(settings: str, observer: str, beginning: str, pieces: list[tuple[list[list[bytes]], float]]) -> None:
@@ -281,3 +280,74 @@ def test_a_run_ends_at_a_reply_that_comes_later(holds: bytes) -> None:
         promises.pop(b"k%d" % number).resolve(b"%d" % number)
         replies += client.transport.take()
     assert replies == b"".join([b"$1\r\n%d\r\n" % number for number in range(8)]) + b"+PONG\r\n"
+
+
+# Datagrams
+
+DATAGRAMS = [
+    b"s1",
+    b"s2",
+    b"n1",
+    b"h1",
+    b"soon1",
+    b"none",
+    b"",
+    b"keyDoesNotExists",
+    b"s1\n",
+    b"s1\r\n",
+    b"s1=new",
+    b"big",
+]
+DATAGRAMS += [
+    b"GET s1",
+    b"get",
+    b"*1\r\n$4\r\nPING\r\n",
+    b"*",
+    b"x" * 300,
+    b"(nil)",
+    b"-ERR no\r\n",
+    b"PING",
+    b"Ss",
+    b"a b",
+]
+PEERS = [("127.0.0.1", 50_000), ("127.0.0.1", 50_001), ("127.0.0.1", 7), ("192.0.2.1", 50_000)]
+
+
+def answers_to(datagrams: list[tuple[bytes, Any]], dialect: str, settings: dict[str, object], *, has_runs: bool) -> Any:
+    side = Side(settings, has_runs=has_runs)
+    if not settings.get("requirepass"):
+        side.cache.call("SET", "big", b"x" * 65_500)
+    side.cache.clock.advance(0.06)
+    face = side.cache.datagrams(dialect)
+    face.protocol.datagramsReceived(datagrams)
+    found = list(face.transport.sent)
+    face.close()
+    return found, side.seen(side.other)
+
+
+@given(
+    st.lists(st.tuples(st.one_of(st.sampled_from(DATAGRAMS), st.just(b"s1")), st.sampled_from(PEERS)), max_size=20),
+    st.sampled_from(["auto", "equals", "command"]),
+    st.sampled_from([{}, {"requirepass": "secret"}, {"udp-refuse-port": "7"}, {"notify-keyspace-events": "KEAm"}]),
+)
+@example([(b"s1", PEERS[0])] * 8, "auto", {})
+@example([(b"keyDoesNotExists", PEERS[0])] * 8, "auto", {})
+@example([*[(b"s1", PEERS[0])] * 4, (b"h1", PEERS[1]), *[(b"s2", PEERS[0])] * 4], "equals", {})
+@example([*[(b"s1", PEERS[0])] * 4, (b"soon1", PEERS[1]), *[(b"s2", PEERS[0])] * 4], "equals", {})
+@example([(b"big", PEERS[0])] * 4, "equals", {})
+@example([(b"x" * 65_536, PEERS[0])] * 4, "equals", {})
+def test_datagrams_are_answered_alike_together_and_one_by_one(
+    datagrams: list[tuple[bytes, Any]], dialect: str, settings: dict[str, object]
+) -> None:
+    together = answers_to(datagrams, dialect, settings, has_runs=True)
+    assert together == answers_to(datagrams, dialect, settings, has_runs=False)
+
+
+@pytest.mark.pure
+def test_datagrams_that_are_keys_are_run_together() -> None:
+    side = Side({}, has_runs=True)
+    face = side.cache.datagrams("auto")
+    noted = runs_of(side.cache)
+    face.protocol.datagramsReceived([(b"s1", PEERS[0])] * 50)
+    assert noted == [50]
+    assert face.transport.sent == [(b"s1=old", PEERS[0])] * 50

@@ -22,6 +22,7 @@ from twisted_kv.vocabulary.replies import Reply
 from twisted_kv.vocabulary.waiting import Promise
 from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request, is_miss
 from twisted_kv.wire.encoder import least_size
+from twisted_kv.wire.plain_requests import LEAST_RUN, MOST_RUN, Run
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -103,7 +104,9 @@ class CacheDatagramProtocol(DatagramProtocol):
         self._joined = False
         received, self._received = self._received, []
         answers: Datagrams = []
-        if len(received) <= REQUESTS:
+        if LEAST_RUN <= len(received) <= MOST_RUN and self._answer_together(received, answers):
+            pass
+        elif len(received) <= REQUESTS:
             self._answer_each(received, answers)
         else:
             for start in range(0, len(received), REQUESTS):
@@ -117,6 +120,30 @@ class CacheDatagramProtocol(DatagramProtocol):
         if self._late.arrived:
             answers += [each for each in self._late.take() if each[1][1] not in self._silent_ports]
         return answers
+
+    def _answer_together(self, received: Datagrams, answers: Datagrams) -> bool:
+        """Do the same as `_answer_each` for datagrams that are all keys to retrieve; return False if they are not."""
+        datagrams = [datagram for datagram, _ in received]
+        dialect = self._dialect.of_keys(datagrams)
+        if (
+            dialect is None
+            or self._settings.requirepass
+            or max(map(len, datagrams)) >= self._read_size
+            or not all(map(self._is_served, {address[0] for _, address in received}))
+        ):
+            return False
+        replies = self._service.request_run(self._session, Run(b"GET", [datagrams], b"", 0, 0))
+        silent = self._silent_ports
+        for (datagram, address), reply in zip(received, replies):
+            if type(reply) is bytes and len(datagram) + len(reply) < MAX_DATAGRAM:  # as `Equals` renders it
+                answer: bytes | None = b"%b=%b" % (datagram, reply)
+            else:
+                answer = self._render(dialect, datagram, [b"GET", datagram], reply)
+            if answer is not None and address[1] not in silent:
+                answers.append((answer, address))
+        if len(replies) < len(received):
+            self._answer_each(received[len(replies) :], answers)
+        return True
 
     def _answer_each(self, received: Datagrams, answers: Datagrams) -> None:
         """Run the requests of some datagrams, and append their answers to `answers`."""

@@ -53,6 +53,10 @@ class Dialect:
         """Return the dialect in which a datagram is written."""
         return self
 
+    def of_keys(self, datagrams: list[bytes]) -> Dialect | None:
+        """Return the dialect in which each of some datagrams is a key to retrieve, and nothing else; None if not."""
+        return None
+
     def parse(self, datagram: bytes) -> list[Request]:
         """Return the requests of a datagram, or none if it is not to be answered; raises `CommandError`."""
         raise NotImplementedError
@@ -75,6 +79,10 @@ class Equals(Dialect):
     """`foo=bar` sets a key and is not answered; a datagram without an equals sign is the key to retrieve."""
 
     name: ClassVar[str] = "equals"
+
+    def of_keys(self, datagrams: list[bytes]) -> Dialect | None:
+        joined = b"".join(datagrams)
+        return None if b"=" in joined or b"\n" in joined else self
 
     def parse(self, datagram: bytes) -> list[Request]:
         if datagram[-1:] == b"\n":
@@ -158,6 +166,13 @@ class Auto(Dialect):
     def __init__(self, binary: bool = False) -> None:
         super().__init__(binary)
         self._equals, self._words, self._resp = Equals(binary), Words(binary), Resp(binary)
+
+    def of_keys(self, datagrams: list[bytes]) -> Dialect | None:
+        equals = self._equals
+        doubtful = [datagram for datagram in datagrams if datagram[:1] in self._BEGINNINGS]
+        if doubtful and any(self.choose(datagram) is not equals for datagram in doubtful):
+            return None
+        return equals.of_keys(datagrams)
 
     def choose(self, datagram: bytes) -> Dialect:
         if datagram[:1] not in self._BEGINNINGS:
