@@ -21,11 +21,12 @@ KINDS = (
     "SETRANGE SETRANGE SETBIT SETBIT RPUSH RPUSH RPUSH LPUSH LPUSHX LPOP RPOP LMOVE LMOVE LTRIM LSET LINSERT LREM "
     "SADD SADD SADD SREM SMOVE SPOP SUNIONSTORE SDIFFSTORE ZADD ZADD ZADD ZINCRBY ZINCRBY ZREM ZREMRANGEBYSCORE "
     "ZREMRANGEBYRANK ZPOPMIN ZPOPMAX ZUNIONSTORE ZRANGESTORE XADD XADD XADD XADD XDEL XTRIM XSETID XGROUP XGROUP "
-    "XREADGROUP XREADGROUP XREADGROUP XACK XACK XCLAIM XAUTOCLAIM RENAMENX MOVE COPY COPY SWAPDB FLUSHDB MULTI MULTI"
+    "XREADGROUP XREADGROUP XREADGROUP XACK XACK XCLAIM XAUTOCLAIM RENAMENX MOVE COPY COPY SWAPDB FLUSHDB MULTI MULTI "
+    "RUN RUN"
 ).split()
 """The kinds of requests, each as often as it is likely.
 
-COUNT goes to a key that is never removed, so that few states come twice.
+COUNT goes to a key that is never removed, so that few states come twice.  RUN stands for several of one kind.
 """
 
 FAMILIES = "snfhbltzx"
@@ -77,7 +78,7 @@ class Author:
             return b"SET", b"%d:ballast%d" % (self._name, number), self._value() + b"b" * 1000
         if not self._planned:
             kind = self.draw.choice(KINDS)
-            self._planned = self._transaction() if kind == "MULTI" else [self._think(kind)]
+            self._planned = self._transaction() if kind == "MULTI" else self._several(kind)
         words = self._planned.pop(0)
         self.must_wait = not self.is_amid and (words[0] in (b"SPOP", b"EXEC") or b"*" in words)
         return words
@@ -92,10 +93,17 @@ class Author:
             kind = "COUNT"
         return self._thought[kind]()
 
+    def _several(self, kind: str) -> list[Words]:
+        """Give a request of a kind, or for RUN several of one of the kinds that are run together where they may."""
+        if kind != "RUN":
+            return [self._think(kind)]
+        kind = self.draw.choice(["SET", "SET", "SET", "INCR", "HSET", "RPUSH", "SADD", "ZADD", "APPEND"])
+        return [self._think(kind)[:3] if kind == "SET" else self._think(kind) for _ in range(self.draw.randint(4, 12))]
+
     def _transaction(self) -> list[Words]:
         """Give some requests that are done all or none; where the server chooses, nothing follows."""
         kinds = [self.draw.choice(KINDS) for _ in range(self.draw.randint(1, 8))]
-        plain = [kind for kind in kinds if kind not in ("MULTI", "SPOP")]
+        plain = [kind for kind in kinds if kind not in ("MULTI", "SPOP", "RUN")]
         if self.draw.random() < 0.2:
             plain.append("SPOP")
         database, self._leaves_nothing = self.database, True

@@ -434,9 +434,17 @@ def test_the_model_agrees_with_the_cache(cache: MemoryCache, seed: int) -> None:
 def test_an_author_uses_all_kinds_and_is_seldom_refused() -> None:
     author, model, answers = Author(0, random.Random(1)), Model({}), []
     seen = set()
+    longest = length = 0
+    last = b""
     for _ in range(3000):
         words = author.request()
+        length = length + 1 if words[0] == last else 1
+        longest, last = max(longest, length), words[0]
         seen.add(words[0].decode())
         answers.append(model.run(words))
-    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS} | {"EXEC", "DISCARD"}
+    assert seen == {"INCR" if kind in ("COUNT", "DRAW") else kind for kind in KINDS if kind != "RUN"} | {
+        "EXEC",
+        "DISCARD",
+    }
+    assert longest >= 12
     assert answers.count(REFUSED) < 300
