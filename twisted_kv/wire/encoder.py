@@ -225,8 +225,7 @@ def encode_few(value: Reply, resp: int) -> bytes | None:
         return None
     count = len(value)
     if type(value) is dict:
-        head = mark % (count if resp == 3 else 2 * count)
-        return short_array(head, chain.from_iterable(value.items()), _SIMPLE[resp])
+        return short_array(mark % (count if resp == 3 else 2 * count), value, _SIMPLE[resp])
     return short_array(mark % count, value, _SIMPLE[resp])
 
 

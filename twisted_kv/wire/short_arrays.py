@@ -14,6 +14,7 @@ Microseconds for an array of 100 strings of 64 bytes (redis-server: about 1):
 
 from __future__ import annotations
 
+from itertools import chain
 from types import FunctionType
 from typing import Any, Callable, Dict, Final, Iterable, Optional
 
@@ -36,11 +37,13 @@ Simple = Dict[type, Callable[[Any], bytes]]
 
 
 ShortArray = Callable[[bytes, Iterable[Any], Simple], Optional[bytes]]
-"""Encodes elements after a head; returns None if one is neither a short string nor simple."""
+"""Encodes elements, those of a dictionary pair by pair; returns None if one is neither a short string nor simple."""
 
 
 def by_joining(head: bytes, elements: Iterable[Any], simple: Simple) -> bytes | None:
     """Encode elements after a head; return None if one is neither a short string nor simple."""
+    if type(elements) is dict:
+        elements = chain.from_iterable(elements.items())
     try:
         lines = [
             BULK_HEADERS[len(each)] + each if type(each) is bytes else simple[type(each)](each)[:-2]
@@ -56,19 +59,34 @@ def by_writing(head: bytes, elements: Iterable[Any], simple: Simple) -> bytes | 
     """Encode elements after a head; return None if one is neither a short string nor simple."""
     writer = BytesWriter()
     writer.write(head)
-    for each in elements:
-        if type(each) is bytes:
-            if len(each) >= SHORT:
+    if type(elements) is dict:
+        pairs: dict[Any, Any] = elements
+        for key, value in pairs.items():
+            if not (_write(writer, key, simple) and _write(writer, value, simple)):
                 return None
-            writer.write(BULK_HEADERS[len(each)])
-            writer.write(each)
-            writer.write(b"\r\n")
-        else:
-            encode = simple.get(type(each))
-            if encode is None:
-                return None
-            writer.write(encode(each))
+        return writer.getvalue()
+    listed: list[Any] = elements if type(elements) is list else list(elements)
+    for each in listed:
+        if not _write(writer, each, simple):
+            return None
     return writer.getvalue()
+
+
+def _write(writer: BytesWriter, element: Any, simple: Simple) -> bool:
+    """Write an element; return False if it is neither a short string nor simple."""
+    if type(element) is bytes:
+        size = len(element)
+        if size >= SHORT:
+            return False
+        writer.write(BULK_HEADERS[size])
+        writer.write(element)
+        writer.write(b"\r\n")
+        return True
+    encode = simple.get(type(element))
+    if encode is None:
+        return False
+    writer.write(encode(element))
+    return True
 
 
 _is_interpreted: Final = isinstance(by_joining, FunctionType)
