@@ -104,11 +104,18 @@ class Database(Keyspace):
         self.changes += len(keys)
         memory = 0
         table = self._keys
+        shards, shift = table.shards, table.shift
         for key, value in zip(keys, values):
-            old = table.set(key, value)
-            if type(old) is bytes:
-                memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
-            elif old is None:
+            shard = shards[hash(key) >> shift]
+            old = shard.get(key)
+            if type(old) is bytes:  # the path of most requests, without a call
+                shard[key] = value
+                if len(value) != len(old):
+                    memory += ((len(value) + ROUNDING) & GRAIN_MASK) - ((len(old) + ROUNDING) & GRAIN_MASK)
+                continue
+            table.set(key, value)
+            shards, shift = table.shards, table.shift  # it may have grown
+            if old is None:
                 memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
             else:
                 self._replaced(key, value, old, None, False, None)
