@@ -132,7 +132,8 @@ def bitcount(session: Session, key: bytes, *words: bytes) -> Reply:
         return 0
     if len(words) not in (0, 2, 3):
         raise CommandError(SYNTAX)
-    start, end = map(integer, words[:2]) if words else (0, -1)
+    # Not by `map`: where it is compiled, an error behind that would be lost (mypy 2.4.1).
+    start, end = (integer(words[0]), integer(words[1])) if words else (0, -1)
     if start < 0 and end < 0 and start > end:
         return 0
     first, last = _clip(start, end, len(value), in_bits=_is_bit_range(words))
