@@ -11,6 +11,7 @@ from tests.rdb.cases import VALUES
 from tests.rdb.files import Streamed, Value
 from twisted_kv.persistence.log_format import CommandWriter, LogReader
 from twisted_kv.rdb.uses import Large
+from twisted_kv.wire.plain_requests import listed
 
 from .programs import Complaint, Connection, question, type_of, value_told
 from .servers import RedisServer
@@ -53,7 +54,7 @@ def test_redis_makes_the_same_of_our_requests(redis: Connection, sample: Value) 
     reader = LogReader()
     reader.feed(b"".join(data))
     while True:
-        requests, _ = reader.take()
+        requests = listed(reader.take()[0])
         if not requests:
             break
         for request, reply in zip(requests, redis.ask([tuple(words) for words in requests])):

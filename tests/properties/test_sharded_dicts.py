@@ -29,7 +29,9 @@ class TableMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         # Shards so small that a few keys cut and join them.
-        self.patches = mock.patch.multiple(module, SHARD_SIZE=SHARD_SIZE, _NEARLY_EMPTY=1, _EMPTY_SHARDS_PER_STEP=2)
+        self.patches = mock.patch.multiple(
+            module, SHARD_SIZE=SHARD_SIZE, _FILLED=3, _NEARLY_EMPTY=1, _EMPTY_SHARDS_PER_STEP=2
+        )
         self.patches.start()
         self.table: ShardedDict[int] = ShardedDict()
         self.model: dict[bytes, int] = {}
@@ -41,10 +43,22 @@ class TableMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.patches.stop()
 
-    @initialize(count=st.sampled_from([0, 1, 60]))
-    def fill(self, count: int) -> None:
+    @initialize(count=st.sampled_from([0, 1, 60]), expected=st.sampled_from([0, 1, 7, 60, 300]))
+    def fill(self, count: int, expected: int) -> None:
+        self.table = ShardedDict(expected)
         for number in range(count):
             self.set(number, number)
+
+    @rule(numbers=st.lists(NUMBERS, max_size=20), value=st.integers(0, 9))
+    def add_all(self, numbers: list[int], value: int) -> None:
+        keys = [name(number) for number in numbers]
+        seen: dict[bytes, int] = {}
+        for key in keys:
+            if key in self.model or key in seen:
+                break
+            seen[key] = value
+        assert self.table.add_all(keys, [value] * len(keys)) is (len(seen) == len(keys))
+        self.model.update(seen)
 
     @rule(number=NUMBERS, value=st.integers(0, 9))
     def set(self, number: int, value: int) -> None:

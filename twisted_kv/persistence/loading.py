@@ -32,6 +32,7 @@ from twisted_kv.store.database import Database
 from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.errors import ArityError, CommandError, LossError, as_text
 from twisted_kv.vocabulary.logs import Logger
+from twisted_kv.wire.plain_requests import Requests, Run
 
 T = TypeVar("T")
 
@@ -403,8 +404,14 @@ class _Replay:
         self.transaction_start: int | None = None
         """Offset of a MULTI whose EXEC has not been read yet, or None."""
 
-    def run(self, requests: list[list[bytes]], offset: int) -> None:
+    def run(self, requests: Requests, offset: int) -> None:
         """Run adjacent requests, the first of which begins at `offset`; raises `LogError`."""
+        if isinstance(requests, Run):
+            done = 0 if self.transaction_start is not None else self._run_together(requests, offset)
+            if done == requests.count:
+                return
+            offset += sum(map(request_size, requests.requests()[:done]))
+            requests = requests.requests(done)
         for words in requests:
             name = words[0].upper()
             if name == b"MULTI":
@@ -422,6 +429,12 @@ class _Replay:
             else:
                 self._run(words, offset)
             offset += request_size(words)
+
+    def _run_together(self, run: Run, offset: int) -> int:
+        """Run the first requests of a run, if their command has a function for many; return how many were run."""
+        entry = self._find([run.name, *[column[0] for column in run.columns]], offset)
+        function = entry.runs.get(len(run.columns) + 1)
+        return 0 if function is None else len(function(self._session, run))
 
     def _find(self, words: list[bytes], offset: int) -> TableEntry:
         commands = self._server.commands

@@ -16,7 +16,7 @@ from twisted_kv.sessions.services import Effect
 from twisted_kv.store.entries import Value
 from twisted_kv.vocabulary.numbers import parse_integer
 from twisted_kv.wire.encoder import encode_request
-from twisted_kv.wire.plain_requests import by_lines, listed
+from twisted_kv.wire.plain_requests import Requests, by_lines
 
 _LONGEST_LINE: Final = 64
 _MOST_WORDS: Final = 1024 * 1024
@@ -142,7 +142,7 @@ class LogReader:
             self._missing = 0
             self._chunks.clear()
 
-    def take(self) -> tuple[list[list[bytes]], int]:
+    def take(self) -> tuple[Requests, int]:
         """Return the next requests, and the offset at which the first begins; no requests if more bytes are needed.
 
         They are adjacent in the file; each has `request_size` bytes.  Raises `LogError`.
@@ -152,7 +152,7 @@ class LogReader:
             if not self._bytes_read:  # by lines in every build: the other way does not check the bytes after a word
                 found, self._at = by_lines(self._buffer, self._at)
                 if found:
-                    return listed(found), start
+                    return found, start
             request = self._read_one()
             if request is None:
                 break

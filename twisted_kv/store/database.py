@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final
 
 from twisted_kv.store.entries import Held, as_kind, parts
@@ -134,11 +135,8 @@ class Database(Keyspace):
 
     def load_strings(self, keys: list[bytes], values: list[bytes]) -> bool:
         """Do the same as `load` for many keys without deadlines; returns False if one of them exists already."""
-        put = self._keys.set
-        memory = 0
-        for key, value in zip(keys, values):
-            if put(key, value) is not None:
-                return False
-            memory += ITEM + ((len(key) + ROUNDING) & GRAIN_MASK) + ((len(value) + ROUNDING) & GRAIN_MASK)
-        self.memory += memory
+        if not self._keys.add_all(keys, values):
+            return False
+        sizes = [((len(each) + ROUNDING) & GRAIN_MASK) for each in chain(keys, values)]
+        self.memory += ITEM * len(keys) + sum(sizes)
         return True

@@ -20,7 +20,7 @@ import heapq
 import sys
 from itertools import islice
 from random import Random
-from typing import Final, Generic, Iterator, TypeVar
+from typing import Final, Generic, Iterator, Sequence, TypeVar
 
 V = TypeVar("V")
 
@@ -77,6 +77,21 @@ class ShardedDict(Generic[V]):
             if len(shard) > SHARD_SIZE:
                 self._split(slot % len(self.shards))
         return old
+
+    def add_all(self, keys: Sequence[bytes], values: Sequence[V]) -> bool:
+        """Set the values of new keys; return False at one that exists already: those before it are set."""
+        shards, shift = self.shards, self.shift
+        for key, value in zip(keys, values):
+            shard = shards[hash(key) >> shift]
+            if key in shard:
+                return False
+            if len(shard) < SHARD_SIZE:
+                shard[key] = value
+                self._length += 1
+            else:
+                self.set(key, value)
+                shards, shift = self.shards, self.shift
+        return True
 
     def pop(self, key: bytes) -> V | None:
         """Remove a key and return its value, or None."""

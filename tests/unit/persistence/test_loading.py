@@ -417,3 +417,32 @@ def test_a_base_of_commands_is_read_whatever_it_is_called() -> None:
     assert set(start(laid_out(base=make.rdb(string(b"k")), incr=b"")).data) == {(0, b"k")}
     assert start({**laid_out(base=b"", incr=b"")}).refused is None
     assert BASE.endswith(".aof")
+
+
+@pytest.mark.parametrize(("announced", "most"), [(0, 1), (300, 1), (800, 4), (1 << 62, 4)])
+def test_a_table_is_made_for_the_keys_that_a_snapshot_may_hold(announced: int, most: int) -> None:
+    keys = [string(b"k%d" % number, b"v" * 7) for number in range(300)]
+    files = snapshot(make.select(0), make.resize(announced, 0), *keys)
+    with started(files, appendonly="no") as cache:
+        table = cache.service.dispatcher.server.databases[0].table
+        assert len(table) == 300
+        assert len(table.shards) == most
+        assert cache.call("GET", "k299") == b"v" * 7
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
+def test_a_key_that_is_there_twice_among_many_is_refused(policy: str) -> None:
+    files = snapshot(*[string(b"k%d" % (number % 60)) for number in range(100)])
+    outcome = start(files, appendonly="no", maxmemory_policy=policy, maxmemory="1gb")
+    assert "a key is there twice" in str(outcome.refused)
+
+
+def test_requests_of_one_command_are_replayed_together_and_one_by_one_alike() -> None:
+    sets = [("SET", f"k{number}", number) for number in range(50)]
+    requests = [*sets, *[("SET", f"k{number}", "v", "PXAT", FAR) for number in range(10)], ("MULTI",), *sets, ("EXEC",)]
+    requests += [("INCR", "n")] * 9 + [("SET", "k1", "v", "EX", "nonsense")] * 5 + sets[:2]
+    with started(laid_out(incr=log(*requests)), appendonly="yes") as cache:
+        assert cache.call("DBSIZE") == 51
+        assert cache.call("GET", "n") == b"9"
+        assert cache.call("GET", "k49") == b"49"
+        assert cache.call("TTL", "k5") == -1

@@ -19,6 +19,7 @@ from twisted_kv.persistence.log_format import (
 from twisted_kv.rdb.uses import Large
 from twisted_kv.values.hashes import Hash
 from twisted_kv.wire.encoder import encode_request
+from twisted_kv.wire.plain_requests import listed
 
 SET = words("SET", "k", "v")
 DEL = words("DEL", "k")
@@ -31,7 +32,8 @@ def read(data: bytes, piece: int = 1 << 30) -> tuple[list[list[bytes]], bytes]:
     for start in range(0, len(data), piece):
         reader.feed(data[start : start + piece])
         while True:
-            requests, place = reader.take()
+            taken, place = reader.take()
+            requests = listed(taken)
             if not requests:
                 break
             assert data[place : place + request_size(requests[0])] == encode_request(requests[0])

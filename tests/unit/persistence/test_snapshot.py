@@ -24,6 +24,7 @@ from twisted_kv.values.hashes import Hash
 from twisted_kv.values.long_strings import LongString
 from twisted_kv.values.sharded import SHARD_SIZE
 from twisted_kv.vocabulary.clock import Now
+from twisted_kv.wire.plain_requests import listed
 
 FACTS = {"redis-ver": "7.0.15", "ctime": 1_600_000_000}
 LARGE = SHARD_SIZE * 3
@@ -380,7 +381,7 @@ def replayed(data: bytes) -> Data:
     held: Data = {}
     with cache.session() as session:
         while True:
-            requests, _ = reader.take()
+            requests = listed(reader.take()[0])
             if not requests:
                 break
             for request in requests:
