@@ -31,6 +31,7 @@ from twisted_kv.vocabulary.numbers import (
     round_long_double,
 )
 from twisted_kv.vocabulary.replies import OK, Reply
+from twisted_kv.wire.plain_requests import Run
 
 strings = Group("string", category="string")
 
@@ -41,10 +42,10 @@ def get(session: Session, key: bytes) -> Reply:
     return session.db.read_as(key, bytes)
 
 
-@strings.run("GET")
-def get_run(session: Session, keys: list[bytes]) -> list[Reply]:
+@strings.run("GET", arguments=1)
+def get_run(session: Session, run: Run) -> list[Reply]:
     """Run GET for many keys."""
-    return session.db.read_strings(keys)
+    return session.db.read_strings(run.columns[0])
 
 
 @attrs.define
@@ -136,17 +137,17 @@ def set_(session: Session, key: bytes, value: bytes, *words: bytes) -> Reply:
     return old if options.old_value else OK
 
 
-@strings.run("SET")
-def set_run(session: Session, keys: list[bytes], values: list[bytes]) -> list[Reply]:
+@strings.run("SET", arguments=2)
+def set_run(session: Session, run: Run) -> list[Reply]:
     """Run SET without options for many keys."""
+    keys, values = run.columns
     return [OK] * len(keys) if session.db.set_strings(keys, values) else []
 
 
-@strings.run("SET")
-def set_until_run(
-    session: Session, keys: list[bytes], values: list[bytes], options: list[bytes], times: list[bytes]
-) -> list[Reply]:
+@strings.run("SET", arguments=4)
+def set_until_run(session: Session, run: Run) -> list[Reply]:
     """Run SET with one time option for many keys, unless they have to be recorded: with absolute times."""
+    keys, values, options, times = run.columns
     option = options[0]
     if session.is_recorded or option not in TIME_OPTIONS or options.count(option) < len(options):
         return []

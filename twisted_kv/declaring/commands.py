@@ -14,10 +14,11 @@ import attrs
 from twisted_kv.vocabulary.errors import c_string
 from twisted_kv.vocabulary.numbers import leading_integer, parse_integer
 from twisted_kv.vocabulary.replies import Reply
+from twisted_kv.wire.plain_requests import Run
 
 Function = Callable[..., Reply]
-RunFunction = Callable[..., List[Reply]]
-"""Runs a command for the first requests of a run, given a list of each argument; returns their replies."""
+RunFunction = Callable[[Any, Run], List[Reply]]
+"""Runs a command, in a session, for the first requests of a run; returns their replies."""
 
 KeyPositions = List[Tuple[int, Tuple[str, ...]]]
 """The positions of the keys in a request (the name is 0), and how the command accesses each."""

@@ -165,18 +165,17 @@ class Group:
 
         return declare
 
-    def run(self, name: str) -> Callable[[R], R]:
-        """Declare a function that runs a command, declared before, for many requests: its first argument is its key.
+    def run(self, name: str, *, arguments: int) -> Callable[[R], R]:
+        """Declare a function that runs a command, declared before, for many requests with so many arguments each.
 
-        Its arguments are the session, then for each argument of the command a list of what the requests pass; a command
-        may have one such function for each number of arguments.  It returns the replies of the first requests: of all,
-        or of those before one that it leaves to the command itself, such as one whose key has expired or holds another
-        type.  It raises nothing.  The requests are recorded in the append-only file as they came.
+        Its arguments are the session and a `Run`, whose first column holds the keys.  It returns the replies of the
+        first requests: of all, or of those before one that it leaves to the command itself, such as one whose key has
+        expired or holds another type.  It raises nothing.  The requests are recorded in the append-only file as they
+        came.
         """
 
         def declare(function: R) -> R:
-            width, _ = _bounds(function)
-            self.commands[name.lower().encode()].runs[width + 1] = function
+            self.commands[name.lower().encode()].runs[arguments + 1] = function
             return function
 
         return declare

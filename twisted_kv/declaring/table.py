@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import partial
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Protocol, Sequence
+from typing import Iterable, Iterator, Mapping, Protocol, Sequence
 
 from twisted_kv.declaring.commands import Command, Function, InTransaction, Lasting, RunFunction
 from twisted_kv.vocabulary.errors import CommandError, as_text, c_string
-from twisted_kv.vocabulary.replies import Reply
-from twisted_kv.wire.plain_requests import Run
 
 
 class Commands(Protocol):
@@ -85,17 +82,13 @@ class Scope(IntEnum):
         return command.lasting <= self
 
 
-RunTogether = Callable[[Any, Run], List[Reply]]
-"""Runs the first requests of a run in a session, and returns their replies."""
-
-
 class Composer(Protocol):
     """Wraps the functions of commands in layers."""
 
     def compose(self, command: Command) -> Function:
         """Return the function that runs a request."""
 
-    def compose_runs(self, command: Command) -> dict[int, RunTogether]:
+    def compose_runs(self, command: Command) -> dict[int, RunFunction]:
         """Return the functions that run many requests, by the length of each."""
 
     def may_run_together(self, command: Command) -> bool:
@@ -108,16 +101,11 @@ class NoLayers:
     def compose(self, command: Command) -> Function:
         return command.function
 
-    def compose_runs(self, command: Command) -> dict[int, RunTogether]:
-        return {length: partial(run_columns, function) for length, function in command.runs.items()}
+    def compose_runs(self, command: Command) -> dict[int, RunFunction]:
+        return command.runs
 
     def may_run_together(self, command: Command) -> bool:
         return command.may_run_together
-
-
-def run_columns(function: RunFunction, session: Any, run: Run) -> list[Reply]:
-    """Pass the columns of a run to a command's function."""
-    return function(session, *run.columns)
 
 
 class CommandTable:

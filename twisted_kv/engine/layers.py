@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Final
 
-from twisted_kv.declaring.commands import Command, Function
-from twisted_kv.declaring.table import NoLayers, RunTogether
+from twisted_kv.declaring.commands import Command, Function, RunFunction
 
 Layer = Callable[[Command, Function], Function]
 """Wraps a command's function: returns one that does the layer's work and calls the given function."""
-RunLayer = Callable[[Command, RunTogether], RunTogether]
+RunLayer = Callable[[Command, RunFunction], RunFunction]
 """Does the same for the function that runs many requests of a command at once."""
 
 WAITING: Final = "waiting"
@@ -51,9 +50,9 @@ class Layers:
                 function = layer(command, function)
         return function
 
-    def compose_runs(self, command: Command) -> Dict[int, RunTogether]:
+    def compose_runs(self, command: Command) -> Dict[int, RunFunction]:
         """Return the functions that run many requests of a command at once, wrapped in all layers that are on."""
-        functions = NoLayers().compose_runs(command)
+        functions = command.runs
         for name in ORDER:
             layer = self._run_layers.get(name)
             if layer is not None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Final, List
 
-from twisted_kv.declaring.commands import Command, Function
-from twisted_kv.declaring.table import RunTogether
+from twisted_kv.declaring.commands import Command, Function, RunFunction
 from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.layers import JOURNAL
 from twisted_kv.sessions.services import Effect, NoEffects
@@ -114,7 +113,7 @@ class Journal:
         if effects:
             self._record(effects)
 
-    def _run_layer(self, command: Command, function: RunTogether) -> RunTogether:
+    def _run_layer(self, command: Command, function: RunFunction) -> RunFunction:
         """Wrap the function that runs many requests of a command, so that they are recorded as they came.
 
         Each of them repeats its own effect, or that it had none; and it has let no key expire.
