@@ -28,10 +28,13 @@ PATIENCE = 20.0
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 ABOUT = """\
-import json, platform, twisted, twisted_kv.version as ours, twisted_kv.store.database as compiled
+import json, platform, shlex, sysconfig, twisted, twisted_kv.version as ours, twisted_kv.store.database as compiled
 build = "" if compiled.__file__.endswith(".py") else ", compiled"
+words = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
+built = [word for word in words if "optimizations" in word or "lto" in word]
 print(json.dumps({"owncache": ours.VERSION, "Twisted": twisted.__version__,
-                  "interpreter": platform.python_implementation() + " " + platform.python_version() + build}))
+                  "interpreter": platform.python_implementation() + " " + platform.python_version() + build,
+                  "configured with": " ".join(built)}))
 """
 
 
