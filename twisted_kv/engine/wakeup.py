@@ -138,6 +138,11 @@ class WakeUp:
         return True
 
     @property
+    def commits_at_once(self) -> bool:
+        """Whether nothing is made durable, so that a member may send its answers before the wake-up ends."""
+        return self.commit is commit_nothing
+
+    @property
     def is_late(self) -> bool:
         """Whether this wake-up has used up its time, so that the rest should wait for the next one."""
         return self._now.elapsed > self._end_of_turn

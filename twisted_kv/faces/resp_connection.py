@@ -131,7 +131,11 @@ class RespConnection:
             elif reader.more:
                 self._check_query_limit()
         self._joined = self._has_backlog = again
-        return outbox.take()
+        batch = outbox.take()
+        if len(batch) > 1 and self._wakeup.commits_at_once and not self._state.is_over:
+            self._deliver(batch)  # not all large replies of a wake-up at once: no cache of the processor holds them
+            return []
+        return batch
 
     def _run_requests(self, session: Session, reader: RequestReader, outbox: Outbox) -> bool:
         """Run requests; return True if the rest must wait for another turn.  Raises `ProtocolError`."""
@@ -282,8 +286,13 @@ class RespConnection:
     def answer(self, batch: Batch) -> None:
         """Send the batch of a turn that is committed, unless the connection was closed meanwhile."""
         self._turns -= 1
-        if not batch or (self._state is not OPEN and self._state.is_over):
-            return
+        if batch and (self._state is OPEN or not self._state.is_over):
+            self._deliver(batch)
+        if self._state is not OPEN:
+            self._end_if_served()
+
+    def _deliver(self, batch: Batch) -> None:
+        """Hand a batch to the transport, or release it to wait for that."""
         outbox, data = self._outbox, batch[0]
         if len(batch) > 1 or self._full or outbox.released or len(data) > CHUNK:
             outbox.release(batch)
@@ -292,8 +301,6 @@ class RespConnection:
             outbox.held_bytes -= len(data)
             self._statistics.bytes_sent += len(data)
             self.transport.write(data)
-        if self._state is not OPEN:
-            self._end_if_served()
 
     def end_input(self) -> None:
         """React to the client closing its sending side; it still gets the replies that it is owed."""
