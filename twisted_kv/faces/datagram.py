@@ -24,6 +24,11 @@ from twisted_kv.wire.dialects import DIALECTS, MAX_DATAGRAM, Dialect, Request, i
 from twisted_kv.wire.encoder import least_size
 from twisted_kv.wire.plain_requests import LEAST_RUN, MOST_RUN, Run
 
+try:
+    from mypy_extensions import mypyc_attr
+except ImportError:
+    from twisted_kv.vocabulary.compiling import mypyc_attr  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
@@ -34,6 +39,7 @@ DATAGRAMS_A_TURN = 64
 """Datagrams that are answered before the reactor serves others."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CacheDatagramProtocol(DatagramProtocol):
     """Answers datagrams in one dialect, by default the one named in the settings of its service.
 
