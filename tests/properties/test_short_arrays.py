@@ -63,6 +63,16 @@ def test_the_types_that_have_elements_are_known() -> None:
     assert {list, dict, set, frozenset, OrderedSet} == AGGREGATES
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("odd", [b"x" * SHORT, []])
+def test_either_way_gives_up_at_any_place(way: ShortArray, odd: Any) -> None:
+    assert way(b"", [odd], {}) is way(b"", [b"a", odd], {}) is way(b"", iter([odd]), {}) is None
+    assert way(b"", {b"a": odd}, {}) is None
+    assert way(b"", {b"a": b"b", b"x" * SHORT: b""}, {}) is None
+    assert way(b"*2\r\n", {b"a": b"b"}, {}) == way(b"*2\r\n", iter([b"a", b"b"]), {}) == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+    assert way(b"", [1], {int: lambda number: b":%d\r\n" % number}) == b":1\r\n"
+
+
 @given(st.binary(max_size=9), st.lists(st.one_of(short, other), max_size=12))
 def test_both_ways_agree(head: bytes, elements: list[Any]) -> None:
     simple = {int: lambda number: b":%d\r\n" % number, type(None): lambda none: b"_\r\n"}

@@ -8,6 +8,7 @@ from twisted_kv.faces.connections import RespFactory
 from twisted_kv.faces.datagram import CacheDatagramProtocol
 from twisted_kv.faces.stream import RespProtocol
 from twisted_kv.testing import Clock, DatagramTransport, MemoryCache, MemoryConnection, StreamTransport
+from twisted_kv.vocabulary.compiling import mypyc_attr
 
 
 class Service(CacheService):
@@ -73,3 +74,7 @@ def test_the_kit_and_the_clients_can_be_subclassed() -> None:
         assert cache.connect().call("CLIENT", "GETNAME") == b"mine"
     assert issubclass(Stream, StreamClient)
     assert issubclass(Datagram, DatagramClient)
+
+
+def test_without_the_compiler_its_decorator_does_nothing() -> None:
+    assert mypyc_attr(allow_interpreted_subclasses=True)(Service) is Service

@@ -71,11 +71,12 @@ class Expiry:
     then to remove the keys that are `due`.
     """
 
-    __slots__ = ("_alarm", "_length", "_levels", "_next")
+    __slots__ = ("_alarm", "_finer", "_length", "_levels", "_next")
 
     def __init__(self, alarm: Callable[[int], None], date: int = 0) -> None:
         self._alarm = alarm
         self._levels = [_Level(_BITS * level) for level in range(_LEVELS)]
+        self._finer = self._levels[:-1]
         for finer, level in zip(self._levels, self._levels[1:]):
             finer.end = (date >> level.shift) + _AHEAD + 1 << level.shift
         self._length = 0
@@ -86,7 +87,7 @@ class Expiry:
 
     def _level_of(self, deadline: int) -> _Level:
         """Return the level to which a deadline belongs."""
-        for level in self._levels:
+        for level in self._finer:
             if deadline < level.end:
                 return level
         return self._levels[-1]
@@ -199,13 +200,9 @@ class Expiry:
         """Return a key with a deadline chosen uniformly at random, or None."""
         if not self._length:
             return None
-        index = random.randrange(self._length)
-        for level in self._levels:
-            for bucket in level.buckets.values():
-                if index < len(bucket):
-                    return bucket.random_key(random)
-                index -= len(bucket)
-        raise AssertionError("the buckets hold fewer keys than were counted")
+        buckets = [bucket for level in self._levels for bucket in level.buckets.values()]
+        [bucket] = random.choices(buckets, [len(each) for each in buckets])
+        return bucket.random_key(random)
 
     def mean_left(self, now: int) -> int:
         """Return the mean TTL of the keys in milliseconds, from a sample of the buckets of each level."""

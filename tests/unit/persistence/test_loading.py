@@ -446,3 +446,28 @@ def test_requests_of_one_command_are_replayed_together_and_one_by_one_alike() ->
         assert cache.call("GET", "n") == b"9"
         assert cache.call("GET", "k49") == b"49"
         assert cache.call("TTL", "k5") == -1
+
+
+def test_a_run_of_a_log_ends_before_a_request_that_fails() -> None:
+    sets = [("SET", f"k{number}", "v", "PXAT", FAR) for number in range(20)]
+    wrong = [("SET", f"k{number}", "v", "PXAT", "nonsense") for number in range(2)]
+    files = laid_out(incr=log(*sets, *wrong, *sets[:3]))
+    with listening() as said, started(files, appendonly="yes") as cache:
+        assert cache.call("DBSIZE") == 20
+        assert cache.call("PEXPIRETIME", "k2") == FAR
+    assert any(f"the first at byte {len(log(*sets))}" in each for each in said.at(LogLevel.critical))
+
+
+def test_runs_are_written_to_the_log_and_replayed() -> None:
+    disk = MemoryDisk({})
+    cache = MemoryCache({"dir": "/memory", "appendonly": "yes"}, Clock(), disk)
+    run_out(cache.clock, cache)
+    client = cache.connect()
+    client.call("SET", "k", "v")
+    sets = log(*[("SET", f"k{number}", number) for number in range(50)])
+    for data in (sets, log(("SELECT", 1)), sets):
+        client.send(data)
+    cache.clock.advance(2)
+    assert disk.files[INCR].count(sets) == 2
+    with started(dict(disk.files), appendonly="yes") as again:
+        assert again.call("INFO", "keyspace").count(b"keys=5") == 2  # type: ignore[union-attr]
