@@ -36,6 +36,9 @@ UNAUTHENTICATED_BULK: Final = 16 * 1024
 PORTION: Final = 64 * 1024
 """With more unread bytes than this, new ones are held; at least `MAX_LINE`, so that no line waits for held bytes."""
 
+_CUT: Final = 16 * 1024
+"""Bytes in which plain requests are searched for together; a connection reads as many at a time."""
+
 _SMALL: Final = {b"%d" % number: number for number in range(1024)}
 _TRIES: Final = 2
 """How often plain requests are searched for in vain, or nearly so: at the start, and after one that was incomplete."""
@@ -156,19 +159,20 @@ class RequestReader:
         if min(unread, PORTION) > self.max_bulk:
             return []  # an argument may be too long; `gets()` reports that
         found: Requests
-        if unread <= PORTION:
-            found, self._at = take_plain(self._buffer, self._at)
-        else:
-            found, taken = take_plain(self._buffer[self._at : self._at + PORTION], 0)
+        start = self._at
+        if unread <= _CUT:
+            found, self._at = take_plain(self._buffer, start)
+        else:  # longer requests are left to `gets`, which does not look at them again
+            found, taken = take_plain(self._buffer[start : start + _CUT], 0)
             self._at += taken
+        made_progress = isinstance(found, Run) or len(found) >= AT_ONCE or self._at - start > _CUT // 2
+        self._tries = _TRIES if made_progress else self._tries - 1
         if self._at == len(self._buffer):
             self._buffer = b""
             self._at = 0
             self.more = self._held_bytes > 0
         if isinstance(found, Run):
-            self._tries = _TRIES
             return found
-        self._tries = _TRIES if len(found) >= AT_ONCE else self._tries - 1
         if len(found) > self.at_once:
             self._taken = iter(found)
             self.more = True
