@@ -9,6 +9,7 @@ import pytest
 from twisted_kv.commands import GROUPS
 from twisted_kv.declaring.commands import Lasting
 from twisted_kv.declaring.groups import Group, first
+from twisted_kv.engine.dispatcher import Dispatcher
 from twisted_kv.engine.wakeup import TURN
 from twisted_kv.persistence.journal import Journal
 from twisted_kv.sessions.session import Session
@@ -17,6 +18,12 @@ from twisted_kv.vocabulary.errors import WrongTypeError
 from twisted_kv.vocabulary.replies import OK, Reply
 from twisted_kv.wire.encoder import encode_request
 from twisted_kv.wire.plain_requests import MOST_RUN, Run, by_bytes, by_lines, listed
+
+
+@pytest.fixture(autouse=True)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs, whatever the rest of the tests has."""
+    monkeypatch.setattr(Dispatcher, "HAS_RUNS", True)
 
 
 @pytest.fixture
