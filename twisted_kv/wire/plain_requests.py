@@ -8,14 +8,16 @@ walks over the bytes, which suits a compiler.  Both stop at anything that is not
 Where a chunk begins with a `Run`, requests of one command with the same number of arguments, they return that: its
 arguments column by column are faster to find, and the command may take them all at once.
 
-Microseconds per request, with 64 GETs in a chunk (hiredis with checks of what it lets through: 0.23; a parser of
-replies, it accepts nested arrays, integers and status lines, which no client may send, and allocates memory for any
-announced count), as a run, and beside it for as many requests that are none:
+Microseconds per request, with 64 in a chunk: GETs alone, which are a run, and GETs and TTLs by turns:
 
-|            | CPython 3.11.7 | compiled    | PyPy 7.3.11 |
-| `by_lines` | 0.29           | 0.17        | 0.15        |
-| `by_bytes` | 0.56           | 0.07        | 0.05        |
-| `gets()`   | 1.8            | 0.9         | 0.35        |
+|            | CPython 3.11.2 | compiled     | PyPy 7.3.11  |
+| `by_lines` | 0.12, 0.29     | 0.11, 0.14   | 0.13, 0.13   |
+| `by_bytes` | 0.31, 0.47     | 0.036, 0.050 | 0.013, 0.016 |
+| `gets()`   | 1.3            | 0.42         | 0.08         |
+
+(hiredis with checks of what it lets through took 0.23 on CPython 3.11.7, where `by_lines` took 0.29; a parser of replies,
+it accepts nested arrays, integers and status lines, which no client may send, and allocates memory for any announced
+count.)
 """
 
 from __future__ import annotations
