@@ -15,9 +15,9 @@ Microseconds per request, with 64 in a chunk: GETs alone, which are a run, and G
 | `by_bytes` | 0.31, 0.47     | 0.036, 0.050 | 0.013, 0.016 |
 | `gets()`   | 1.3            | 0.42         | 0.08         |
 
-(hiredis with checks of what it lets through took 0.23 on CPython 3.11.7, where `by_lines` took 0.29; a parser of replies,
-it accepts nested arrays, integers and status lines, which no client may send, and allocates memory for any announced
-count.)
+(hiredis with checks of what it lets through took 0.23 on CPython 3.11.7, where `by_lines` took 0.29; a parser of
+replies, it accepts nested arrays, integers and status lines, which no client may send, and allocates memory for any
+announced count.)
 """
 
 from __future__ import annotations
