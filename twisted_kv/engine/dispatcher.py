@@ -273,8 +273,11 @@ class Dispatcher:
         self.monitors.words = words
         try:
             return entry.function(session, *words[entry.skip :])
-        except BaseException as error:
+        except CommandError as error:
             return self._failure(session, words, entry, error)
+        except Exception:  # in a journal replay too: nothing is raised through Lua
+            entry.failed += 1
+            return self._internal_error(entry.name)
 
     def call(self, session: Session, words: Sequence[bytes]) -> Reply:
         """Run one request within another, for the same session and as a part of the same unit.
